@@ -1,0 +1,92 @@
+import { z } from 'zod';
+
+/** How sure a join by a key is: `exact` alone joins, `composite` joins within its scope, `heuristic` only suggests. */
+export const KEY_STRENGTHS = ['exact', 'composite', 'heuristic'] as const;
+export const keyStrength = z.enum(KEY_STRENGTHS);
+
+type Scope = 'global' | 'company' | 'source';
+
+/** The known key types, the room in which a value is unique, and how values are compared. Others may be used: company-wide, exact. */
+export const KEY_TYPES = {
+  subject: { scope: 'source', strength: 'exact', compare: 'raw' },
+  trace: { scope: 'global', strength: 'exact', compare: 'lower' },
+  extid: { scope: 'source', strength: 'exact', compare: 'raw' },
+  docno: { scope: 'company', strength: 'exact', compare: 'loose' },
+  supref: { scope: 'company', strength: 'composite', compare: 'loose' },
+  po: { scope: 'company', strength: 'exact', compare: 'loose' },
+  poline: { scope: 'company', strength: 'exact', compare: 'loose' },
+  payref: { scope: 'company', strength: 'exact', compare: 'loose' },
+  e2e: { scope: 'global', strength: 'exact', compare: 'raw' },
+  uetr: { scope: 'global', strength: 'exact', compare: 'lower' },
+  psp: { scope: 'source', strength: 'exact', compare: 'raw' },
+  peppol: { scope: 'global', strength: 'exact', compare: 'lower' },
+  filehash: { scope: 'global', strength: 'exact', compare: 'lower' },
+  batch: { scope: 'source', strength: 'exact', compare: 'raw' },
+  approx: { scope: 'company', strength: 'heuristic', compare: 'raw' },
+} as const satisfies Record<
+  string,
+  { scope: Scope; strength: z.infer<typeof keyStrength>; compare: 'raw' | 'lower' | 'loose' }
+>;
+
+export const keyType = z
+  .string()
+  .regex(/^[a-z][a-z0-9]{0,31}$/, 'must be a short lower-case word, such as docno');
+
+/** A typed correlation value of an event: the raw value is kept, the normalised one only joins. */
+export const key = z.strictObject({
+  type: keyType,
+  value: z.string().min(1).max(512),
+  strength: keyStrength.optional(),
+});
+export type Key = z.infer<typeof key>;
+
+/** Keys that several documents share: they link cases, they never merge them. */
+export const GROUP_KEY_TYPES: ReadonlySet<string> = new Set(['trace', 'batch']);
+
+const rules = (type: string): { scope: Scope; strength: z.infer<typeof keyStrength>; compare: string } =>
+  (KEY_TYPES as Record<string, (typeof KEY_TYPES)[keyof typeof KEY_TYPES]>)[type] ?? {
+    scope: 'company',
+    strength: 'exact',
+    compare: 'loose',
+  };
+
+export const strengthOf = (k: Key): z.infer<typeof keyStrength> => k.strength ?? rules(k.type).strength;
+
+/** NFKC, upper case, without blanks and `-_/.`; leading zeros go only from pure digits. Nothing left: the raw value. */
+function loose(value: string): string {
+  const kept = value
+    .normalize('NFKC')
+    .toUpperCase()
+    .replace(/[\s\-_/.]/g, '');
+  if (/^\d+$/.test(kept)) return kept.replace(/^0+(?=\d)/, '');
+  return kept === '' ? value : kept;
+}
+
+function comparable(type: string, value: string): string {
+  const { compare } = rules(type);
+  if (compare === 'raw') return value;
+  return compare === 'lower' ? value.trim().toLowerCase() : loose(value);
+}
+
+/**
+ * The text by which two events join: `docno:acme:BILL2026050012`, `subject:/odoo/prod/1:account.move/42`, `trace:5b8e…`.
+ * Equal texts mean the same key; types never join each other. A part of the scope that holds `:` is percent-encoded.
+ */
+export function joinKey(k: Pick<Key, 'type' | 'value'>, room: { company: string; source: string }): string {
+  const { scope } = rules(k.type);
+  const place =
+    scope === 'global'
+      ? ''
+      : `${(scope === 'company' ? room.company : room.source).replaceAll('%', '%25').replaceAll(':', '%3A')}:`;
+  return `${k.type}:${place}${comparable(k.type, k.value)}`;
+}
+
+/** Reads the display form `docno:acme:BILL/2026/05/0012` (or a join key) back; undefined when it is none. */
+export function parseKeyText(text: string): { type: string; joined: string } | undefined {
+  const [, type, rest] = /^([a-z][a-z0-9]{0,31}):(.+)$/s.exec(text) ?? [];
+  if (!type || !rest) return undefined;
+  if (rules(type).scope === 'global') return { type, joined: `${type}:${comparable(type, rest)}` };
+  const at = rest.indexOf(':');
+  if (at < 1 || at === rest.length - 1) return undefined;
+  return { type, joined: `${type}:${rest.slice(0, at)}:${comparable(type, rest.slice(at + 1))}` };
+}

@@ -1,0 +1,36 @@
+import { Decimal } from 'decimal.js';
+import { z } from 'zod';
+
+/** Amounts are decimal text, exact, never a float: `34.33634285099345`. Calculations go through decimal.js. */
+const Exact = Decimal.clone({ precision: 76, toExpNeg: -60, toExpPos: 60 });
+
+export const decimalText = z
+  .string()
+  .trim()
+  .regex(/^[+-]?\d{1,38}(\.\d{1,60})?$/, 'must be a decimal number as text, such as "1234.50"');
+
+/** ISO 4217 code, `EUR`. */
+export const currencyCode = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code, such as EUR');
+
+/** The exact sum of decimal texts, as decimal text; `0` for none. */
+export const sumAmounts = (amounts: Iterable<string>): string =>
+  [...amounts].reduce((sum, amount) => sum.plus(amount), new Exact(0)).toFixed();
+
+/** −1, 0 or 1 as `a` is below, equal to or above `b`. */
+export const compareAmounts = (a: string, b: string): number => new Exact(a).comparedTo(new Exact(b));
+
+/** The absolute value of a decimal text. */
+export const absoluteAmount = (amount: string): string => new Exact(amount).abs().toFixed();
+
+/** Sums by currency, sorted by code: `[{currency: 'EUR', amount: '12.5'}]`. Items without amount or currency are left out. */
+export function sumByCurrency(
+  items: Iterable<{ amount?: string | null | undefined; currency?: string | null | undefined }>,
+): { currency: string; amount: string }[] {
+  const sums = new Map<string, Decimal>();
+  for (const { amount, currency } of items) {
+    if (amount && currency) sums.set(currency, (sums.get(currency) ?? new Exact(0)).plus(amount));
+  }
+  return [...sums]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([currency, sum]) => ({ currency, amount: sum.toFixed() }));
+}
