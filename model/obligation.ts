@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import type { CloseImpact, Severity } from './severity.ts';
+
+/**
+ * The state of an obligation at an instant; exactly one holds. `pending` due later; `satisfied` answered by the deadline
+ * (exactly at it is in time); `late` answered after it; `open` due, the source complete up to the deadline, no answer;
+ * `indeterminate` due, but the source not complete up to it; `voided`; `waived`. `resolved`: a kind without an answer
+ * whose condition is gone (it counts as `voided` where the seven are counted).
+ */
+export const OBLIGATION_STATES = [
+  'pending',
+  'satisfied',
+  'late',
+  'open',
+  'voided',
+  'indeterminate',
+  'waived',
+] as const;
+export const obligationState = z.enum(OBLIGATION_STATES);
+export type ObligationState = z.infer<typeof obligationState>;
+export type StateCounts = Record<ObligationState, number>;
+
+/** One expectation for one subject, as judged at an instant. Instants are epoch nanoseconds. */
+export interface Obligation {
+  /** sha256 of (rule, company, subject, occurrence): the identity; the rule's version is no part of it. */
+  readonly id: string;
+  readonly rule: string;
+  readonly ruleVersion: number;
+  readonly flow: string;
+  readonly kind: string;
+  readonly company: string;
+  readonly source: string;
+  readonly subject: string;
+  /** What tells several obligations of one rule and subject apart: the anchor's event id for `each`, else the pick. */
+  readonly occurrence: string;
+  readonly state: ObligationState;
+  readonly anchorEvent: string;
+  readonly anchorAt: bigint;
+  readonly dueAt: bigint;
+  readonly answeredAt?: bigint | undefined;
+  readonly amount?: string | undefined;
+  readonly currency?: string | undefined;
+  /** In company currency, when the anchor tells. */
+  readonly companyAmount?: string | undefined;
+  /** Ids of the events that decided it: anchor, answer or voiding event, duplicates. */
+  readonly events: readonly string[];
+  /** Trace ids of those events. */
+  readonly traceIds: readonly string[];
+  /** Join keys by which a new event touches it. */
+  readonly joinKeys: readonly string[];
+  /** One sentence. */
+  readonly why: string;
+  /** The watermark it relied on; undefined: complete without limit. */
+  readonly watermark?: bigint | undefined;
+  /** All of its events are imported or back-filled: it opens nothing live. */
+  readonly history: boolean;
+}
+
+/** States of an exception: of an obligation that is or was open or indeterminate. */
+export const EXCEPTION_STATES = ['open', 'indeterminate', 'late', 'voided', 'waived', 'resolved'] as const;
+export const exceptionState = z.enum(EXCEPTION_STATES);
+export type ExceptionState = z.infer<typeof exceptionState>;
+export const isOpenException = (state: ExceptionState): boolean =>
+  state === 'open' || state === 'indeterminate';
+
+/** An obligation that was not met, as people see it. */
+export interface Exception {
+  readonly id: string;
+  readonly rule: string;
+  readonly ruleVersion: number;
+  readonly flow: string;
+  readonly company: string;
+  readonly source: string;
+  readonly subject: string;
+  readonly occurrence: string;
+  readonly state: ExceptionState;
+  readonly severity: Severity;
+  readonly closeImpact: CloseImpact;
+  readonly amount?: string | undefined;
+  readonly currency?: string | undefined;
+  readonly why: string;
+  readonly incident?: string | undefined;
+}
