@@ -29,13 +29,17 @@ function mayEnter(request: IncomingMessage, token: string): boolean {
 }
 
 /** Serves the command line's tasks on loopback, so that a second command works on the stores that this process holds. */
-export async function serveControl<Context>(tasks: ReadonlyMap<string, AnyTask<Context>>, context: Context): Promise<Control> {
+export async function serveControl<Context>(
+  tasks: ReadonlyMap<string, AnyTask<Context>>,
+  context: Context,
+): Promise<Control> {
   const token = randomBytes(32).toString('base64url');
   const server = createServer(async (request, response) => {
     if (!mayEnter(request, token)) return void response.writeHead(401).end();
     const task = tasks.get((request.url ?? '').slice(1));
     if (!task || request.method !== 'POST') return void response.writeHead(404).end();
-    if (Number(request.headers['content-length'] ?? Number.NaN) > MAX_ARGS_BYTES) return void response.writeHead(413).end();
+    if (Number(request.headers['content-length'] ?? Number.NaN) > MAX_ARGS_BYTES)
+      return void response.writeHead(413).end();
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     const write = (line: Line): void => void response.write(`${JSON.stringify(line)}\n`);
     try {
@@ -72,7 +76,10 @@ export async function askControl<Result>(
     body: JSON.stringify(args),
   });
   if (!response.ok || !response.body) {
-    throw new ClosewatchError('store.unavailable', `the running process refused the task ${task}: HTTP ${response.status}`);
+    throw new ClosewatchError(
+      'store.unavailable',
+      `the running process refused the task ${task}: HTTP ${response.status}`,
+    );
   }
   for await (const line of createInterface({ input: Readable.fromWeb(response.body) })) {
     const message = JSON.parse(line) as Line;
@@ -83,5 +90,8 @@ export async function askControl<Result>(
       throw code === 'internal' ? new Error(text) : new ClosewatchError(code, text, { problems });
     }
   }
-  throw new ClosewatchError('store.unavailable', `the running process ended before the task ${task} was done`);
+  throw new ClosewatchError(
+    'store.unavailable',
+    `the running process ended before the task ${task} was done`,
+  );
 }

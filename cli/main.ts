@@ -6,7 +6,8 @@ const command = defineCommand({
   meta: {
     name: 'closewatch',
     version: packageJson.version,
-    description: 'Watches the finance integrations around Odoo: missing postings, stuck approvals, duplicates, close readiness',
+    description:
+      'Watches the finance integrations around Odoo: missing postings, stuck approvals, duplicates, close readiness',
   },
   subCommands: {
     up: () => import('./up.ts').then((module) => module.default),
