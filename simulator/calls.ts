@@ -22,7 +22,10 @@ export function captureBill(land: Landscape, company: Company, at: number): Trac
     ms: random.int(900, 4000),
     attributes: { ...http('POST', '/documents', 201, 'ocr.internal'), 'closewatch.company': company.key },
   });
-  land.span({ service: 'ocr', name: 'extract fields', kind: 'internal', at: at + 40, ms: random.int(500, 850) }, root);
+  land.span(
+    { service: 'ocr', name: 'extract fields', kind: 'internal', at: at + 40, ms: random.int(500, 850) },
+    root,
+  );
   return root;
 }
 

@@ -22,11 +22,24 @@ export interface SimulatedSpan {
 type Value = { stringValue: string } | { intValue: string };
 type Attribute = { key: string; value: Value };
 
+interface WireSpan {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  name: string;
+  kind: number;
+  startTimeUnixNano: string;
+  endTimeUnixNano: string;
+  attributes: Attribute[];
+  status?: { code: 2; message: string };
+  events?: { timeUnixNano: string; name: string; attributes: Attribute[] }[];
+}
+
 /** One ExportTraceServiceRequest in OTLP/JSON. */
 export interface TracesRequest {
   resourceSpans: {
     resource: { attributes: Attribute[] };
-    scopeSpans: { scope: { name: string; version: string }; spans: object[] }[];
+    scopeSpans: { scope: { name: string; version: string }; spans: WireSpan[] }[];
   }[];
 }
 
@@ -38,7 +51,7 @@ const attributesOf = (values: Readonly<Record<string, string | number>>): Attrib
 
 const nanos = (ms: number) => (BigInt(ms) * 1_000_000n).toString();
 
-function wire(span: SimulatedSpan): object {
+function wire(span: SimulatedSpan): WireSpan {
   const end = span.start + span.durationMs;
   return {
     traceId: span.traceId,
