@@ -9,12 +9,19 @@ import { createLogger } from './logger.ts';
 export default defineCommand({
   meta: {
     name: 'engine',
-    description: "Serve ClickHouse's HTTP interface from the embedded engine alone, on loopback, until SIGTERM",
+    description:
+      "Serve ClickHouse's HTTP interface from the embedded engine alone, on loopback, until SIGTERM",
   },
   args: {
     ...commonFlags,
-    port: { type: 'string', description: 'HTTP port (CLOSEWATCH_ENGINE_PORT, default 8123); 0 takes any free one' },
-    password: { type: 'string', description: 'password of the user closewatch; left out: generated and printed' },
+    port: {
+      type: 'string',
+      description: 'HTTP port (CLOSEWATCH_ENGINE_PORT, default 8123); 0 takes any free one',
+    },
+    password: {
+      type: 'string',
+      description: 'password of the user closewatch; left out: generated and printed',
+    },
   },
   run: ({ args }) =>
     exitCodeOf(async () => {
@@ -27,7 +34,9 @@ export default defineCommand({
         logger: createLogger(config.logLevel),
         ...(args.password ? { password: args.password } : {}),
       });
-      process.stdout.write(`${JSON.stringify({ url: engine.url, username: engine.username, password: engine.password, database: engine.database })}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ url: engine.url, username: engine.username, password: engine.password, database: engine.database })}\n`,
+      );
       await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
       await engine.stop();
       lock.release();

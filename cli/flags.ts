@@ -4,7 +4,10 @@ import { type Config, readConfig } from './config.ts';
 
 /** Flags that every command has. */
 export const commonFlags = {
-  'data-dir': { type: 'string', description: 'folder of the embedded engines (CLOSEWATCH_DATA_DIR, default ./data)' },
+  'data-dir': {
+    type: 'string',
+    description: 'folder of the embedded engines (CLOSEWATCH_DATA_DIR, default ./data)',
+  },
 } as const satisfies ArgsDef;
 
 export const jsonFlag = {
@@ -12,8 +15,10 @@ export const jsonFlag = {
 } as const satisfies ArgsDef;
 
 /** The settings of a command: file and environment, and the flags above them. Throws `config.invalid`. */
-export const configOf = (args: { 'data-dir'?: string | undefined }, more: Record<string, unknown> = {}): Config =>
-  readConfig(process.env, { dataDir: args['data-dir'], ...more });
+export const configOf = (
+  args: { 'data-dir'?: string | undefined },
+  more: Record<string, unknown> = {},
+): Config => readConfig(process.env, { dataDir: args['data-dir'], ...more });
 
 /** Exit codes: what a script may rely on. */
 export const EXIT = {
@@ -38,6 +43,7 @@ export async function exitCodeOf(body: () => Promise<number | undefined>): Promi
     if (!code && process.env['CLOSEWATCH_LOG_LEVEL'] === 'debug' && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
     }
-    process.exitCode = code === 'config.invalid' ? EXIT.usage : code === 'data-dir.locked' ? EXIT.locked : EXIT.failed;
+    process.exitCode =
+      code === 'config.invalid' ? EXIT.usage : code === 'data-dir.locked' ? EXIT.locked : EXIT.failed;
   }
 }
