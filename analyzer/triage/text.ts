@@ -15,6 +15,8 @@ export function oneLine(text: string, limit: number): string {
 
 const MARKUP: readonly (readonly [RegExp, string])[] = [
   [/!?\[([^\]]*)\]\([^)]*\)/g, '$1'],
+  [/:([a-z0-9_+-]{2,40}):/gi, '$1'],
+  [/[\w.+-]+@[\w-]+(\.[\w-]+)*/g, ' '],
   [/<[^>]*>?/g, ' '],
   [/\b[a-z][a-z0-9+.-]{1,20}:\/\/\S*/gi, ' '],
   [/\b(mailto|javascript|data|tel):\S*/gi, ' '],
@@ -23,12 +25,10 @@ const MARKUP: readonly (readonly [RegExp, string])[] = [
     /\b[\w-]+(\.[\w-]+)*\.(com|net|org|io|dev|app|eu|de|fr|uk|co|info|biz|example|ru|cn|ly|me|xyz|zip|top)\b\S*/gi,
     ' ',
   ],
-  [/[\w.+-]+@[\w-]+(\.[\w-]+)*/g, ' '],
   [/[@＠!]\s?(here|channel|everyone|group|subteam)\b/gi, ' '],
   [/[@＠]\S+/g, ' '],
   [/(^|\s)[#>]+\s/g, '$1'],
   [/[*_~`|<>]+/g, ' '],
-  [/:([a-z0-9_+-]{2,40}):/gi, '$1'],
 ];
 
 /** Plain words of a foreign text: no URLs, addresses, mentions, markup or invisible characters, one line, capped. */
