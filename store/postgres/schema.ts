@@ -1,0 +1,320 @@
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
+import type { Problem } from '../../model/errors.ts';
+import type { Severity } from '../../model/severity.ts';
+
+/** int8: read as text, written as bigint, number or text. */
+type Int8 = ColumnType<string, bigint | number | string, bigint | number | string>;
+type DefaultInt8 = ColumnType<string, bigint | number | string | undefined, bigint | number | string>;
+type Int8OrNull = ColumnType<
+  string | null,
+  bigint | number | string | null | undefined,
+  bigint | number | string | null
+>;
+/** timestamptz: read as a Date, written as a Date or RFC 3339 text. */
+type Instant = ColumnType<Date, Date | string, Date | string>;
+type DefaultInstant = ColumnType<Date, Date | string | undefined, Date | string>;
+type InstantOrNull = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+/** jsonb: read parsed, written as JSON text (`JSON.stringify`), for `pg` takes an array for an array of PostgreSQL's. */
+type DefaultJson<T> = ColumnType<T, string | undefined, string>;
+type Json<T> = ColumnType<T, string, string>;
+type JsonOrNull<T> = ColumnType<T | null, string | null | undefined, string | null>;
+
+/** A sum of money in one currency: exact decimal text. */
+export interface MoneySum {
+  currency: string;
+  amount: string;
+}
+
+export interface IngestTokenTable {
+  id: string;
+  name: string;
+  source: string;
+  token_hash: string;
+  created_at: DefaultInstant;
+  created_by: string;
+  last_used_at: InstantOrNull;
+  revoked_at: InstantOrNull;
+}
+
+export interface BatchTable {
+  batch: GeneratedAlways<string>;
+  kind: 'inbox' | 'import';
+  source: string;
+  rows: Generated<number>;
+  state: Generated<'pending' | 'stored'>;
+  accepted_at: DefaultInstant;
+  stored_at: InstantOrNull;
+}
+
+export interface InboxTable {
+  source: string;
+  id: string;
+  body_hash: string;
+  body: JsonOrNull<unknown>;
+  state: Generated<'pending' | 'stored' | 'dead' | 'replayed'>;
+  reason: string | null;
+  company: string;
+  type: string;
+  batch: Int8OrNull;
+  received_at: DefaultInstant;
+}
+
+export interface DeadLetterTable {
+  id: GeneratedAlways<string>;
+  source: string;
+  received_at: DefaultInstant;
+  reason_code: string;
+  problems: DefaultJson<Problem[]>;
+  content_type: string | null;
+  event_id: string | null;
+  body: string | null;
+  state: Generated<'open' | 'replayed' | 'discarded'>;
+  decided_by: string | null;
+  decided_at: InstantOrNull;
+  decided_reason: string | null;
+}
+
+export interface ImportRunTable {
+  id: string;
+  source: string;
+  file_name: string;
+  file_sha256: string;
+  map_sha256: string;
+  rows_read: DefaultInt8;
+  rows_stored: DefaultInt8;
+  rows_known: DefaultInt8;
+  rows_bad: DefaultInt8;
+  state: Generated<'running' | 'done' | 'failed'>;
+  started_at: DefaultInstant;
+  ended_at: InstantOrNull;
+}
+
+export interface SourceTable {
+  source: string;
+  company: string;
+  stream: Generated<string>;
+  kind: 'polled' | 'declared' | 'imported' | 'assumed';
+  complete_up_to_ns: Int8OrNull;
+  complete_without_limit: Generated<boolean>;
+  lateness_ms: DefaultInt8;
+  silence_ms: DefaultInt8;
+  types: Generated<string[]>;
+  first_seen_at: DefaultInstant;
+  last_event_ns: Int8OrNull;
+  last_arrival_at: InstantOrNull;
+  events: DefaultInt8;
+  errors: DefaultInt8;
+  updated_at: DefaultInstant;
+}
+
+export interface ObligationTable {
+  id: string;
+  rule: string;
+  rule_version: number;
+  flow: string;
+  kind: string;
+  company: string;
+  source: string;
+  subject: string;
+  occurrence: string;
+  state: 'pending' | 'satisfied' | 'late' | 'open' | 'indeterminate' | 'voided' | 'waived' | 'resolved';
+  anchor_event: string;
+  anchor_ns: Int8;
+  due_ns: Int8;
+  answered_ns: Int8OrNull;
+  amount: string | null;
+  currency: string | null;
+  severity: Severity | null;
+  events: Generated<string[]>;
+  why: Generated<string>;
+  watermark_ns: Int8OrNull;
+  history: Generated<boolean>;
+  updated_at: DefaultInstant;
+}
+
+export interface ObligationKeyTable {
+  join_key: string;
+  obligation: string;
+}
+
+export interface IncidentTable {
+  id: string;
+  number: GeneratedAlways<string>;
+  company: string;
+  cause_kind: string;
+  cause_key: string;
+  title: string;
+  severity: Severity;
+  state: Generated<'open' | 'acknowledged' | 'resolved'>;
+  opened_at: Instant;
+  acknowledged_at: InstantOrNull;
+  acknowledged_by: string | null;
+  resolved_at: InstantOrNull;
+  resolved_by: string | null;
+  recurrence_of: string | null;
+  exceptions: Generated<number>;
+  open_exceptions: Generated<number>;
+  sums: DefaultJson<MoneySum[]>;
+  updated_at: DefaultInstant;
+  version: Generated<number>;
+}
+
+export interface ExceptionTable {
+  id: string;
+  obligation: string;
+  rule: string;
+  rule_version: number;
+  flow: string;
+  kind: string;
+  company: string;
+  source: string;
+  subject: string;
+  occurrence: string;
+  state: 'open' | 'indeterminate' | 'late' | 'voided' | 'waived' | 'resolved';
+  severity: Severity;
+  close_impact: 'none' | 'warning' | 'blocker';
+  amount: string | null;
+  currency: string | null;
+  opened_at: Instant;
+  closed_at: InstantOrNull;
+  due_ns: Int8;
+  anchor_ns: Int8;
+  answered_ns: Int8OrNull;
+  reopened: Generated<number>;
+  incident: string | null;
+  why: string;
+  events: Generated<string[]>;
+  trace_ids: Generated<string[]>;
+  error_signature: string | null;
+  inhibited_by: string | null;
+  notify: Generated<boolean>;
+  updated_at: DefaultInstant;
+}
+
+export interface AssessmentTable {
+  id: string;
+  incident: string;
+  version: number;
+  author: 'rules' | 'model';
+  category: string;
+  severity: Severity;
+  summary: string;
+  probable_cause: string;
+  next_step: string;
+  confidence: number;
+  claims: DefaultJson<unknown>;
+  proposed_actions: DefaultJson<unknown>;
+  evidence: DefaultJson<unknown>;
+  evidence_hash: string;
+  prompt_id: string | null;
+  prompt_hash: string | null;
+  schema_hash: string | null;
+  model: string | null;
+  input_hash: string | null;
+  output_hash: string | null;
+  tokens_in: number | null;
+  tokens_out: number | null;
+  fallback_reason: string | null;
+  verdicts: DefaultJson<unknown>;
+  created_at: DefaultInstant;
+}
+
+export interface MessageTable {
+  id: string;
+  incident: string | null;
+  channel: string;
+  kind: string;
+  blocks: DefaultJson<unknown>;
+  text: string;
+  content_hash: string;
+  ts: string | null;
+  state: Generated<'pending' | 'sent' | 'failed' | 'outbox'>;
+  attempts: Generated<number>;
+  last_error: string | null;
+  created_at: DefaultInstant;
+  updated_at: DefaultInstant;
+}
+
+export interface PrincipalTable {
+  id: string;
+  kind: 'human' | 'service' | 'model';
+  name: string;
+  roles: Generated<string[]>;
+  companies: Generated<string[]>;
+  created_at: DefaultInstant;
+  disabled_at: InstantOrNull;
+}
+
+export interface IdentityTable {
+  provider: string;
+  external_id: string;
+  principal: string;
+  verified: Generated<boolean>;
+  created_at: DefaultInstant;
+}
+
+export interface CursorTable {
+  name: string;
+  position: Int8;
+  updated_at: DefaultInstant;
+}
+
+export interface ControlRunTable {
+  id: GeneratedAlways<string>;
+  pass: string;
+  started_at: Instant;
+  ended_at: Instant;
+  from_batch: Int8;
+  to_batch: Int8;
+  events: Int8;
+  obligations_touched: Int8;
+  opened: number;
+  closed: number;
+  as_of_ns: Int8;
+  rules: DefaultJson<unknown>;
+}
+
+export interface ChangeLogTable {
+  seq: GeneratedAlways<string>;
+  at: DefaultInstant;
+  entity: string;
+  entity_id: string;
+  company: string;
+  change: string;
+  rule: string | null;
+  state: string | null;
+  severity: string | null;
+  amount: string | null;
+  currency: string | null;
+  actor: string | null;
+  data: DefaultJson<unknown>;
+  shipped: Generated<boolean>;
+}
+
+export interface SettingTable {
+  name: string;
+  value: Json<unknown>;
+  updated_at: DefaultInstant;
+}
+
+/** The tables of schema `closewatch`, as migrations/ makes them. */
+export interface Database {
+  ingest_tokens: IngestTokenTable;
+  batches: BatchTable;
+  inbox: InboxTable;
+  dead_letters: DeadLetterTable;
+  import_runs: ImportRunTable;
+  sources: SourceTable;
+  obligations: ObligationTable;
+  obligation_keys: ObligationKeyTable;
+  incidents: IncidentTable;
+  exceptions: ExceptionTable;
+  assessments: AssessmentTable;
+  messages: MessageTable;
+  principals: PrincipalTable;
+  identities: IdentityTable;
+  cursors: CursorTable;
+  control_runs: ControlRunTable;
+  change_log: ChangeLogTable;
+  settings: SettingTable;
+}
