@@ -108,3 +108,19 @@ export async function incidentChanges(
   query = query.where(inScope('company', companies));
   return await query.orderBy('seq').limit(limit).execute();
 }
+
+/** The rules of the incidents' exceptions, each once an incident, sorted. */
+export async function rulesOfIncidents(
+  postgres: Postgres,
+  incidents: readonly string[],
+): Promise<{ incident: string; rule: string }[]> {
+  if (incidents.length === 0) return [];
+  const rows = await postgres.db
+    .selectFrom('exceptions')
+    .select(['incident', 'rule'])
+    .distinct()
+    .where('incident', 'in', incidents)
+    .orderBy('rule')
+    .execute();
+  return rows.flatMap(({ incident, rule }) => (incident === null ? [] : [{ incident, rule }]));
+}
