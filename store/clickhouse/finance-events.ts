@@ -12,6 +12,8 @@ export interface FinanceEventStore {
    * stored once, wherever the first attempt broke off.
    */
   insert(events: readonly FinanceEvent[], token: string): Promise<void>;
+  /** Writes the keys of events alone, for a block whose first attempt broke off between the two; a repeat does no harm. */
+  insertKeys(events: readonly FinanceEvent[], token: string): Promise<void>;
   /** Events of the batches in (after, upTo], by batch, then in the order of events. */
   inBatches(after: bigint, upTo: bigint): AsyncIterable<FinanceEvent>;
   /**
@@ -173,6 +175,12 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
         token,
       );
     },
+    insertKeys: (batch, token) =>
+      insertIn(
+        'event_keys',
+        batch.flatMap((event) => rowsOfEvent(event).keys),
+        token,
+      ),
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
