@@ -7,9 +7,14 @@ import type { ClickHouse } from '../store/clickhouse/client.ts';
 import type { FinanceEventStore } from '../store/clickhouse/finance-events.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import { type ExceptionListRow, exceptionsById } from '../store/postgres/exception-queries.ts';
-import { type AssessmentRow, assessmentsOf, incidentsById, rulesOfIncidents } from '../store/postgres/incident-queries.ts';
+import {
+  type AssessmentRow,
+  assessmentsOf,
+  incidentsById,
+  rulesOfIncidents,
+} from '../store/postgres/incident-queries.ts';
 import type { IncidentRow } from '../store/postgres/incidents.ts';
-import { ruleBook, type RuleBook } from './rule-book.ts';
+import { type RuleBook, ruleBook } from './rule-book.ts';
 
 /** What the answers are read from. */
 export interface Reads {
@@ -55,7 +60,9 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
     now,
     rules: ruleBook(reads.flows?.() ?? []),
     load: {
-      incident: new DataLoader(async (ids) => inOrder(ids, await incidentsById(postgres, scope, ids), (row) => row.id)),
+      incident: new DataLoader(async (ids) =>
+        inOrder(ids, await incidentsById(postgres, scope, ids), (row) => row.id),
+      ),
       exception: new DataLoader(async (ids) =>
         inOrder(ids, await exceptionsById(postgres, scope, ids), (row) => row.id),
       ),

@@ -17,7 +17,11 @@ export function ruleBook(flows: readonly Flow[]): RuleBook {
   const book = new Map<string, RuleNotes>();
   for (const flow of flows)
     for (const rule of flow.expectations)
-      book.set(rule.id, { name: rule.name, owner: rule.owner ?? flow.owner, runbook: rule.runbook ?? flow.runbook });
+      book.set(rule.id, {
+        name: rule.name,
+        owner: rule.owner ?? flow.owner,
+        runbook: rule.runbook ?? flow.runbook,
+      });
   books.set(flows, book);
   return book;
 }

@@ -6,6 +6,8 @@ import type { ApiContext } from '../context.ts';
 export const builder = new SchemaBuilder<{
   Context: ApiContext;
   DefaultFieldNullability: false;
+  DefaultEdgesNullability: false;
+  DefaultNodeNullability: false;
   Scalars: {
     ID: { Input: string; Output: string };
     Instant: { Input: bigint; Output: string };
@@ -23,7 +25,9 @@ export const builder = new SchemaBuilder<{
   },
 });
 
-builder.queryType({ description: 'Everything that a screen shows. Rows are limited to the companies of who asks.' });
+builder.queryType({
+  description: 'Everything that a screen shows. Rows are limited to the companies of who asks.',
+});
 builder.mutationType({});
 
 export const MAX_PAGE = 200;

@@ -1,4 +1,3 @@
-import { resolveCursorConnection } from '@pothos/plugin-relay';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { Page } from '../../store/postgres/paging.ts';
 import { DEFAULT_PAGE, MAX_PAGE } from './builder.ts';
@@ -24,8 +23,15 @@ export async function page<T>(
   const first = args.first ?? DEFAULT_PAGE;
   if (first < 1 || first > MAX_PAGE)
     throw new ClosewatchError('request.malformed', `first must be 1 to ${MAX_PAGE}`);
-  return await resolveCursorConnection(
-    { args: { first, after: args.after }, defaultSize: DEFAULT_PAGE, maxSize: MAX_PAGE, toCursor: cursorOf },
-    async ({ limit, after }) => await list({ limit, after }),
-  );
+  const rows = await list({ limit: first + 1, after: args.after ?? undefined });
+  const edges = rows.slice(0, first).map((node) => ({ cursor: cursorOf(node), node }));
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage: rows.length > first,
+      hasPreviousPage: args.after != null,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
 }

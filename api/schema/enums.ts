@@ -13,7 +13,10 @@ export const ExceptionStateEnum = builder.enumType('ExceptionState', { values: E
 
 /** GraphQL names hold no hyphen: `rule-counterparty` is `rule_counterparty`. */
 export const hyphenated = <T extends string>(values: readonly T[]) =>
-  Object.fromEntries(values.map((value) => [value.replaceAll('-', '_'), { value }])) as Record<string, { value: T }>;
+  Object.fromEntries(values.map((value) => [value.replaceAll('-', '_'), { value }])) as Record<
+    string,
+    { value: T }
+  >;
 
 export const CauseKindEnum = builder.enumType('CauseKind', {
   description: 'What makes exceptions one incident: the first that applies.',

@@ -8,7 +8,8 @@ builder.scalarType('Instant', {
   serialize: (value) => value as string,
   parseValue: (value) => {
     const nanos = typeof value === 'string' ? parseInstant(value) : undefined;
-    if (nanos === undefined) throw new ClosewatchError('request.malformed', 'must be an RFC 3339 instant with a zone');
+    if (nanos === undefined)
+      throw new ClosewatchError('request.malformed', 'must be an RFC 3339 instant with a zone');
     return nanos;
   },
 });

@@ -29,7 +29,11 @@ const MAX_TRACES = 50;
  * The case of the join keys as far as the scope may read: its documents, and one timeline of their events and of the
  * spans of their traces. Events of other companies are neither shown nor walked through.
  */
-export async function findCase(reads: CaseReads, companies: CompanyScope, start: readonly string[]): Promise<FoundCase> {
+export async function findCase(
+  reads: CaseReads,
+  companies: CompanyScope,
+  start: readonly string[],
+): Promise<FoundCase> {
   const found = await walkCase(start, async (joinKeys) => {
     const events = await reads.events.byJoinKeys(joinKeys);
     return companies === '*' ? events : events.filter((event) => companies.includes(event.company));
