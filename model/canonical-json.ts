@@ -48,3 +48,9 @@ export function canonicalJson(value: unknown): string {
   }
   return JSON.stringify(value) ?? 'null';
 }
+
+/** The value of a JSON text with every number as the text that stands there. Throws SyntaxError. */
+export const parseJsonTexts = (text: string): unknown =>
+  parseWithSource(text, (_, item, { source }) =>
+    typeof item === 'number' ? (source ?? String(item)) : item,
+  );
