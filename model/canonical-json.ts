@@ -1,20 +1,19 @@
 import { createHash } from 'node:crypto';
+import { isRawJSON } from './json.ts';
 
 /**
  * The canonical JSON text of a value (RFC 8785): keys sorted by UTF-16 code units, no blanks, numbers and strings as
- * ECMAScript writes them. Properties that are undefined are left out. Throws on what JSON cannot hold, and on lone
- * surrogates (RFC 8785, 3.2.2.2).
+ * ECMAScript writes them. Properties that are undefined are left out. Beyond the RFC, a number that a double cannot hold
+ * (`JSON.rawJSON`) keeps its text, so that two of them never look equal, and a lone surrogate is written as its escape.
+ * Throws TypeError on what JSON cannot hold.
  */
 export function canonicalJson(value: unknown): string {
-  if (value === null || typeof value === 'boolean') return JSON.stringify(value);
-  if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw new TypeError('a lone surrogate has no canonical form');
-    return JSON.stringify(value);
-  }
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError(`${value} has no canonical form`);
     return JSON.stringify(value);
   }
+  if (isRawJSON(value)) return value.rawJSON;
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
   if (typeof value === 'object') {
     const entries = Object.entries(value).filter(([, item]) => item !== undefined);

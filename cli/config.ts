@@ -1,0 +1,275 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { ClosewatchError, type Problem } from '../model/errors.ts';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const secret = z.string().min(1);
+const bytes = z
+  .string()
+  .regex(/^\d+(\.\d+)?\s*(MiB|GiB)$/, 'must be a size such as 1 GiB or 512 MiB')
+  .transform((text) => Number.parseFloat(text) * (text.endsWith('GiB') ? 2 ** 30 : 2 ** 20));
+
+interface Setting<Schema extends z.ZodType = z.ZodType> {
+  readonly env: string;
+  readonly schema: Schema;
+  readonly secret: boolean;
+}
+
+const setting = <Schema extends z.ZodType>(
+  env: string,
+  schema: Schema,
+  describe: string,
+  { secret = false } = {},
+): Setting<Schema> => ({ env, schema: schema.describe(describe), secret });
+
+/** Every setting: its name in a configuration file, its environment variable, its shape and default. The only reader of `process.env`. */
+export const SETTINGS = {
+  dataDir: setting(
+    'CLOSEWATCH_DATA_DIR',
+    z.string().default('./data'),
+    'folder of the embedded engines and of the lock',
+  ),
+  bind: setting(
+    'CLOSEWATCH_BIND',
+    z.string().default('127.0.0.1'),
+    'address on which the collector and the API listen',
+  ),
+  collectorPort: setting(
+    'CLOSEWATCH_COLLECTOR_PORT',
+    port.default(4318),
+    'OTLP/HTTP and CloudEvents; 0 takes any free port',
+  ),
+  grpcPort: setting(
+    'CLOSEWATCH_GRPC_PORT',
+    port.default(4317),
+    'reserved for OTLP/gRPC, which is not served yet',
+  ),
+  apiPort: setting(
+    'CLOSEWATCH_API_PORT',
+    port.default(4000),
+    'GraphQL, console and Slack; 0 takes any free port',
+  ),
+  enginePort: setting(
+    'CLOSEWATCH_ENGINE_PORT',
+    port.default(8123),
+    'HTTP port of the embedded engine, on loopback; 0 takes any free port',
+  ),
+  engineMemory: setting(
+    'CLOSEWATCH_ENGINE_MEMORY',
+    bytes.prefault('1 GiB'),
+    'memory that the embedded engine may use; it is restarted well above it',
+  ),
+  publicUrl: setting(
+    'CLOSEWATCH_PUBLIC_URL',
+    z.url().optional(),
+    'how people reach the console; used in links',
+  ),
+  adminToken: setting(
+    'CLOSEWATCH_ADMIN_TOKEN',
+    z.string().min(16).optional(),
+    'bearer token of the administrator; left out: generated and printed once',
+    { secret: true },
+  ),
+  ingestToken: setting(
+    'CLOSEWATCH_INGEST_TOKEN',
+    z.string().min(16).optional(),
+    'a bearer token that may send for every source; left out: generated and printed once',
+    { secret: true },
+  ),
+  flowsDir: setting(
+    'CLOSEWATCH_FLOWS_DIR',
+    z.string().optional(),
+    'folder of flow files and companies.yaml; left out: the flows that come with Closewatch',
+  ),
+  detectEverySeconds: setting(
+    'CLOSEWATCH_DETECT_SECONDS',
+    z.coerce.number().int().min(1).max(3600).default(15),
+    'time between two passes of detection, in seconds',
+  ),
+  groupWaitSeconds: setting(
+    'CLOSEWATCH_GROUP_WAIT_SECONDS',
+    z.coerce.number().int().min(0).max(3600).default(60),
+    'how long an incident gathers exceptions before it is told, in seconds',
+  ),
+  logLevel: setting(
+    'CLOSEWATCH_LOG_LEVEL',
+    z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+    'least severe log line that is written',
+  ),
+  clickhouseUrl: setting(
+    'CLICKHOUSE_URL',
+    z.url({ protocol: /^https?$/ }).optional(),
+    'a ClickHouse server, user and password in the URL; left out: the embedded engine',
+    { secret: true },
+  ),
+  clickhouseDatabase: setting(
+    'CLICKHOUSE_DATABASE',
+    z
+      .string()
+      .regex(/^[A-Za-z_]\w*$/)
+      .default('closewatch'),
+    'database on the ClickHouse server',
+  ),
+  databaseUrl: setting(
+    'DATABASE_URL',
+    z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+    'a PostgreSQL server; left out: the embedded one',
+    { secret: true },
+  ),
+  redisUrl: setting(
+    'REDIS_URL',
+    z.url({ protocol: /^rediss?$/ }).optional(),
+    'Redis for the queue; left out: the PostgreSQL in use',
+    { secret: true },
+  ),
+  openaiApiKey: setting(
+    'OPENAI_API_KEY',
+    secret.optional(),
+    'key of the language model; left out: the rules alone write assessments',
+    { secret: true },
+  ),
+  openaiBaseUrl: setting(
+    'OPENAI_BASE_URL',
+    z.url().optional(),
+    'endpoint of the language model, OpenAI-compatible',
+  ),
+  openaiModel: setting(
+    'OPENAI_MODEL',
+    z.string().min(1).optional(),
+    'name of the language model; required with the key',
+  ),
+  slackBotToken: setting(
+    'SLACK_BOT_TOKEN',
+    secret.optional(),
+    'bot token; left out: messages stay in the outbox of the console',
+    { secret: true },
+  ),
+  slackSigningSecret: setting(
+    'SLACK_SIGNING_SECRET',
+    secret.optional(),
+    'checks that button clicks come from Slack',
+    { secret: true },
+  ),
+  slackAppToken: setting(
+    'SLACK_APP_TOKEN',
+    secret.optional(),
+    'app-level token: receive clicks over Socket Mode',
+    { secret: true },
+  ),
+  slackChannel: setting(
+    'SLACK_CHANNEL',
+    z.string().optional(),
+    'channel id for incidents; required with the bot token',
+  ),
+  slackApiUrl: setting('SLACK_API_URL', z.url().optional(), 'another address of the Slack Web API'),
+} as const satisfies Record<string, Setting>;
+
+type Settings = typeof SETTINGS;
+const shape = Object.fromEntries(Object.entries(SETTINGS).map(([name, { schema }]) => [name, schema])) as {
+  [Name in keyof Settings]: Settings[Name]['schema'];
+};
+
+type Values = z.infer<ReturnType<typeof z.strictObject<typeof shape>>>;
+
+/** What the parts get: the settings, with those of the model and of Slack joined; either is undefined when it is not set up. */
+export type Config = Values & {
+  readonly model: { apiKey: string; baseUrl: string | undefined; model: string } | undefined;
+  readonly slack:
+    | {
+        botToken: string;
+        signingSecret: string | undefined;
+        appToken: string | undefined;
+        channel: string;
+        apiUrl: string | undefined;
+      }
+    | undefined;
+};
+
+const byEnv = new Map<string, string>(Object.entries(SETTINGS).map(([name, { env }]) => [env, name]));
+/** Variables with our prefix that are read elsewhere: by the tests and the container. */
+const OTHERS = new Set(['CLOSEWATCH_CONFIG', 'CLOSEWATCH_FIXTURES', 'CLOSEWATCH_TEST_CLICKHOUSE_URL']);
+
+function fromEnvironment(env: NodeJS.ProcessEnv, problems: Problem[]): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || value === '') continue;
+    const plain = byEnv.get(name);
+    const file = name.endsWith('_FILE') ? byEnv.get(name.slice(0, -5)) : undefined;
+    if (plain) values[plain] = value;
+    else if (file && (SETTINGS as Record<string, Setting>)[file]?.secret) {
+      try {
+        values[file] = readFileSync(value, 'utf8').trim();
+      } catch (error) {
+        problems.push({ where: name, what: `cannot read the file: ${(error as Error).message}` });
+      }
+    } else if (name.startsWith('CLOSEWATCH_') && !OTHERS.has(name) && !name.startsWith('CLOSEWATCH_TEST_')) {
+      problems.push({ where: name, what: 'is no setting of Closewatch' });
+    }
+  }
+  return values;
+}
+
+function fromFile(path: string, problems: Problem[]): Record<string, unknown> {
+  const document = parseDocument(readFileSync(path, 'utf8'));
+  for (const error of document.errors) problems.push({ where: path, what: error.message });
+  const values: unknown = document.toJS();
+  if (values === null || values === undefined) return {};
+  if (typeof values !== 'object' || Array.isArray(values)) {
+    problems.push({ where: path, what: 'must be a mapping of settings' });
+    return {};
+  }
+  return values as Record<string, unknown>;
+}
+
+/**
+ * Reads the settings once: a YAML file (`CLOSEWATCH_CONFIG`) below the environment below `overrides` (flags). Secrets may
+ * be given as `<NAME>_FILE`. Throws `config.invalid` with every problem and where it is; unknown names are problems.
+ */
+export function readConfig(env: NodeJS.ProcessEnv, overrides: Record<string, unknown> = {}): Config {
+  const problems: Problem[] = [];
+  const file = env.CLOSEWATCH_CONFIG;
+  const given = {
+    ...(file ? fromFile(file, problems) : {}),
+    ...fromEnvironment(env, problems),
+    ...Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
+  };
+  const parsed = z.strictObject(shape).safeParse(given);
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = String(issue.path[0] ?? '');
+    problems.push({
+      where: (SETTINGS as Record<string, Setting>)[name]?.env ?? (name || 'configuration'),
+      what: issue.message,
+    });
+  }
+  const values = parsed.data;
+  if (values?.openaiApiKey && !values.openaiModel) {
+    problems.push({ where: 'OPENAI_MODEL', what: 'is required with OPENAI_API_KEY' });
+  }
+  if (values?.slackBotToken && !values.slackChannel) {
+    problems.push({ where: 'SLACK_CHANNEL', what: 'is required with SLACK_BOT_TOKEN' });
+  }
+  if (!values || problems.length > 0) {
+    const list = problems.map(({ where, what }) => `  ${where}: ${what}`).join('\n');
+    throw new ClosewatchError('config.invalid', `the configuration has problems:\n${list}`, { problems });
+  }
+  return {
+    ...values,
+    dataDir: resolve(values.dataDir),
+    model:
+      values.openaiApiKey && values.openaiModel
+        ? { apiKey: values.openaiApiKey, baseUrl: values.openaiBaseUrl, model: values.openaiModel }
+        : undefined,
+    slack:
+      values.slackBotToken && values.slackChannel
+        ? {
+            botToken: values.slackBotToken,
+            signingSecret: values.slackSigningSecret,
+            appToken: values.slackAppToken,
+            channel: values.slackChannel,
+            apiUrl: values.slackApiUrl,
+          }
+        : undefined,
+  };
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+import { defineCommand, runMain } from 'citty';
+import packageJson from '../package.json' with { type: 'json' };
+
+const command = defineCommand({
+  meta: {
+    name: 'closewatch',
+    version: packageJson.version,
+    description:
+      'Watches the finance integrations around Odoo: missing postings, stuck approvals, duplicates, close readiness',
+  },
+  subCommands: {
+    up: () => import('./up.ts').then((module) => module.default),
+    engine: () => import('./engine.ts').then((module) => module.default),
+    demo: () => import('./demo.ts').then((module) => module.default),
+    import: () => import('./import.ts').then((module) => module.default),
+    backtest: () => import('./backtest.ts').then((module) => module.default),
+    detect: () => import('./detect.ts').then((module) => module.default),
+    token: () => import('./token.ts').then((module) => module.default),
+    doctor: () => import('./doctor.ts').then((module) => module.default),
+  },
+});
+
+await runMain(command);

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
+import { ClosewatchError } from '../../model/errors.ts';
+import type { NamedQuery } from './query.ts';
+import { clickHouseError, withRetries } from './retry.ts';
+
+export interface ClickHouseConfig {
+  /** `http://host:8123`: the embedded engine's or a server's. */
+  readonly url: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly database: string;
+}
+
+export interface ClickHouseDeps {
+  readonly logger?: { warn(fields: object, message: string): void };
+}
+
+export interface InsertOptions {
+  /** De-duplication token: the same one never stores its rows twice, in the table or in what its views feed. */
+  readonly token: string;
+}
+
+/** All that the house asks of ClickHouse, embedded or a server. Errors are ClosewatchErrors `engine.*`. */
+export interface ClickHouse {
+  readonly database: string;
+  /** All rows of a query, checked by its schema. For results that fit in memory. */
+  query<P, R>(query: NamedQuery<P, R>, params: P, options?: QueryOptions): Promise<R[]>;
+  /** The rows one after another, in bounded memory. Fails in the middle when the query does. */
+  stream<P, R>(query: NamedQuery<P, R>, params: P, options?: QueryOptions): AsyncIterable<R>;
+  /** Runs a statement of a migration, which must bear being run twice. */
+  command(sql: string, options?: QueryOptions): Promise<void>;
+  /** Makes the database when there is none (Atomic). */
+  createDatabase(): Promise<void>;
+  /** Stores Native blocks. Tried again on a passing failure when `body` is bytes; a stream can be sent once only. */
+  insertNative(
+    table: string,
+    columns: readonly string[],
+    body: Uint8Array | Readable,
+    options: InsertOptions,
+  ): Promise<void>;
+  /** Stores a few rows as JSON: names are columns, Decimals, 64-bit integers and instants are text. */
+  insertRows(table: string, rows: readonly object[], options: InsertOptions): Promise<void>;
+  ping(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface QueryOptions {
+  readonly signal?: AbortSignal;
+}
+
+const REQUEST_TIMEOUT_MS = 330_000;
+/** Numbers that JSON cannot hold come as text; instants as ISO in, plain text out. */
+const READ_SETTINGS = {
+  output_format_json_quote_64bit_integers: 1,
+  output_format_json_quote_decimals: 1,
+  date_time_output_format: 'simple',
+} as const;
+
+const insertSettings = (token: string) =>
+  ({
+    insert_deduplicate: 1,
+    insert_deduplication_token: token,
+    deduplicate_blocks_in_dependent_materialized_views: 1,
+    async_insert: 0,
+    date_time_input_format: 'best_effort',
+  }) as const;
+
+/** `name` as a SQL identifier; takes letters, digits, `_` and dots only. */
+export function identifier(name: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_.]*$/.test(name)) {
+    throw new ClosewatchError('engine.failed', `'${name}' is not a name of a table or column`);
+  }
+  return `\`${name}\``;
+}
+
+/** A client of the server or engine at `config.url`. Opens no connection yet. */
+export function connectClickHouse(config: ClickHouseConfig, deps: ClickHouseDeps = {}): ClickHouse {
+  const open = (database: string) =>
+    createClient({
+      url: config.url,
+      ...(config.username === undefined ? {} : { username: config.username }),
+      ...(config.password === undefined ? {} : { password: config.password }),
+      database,
+      application: 'closewatch',
+      request_timeout: REQUEST_TIMEOUT_MS,
+      max_open_connections: 64,
+      compression: { request: false, response: false },
+      log: { level: ClickHouseLogLevel.OFF },
+    });
+  return new HttpClickHouse(config.database, open, deps);
+}
+
+class HttpClickHouse implements ClickHouse {
+  readonly database: string;
+  readonly #client: ClickHouseClient;
+  readonly #open: (database: string) => ClickHouseClient;
+  readonly #deps: ClickHouseDeps;
+
+  constructor(database: string, open: (database: string) => ClickHouseClient, deps: ClickHouseDeps) {
+    this.database = database;
+    this.#open = open;
+    this.#client = open(database);
+    this.#deps = deps;
+  }
+
+  async query<P, R>(query: NamedQuery<P, R>, params: P, options: QueryOptions = {}): Promise<R[]> {
+    return await this.#retrying(query.name, options.signal, async () => {
+      const result = await this.#client.query(this.#request(query, params, options));
+      const rows = await result.json<unknown>();
+      return rows.map((row) => checked(query, row));
+    });
+  }
+
+  async *stream<P, R>(query: NamedQuery<P, R>, params: P, options: QueryOptions = {}): AsyncGenerator<R> {
+    const result = await this.#retrying(query.name, options.signal, () =>
+      this.#client.query(this.#request(query, params, options)),
+    );
+    try {
+      for await (const batch of result.stream<unknown>()) {
+        for (const row of batch) yield checked(query, row.json());
+      }
+    } catch (error) {
+      throw clickHouseError(error, query.name);
+    } finally {
+      result.close();
+    }
+  }
+
+  async command(sql: string, options: QueryOptions = {}): Promise<void> {
+    await this.#retrying('command', options.signal, () =>
+      this.#client.command({ query: sql, ...signalOf(options) }),
+    );
+  }
+
+  async createDatabase(): Promise<void> {
+    const client = this.#open('default');
+    try {
+      await this.#retrying('create-database', undefined, () =>
+        client.command({
+          query: `CREATE DATABASE IF NOT EXISTS ${identifier(this.database)} ENGINE = Atomic`,
+        }),
+      );
+    } finally {
+      await client.close();
+    }
+  }
+
+  async insertNative(
+    table: string,
+    columns: readonly string[],
+    body: Uint8Array | Readable,
+    options: InsertOptions,
+  ): Promise<void> {
+    const query = `INSERT INTO ${identifier(table)} (${columns.map(identifier).join(', ')}) FORMAT Native`;
+    const send = async () => {
+      const values = body instanceof Readable ? body : Readable.from([body], { objectMode: false });
+      const answer = await this.#client.exec({
+        query,
+        values,
+        query_id: `insert-${randomUUID()}`,
+        clickhouse_settings: { ...insertSettings(options.token), log_comment: `insert.${table}` },
+      });
+      for await (const _ of answer.stream) {
+        // An insert answers nothing; its end is what we wait for.
+      }
+    };
+    const name = `insert.${table}`;
+    if (!(body instanceof Readable)) await this.#retrying(name, undefined, send);
+    else {
+      try {
+        await send();
+      } catch (error) {
+        throw clickHouseError(error, name);
+      }
+    }
+  }
+
+  async insertRows(table: string, rows: readonly object[], options: InsertOptions): Promise<void> {
+    if (rows.length === 0) return;
+    identifier(table);
+    await this.#retrying(`insert.${table}`, undefined, () =>
+      this.#client.insert({
+        table,
+        values: [...rows],
+        format: 'JSONEachRow',
+        query_id: `insert-${randomUUID()}`,
+        clickhouse_settings: { ...insertSettings(options.token), log_comment: `insert.${table}` },
+      }),
+    );
+  }
+
+  async ping(): Promise<boolean> {
+    const { success } = await this.#client.ping({ select: true });
+    return success;
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  #request<P, R>(query: NamedQuery<P, R>, params: P, options: QueryOptions) {
+    const parsed = query.params.safeParse(params);
+    if (!parsed.success) {
+      throw new ClosewatchError('engine.failed', `${query.name}: its parameters do not fit`, {
+        cause: parsed.error,
+      });
+    }
+    return {
+      query: query.sql,
+      format: 'JSONEachRow',
+      query_params: (parsed.data ?? {}) as Record<string, unknown>,
+      query_id: `${query.name}-${randomUUID()}`,
+      clickhouse_settings: { ...READ_SETTINGS, log_comment: query.name },
+      ...signalOf(options),
+    } as const;
+  }
+
+  #retrying<T>(name: string, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
+    return withRetries(attempt, { name, signal, logger: this.#deps.logger });
+  }
+}
+
+const signalOf = (options: QueryOptions) =>
+  options.signal === undefined ? {} : { abort_signal: options.signal };
+
+function checked<P, R>(query: NamedQuery<P, R>, row: unknown): R {
+  const parsed = query.row.safeParse(row);
+  if (parsed.success) return parsed.data;
+  throw new ClosewatchError('engine.failed', `${query.name}: a row does not fit its schema`, {
+    cause: parsed.error,
+  });
+}

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { Received } from './body.ts';
+import { EngineError } from './errors.ts';
+import type { NativeConnection, Outcome } from './native.ts';
+import type { EngineRequest } from './request.ts';
+import type { Lease, Sessions } from './sessions.ts';
+import { openFifo, type Slot, type Slots } from './slots.ts';
+
+/** A query that has been started. */
+export interface Running {
+  readonly format: string;
+  /** A result of any size, in pieces; undefined when the result is small and in `outcome.bytes`. Must be read to its end. */
+  readonly stream: Readable | undefined;
+  /** Settles when the query has; rejects with an EngineError. */
+  readonly outcome: Promise<Outcome>;
+}
+
+const KILL_EVERY_MS = 250;
+
+const quote = (text: string): string =>
+  `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0')}'`;
+const identifier = (name: string): string => `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
+
+/** Runs requests on chDB: a connection each, settings and parameters set in it, killed by its tag when the client goes. */
+export class Executor {
+  readonly #sessions: Sessions;
+  readonly #slots: Slots;
+  readonly #killer: NativeConnection;
+  #killing: Promise<unknown> = Promise.resolve();
+  readonly #tags = new Set<string>();
+
+  constructor(sessions: Sessions, slots: Slots, killer: NativeConnection) {
+    this.#sessions = sessions;
+    this.#slots = slots;
+    this.#killer = killer;
+  }
+
+  /**
+   * Runs a received request and hands what it does to `use`; all that the request held is given back when `use` has
+   * ended and the query has settled. A result is killed when `signal` aborts; the insert of a whole body is not:
+   * its sender will ask again with the same token, and half an insert helps nobody.
+   */
+  async run(
+    request: EngineRequest,
+    received: Received,
+    signal: AbortSignal,
+    use: (running: Running) => Promise<void>,
+  ): Promise<void> {
+    let slot: Slot | undefined;
+    let lease: Lease | undefined;
+    let failed = true; // Until it is known to have gone well.
+    try {
+      slot = await this.#slots.take(signal);
+      lease = this.#sessions.lease(request.session);
+      const restore = await prepare(lease, request, received);
+      // An insert whose body is whole is stored, also when its sender has just gone.
+      if (received.statement.kind !== 'insert') signal.throwIfAborted();
+      failed = await this.#start(lease.connection, slot, received, signal, use);
+      if (restore) await lease.connection.run(restore);
+    } finally {
+      await lease?.release(failed);
+      slot?.release();
+      if (received.dataFile) await rm(received.dataFile, { force: true });
+    }
+  }
+
+  /** Returns whether the query failed. */
+  async #start(
+    connection: NativeConnection,
+    slot: Slot,
+    received: Received,
+    signal: AbortSignal,
+    use: (running: Running) => Promise<void>,
+  ): Promise<boolean> {
+    const { statement, dataFile } = received;
+    const tag = `/*closewatch:${randomBytes(12).toString('hex')}*/`;
+    const fifo = statement.kind === 'rows' ? openFifo(slot.fifo) : undefined;
+    const sql = sqlOf(statement, statement.kind === 'rows' ? slot.fifo : dataFile);
+    this.#tags.add(tag);
+    let settled = false;
+    const outcome = connection.run(`${tag} ${sql}`, statement.format).finally(() => {
+      settled = true;
+      this.#tags.delete(tag);
+      fifo?.finish();
+    });
+    const kill = () => this.#killUntil(tag, () => settled);
+    if (statement.kind !== 'insert') signal.addEventListener('abort', kill, { once: true });
+    const result = outcome.then(
+      () => false,
+      () => true,
+    );
+    try {
+      await use({ format: statement.format, stream: fifo?.stream, outcome });
+    } finally {
+      fifo?.stream.resume();
+      if (!settled && statement.kind !== 'insert') kill();
+      await result;
+      signal.removeEventListener('abort', kill);
+    }
+    return await result;
+  }
+
+  /** KILL QUERY again and again, as the query may not have entered the process list yet. */
+  async #killUntil(tag: string, done: () => boolean): Promise<void> {
+    while (!done()) {
+      await this.#kill(tag);
+      if (!done()) await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS));
+    }
+  }
+
+  #kill(tag: string): Promise<unknown> {
+    const sql = `KILL QUERY WHERE startsWith(query, ${quote(tag)}) ASYNC FORMAT Null`;
+    this.#killing = this.#killing.then(() => this.#killer.run(sql)).catch(() => undefined);
+    return this.#killing;
+  }
+
+  /** Kills all that runs; for the end of the process. */
+  async killAll(): Promise<void> {
+    await Promise.all([...this.#tags].map((tag) => this.#kill(tag)));
+  }
+}
+
+function sqlOf(statement: Received['statement'], path: string | undefined): string {
+  if (statement.kind === 'command') return statement.sql;
+  if (path === undefined) throw new EngineError(49, 'No file for the data.', 'LOGICAL_ERROR');
+  return statement.into(path);
+}
+
+/**
+ * Sets database, settings and parameters. On a named session, whose SET must not outlive its request, returns the SQL
+ * that sets back what was changed. `readonly` cannot be taken back, so there it is kept by kind of statement.
+ */
+async function prepare(
+  lease: Lease,
+  request: EngineRequest,
+  received: Received,
+): Promise<string | undefined> {
+  const settings = new Map(request.settings);
+  if (lease.named && Number(settings.get('readonly') ?? 0) > 0) {
+    settings.delete('readonly');
+    if (received.statement.kind !== 'rows') {
+      throw new EngineError(164, 'Cannot execute query in readonly mode.', 'READONLY');
+    }
+  }
+  const restore =
+    lease.named && settings.size > 0 ? await before(lease.connection, [...settings.keys()]) : undefined;
+  const readonly = settings.get('readonly');
+  settings.delete('readonly');
+  const set = [...settings].map(([name, value]) => `${name} = ${quote(value)}`);
+  if (readonly !== undefined) set.push(`readonly = ${quote(readonly)}`);
+  const params = [...request.params].map(([name, value]) => `param_${name} = ${quote(value)}`);
+  const statements = [
+    `USE ${identifier(request.database)}`,
+    ...(params.length > 0 ? [`SET ${params.join(', ')}`] : []),
+    ...(set.length > 0 ? [`SET ${set.join(', ')}`] : []),
+  ];
+  await lease.connection.run(statements.join('; '));
+  return restore;
+}
+
+async function before(connection: NativeConnection, names: readonly string[]): Promise<string | undefined> {
+  const list = names.map(quote).join(', ');
+  const sql = `SELECT name, value FROM system.settings WHERE name IN (${list})`;
+  const { bytes } = await connection.run(sql, 'JSONCompactEachRow');
+  const rows = bytes.toString('utf8').split('\n').filter(Boolean);
+  const set = rows.map((row) => {
+    const [name, value] = JSON.parse(row) as [string, string];
+    return `${name} = ${quote(value)}`;
+  });
+  return set.length > 0 ? `SET ${set.join(', ')}` : undefined;
+}

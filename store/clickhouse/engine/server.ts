@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClosewatchError } from '../../../model/errors.ts';
+import { decoded, receive } from './body.ts';
+import { type EngineConfig, type EngineOptions, engineConfig } from './config.ts';
+import { EngineError, engineError } from './errors.ts';
+import { Executor } from './execute.ts';
+import { bodyFolders } from './files.ts';
+import { NativeConnection } from './native.ts';
+import { authenticate, readRequest } from './request.ts';
+import { Answer } from './response.ts';
+import { Sessions } from './sessions.ts';
+import { writeEngineSettings } from './settings.ts';
+import { Slots } from './slots.ts';
+
+/** An engine that serves in this process. */
+export interface RunningEngine {
+  readonly url: string;
+  readonly port: number;
+  readonly version: string;
+  /** Takes no new request, lets running ones end for `drainMs`, kills the rest, closes the data directory. */
+  stop(drainMs?: number): Promise<void>;
+}
+
+const MIB = 1024 * 1024;
+const MAX_QUERY_BYTES = 16 * MIB;
+const DEFAULT_QUERY_BYTES = MIB;
+const LOCK_PATIENCE_MS = 3000;
+
+/**
+ * Serves chDB over ClickHouse's HTTP interface until `stop`. The process should have been started with
+ * UV_THREADPOOL_SIZE ≥ maxConcurrency + 8, as each running query holds one thread of libuv's pool (`startEngine` does
+ * so). Throws ClosewatchError 'data-dir.locked' when another process serves the folder.
+ */
+export async function runEngine(options: EngineOptions): Promise<RunningEngine> {
+  const config = engineConfig({ ...options, dataDir: resolve(options.dataDir) });
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const args = writeEngineSettings(config);
+  const path = join(config.dataDir, 'db');
+  const killer = await openLocked(path, args, config.dataDir);
+  const folders = bodyFolders(config.dataDir);
+  await killer.run(`CREATE DATABASE IF NOT EXISTS \`${config.database}\` ENGINE = Atomic`);
+  const version = (await killer.run('SELECT version()')).bytes.toString('utf8').trim();
+  const sessions = new Sessions(() => new NativeConnection(path, args));
+  const slots = new Slots(folders.choose(0), config.maxConcurrency, config.maxQueue);
+  const executor = new Executor(sessions, slots, killer);
+  const door = new Door({ config, executor, slots, folders, version });
+  const server = createServer({ keepAliveTimeout: 10_000, requestTimeout: 600_000 }, (request, response) => {
+    void door.handle(request, response);
+  });
+  server.maxConnections = config.maxConcurrency + config.maxQueue + 256;
+  const port = await listen(server, config);
+  let stopping: Promise<void> | undefined;
+  const stop = async (drainMs: number) => {
+    door.close();
+    server.close();
+    server.closeIdleConnections();
+    if (!(await idle(() => door.active === 0, drainMs))) {
+      await executor.killAll();
+      await idle(() => door.active === 0, 2000);
+    }
+    server.closeAllConnections();
+    if (door.active > 0) return;
+    sessions.close();
+    killer.close();
+    folders.remove();
+  };
+  return {
+    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    port,
+    version,
+    stop: (drainMs = config.drainMs) => {
+      stopping ??= stop(drainMs);
+      return stopping;
+    },
+  };
+}
+
+/** Opens the data directory; waits a little for a predecessor that is just ending. */
+async function openLocked(path: string, args: readonly string[], dataDir: string): Promise<NativeConnection> {
+  const until = Date.now() + LOCK_PATIENCE_MS;
+  for (;;) {
+    try {
+      return new NativeConnection(path, args);
+    } catch (error) {
+      const holder = lockHolder(path);
+      if (holder === undefined) throw error;
+      if (Date.now() >= until) {
+        throw new ClosewatchError(
+          'data-dir.locked',
+          `Process ${holder} uses the data directory ${dataDir}. Stop it, or set CLOSEWATCH_DATA_DIR to another folder.`,
+          { cause: error },
+        );
+      }
+      await sleep(200);
+    }
+  }
+}
+
+/** The living process that ClickHouse's lock file names, when it is another one: chDB's own error does not say. */
+function lockHolder(path: string): number | undefined {
+  try {
+    const pid = Number(/^PID: (\d+)$/m.exec(readFileSync(join(path, 'status'), 'utf8'))?.[1]);
+    if (!pid || pid === process.pid) return undefined;
+    process.kill(pid, 0);
+    return pid;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' ? -1 : undefined;
+  }
+}
+
+async function listen(server: Server, config: EngineConfig): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host, resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function idle(isIdle: () => boolean, ms: number): Promise<boolean> {
+  const until = Date.now() + ms;
+  while (!isIdle() && Date.now() < until) await sleep(20);
+  return isIdle();
+}
+
+interface DoorParts {
+  readonly config: EngineConfig;
+  readonly executor: Executor;
+  readonly slots: Slots;
+  readonly folders: ReturnType<typeof bodyFolders>;
+  readonly version: string;
+}
+
+/** What happens to one HTTP request, from its first line to the last byte of its answer. */
+class Door {
+  readonly #parts: DoorParts;
+  #open = true;
+  #active = 0;
+
+  constructor(parts: DoorParts) {
+    this.#parts = parts;
+  }
+
+  get active(): number {
+    return this.#active;
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = URL.parse(request.url ?? '/', 'http://engine');
+    if (!url || !['GET', 'HEAD', 'POST'].includes(request.method ?? '')) {
+      response.writeHead(url ? 405 : 400, { Allow: 'GET, HEAD, POST', Connection: 'close' }).end();
+      return;
+    }
+    const isPlain = request.method !== 'POST' && !url.searchParams.has('query');
+    if (isPlain && ['/', '/ping', '/replicas_status'].includes(url.pathname)) {
+      response.writeHead(this.#open ? 200 : 503, { 'Content-Type': 'text/html; charset=UTF-8' }).end('Ok.\n');
+      return;
+    }
+    if (url.pathname !== '/') {
+      response
+        .writeHead(404, { Connection: 'close' })
+        .end(`There is no handle ${url.pathname.slice(0, 80)}\n`);
+      return;
+    }
+    this.#active++;
+    try {
+      await this.#query(request, response, url);
+    } finally {
+      this.#active--;
+    }
+  }
+
+  async #query(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const { config, executor, slots, folders, version } = this.#parts;
+    const gone = new AbortController();
+    response.once('close', () => {
+      if (!response.writableFinished)
+        gone.abort(new EngineError(394, 'The client has left.', 'QUERY_WAS_CANCELLED'));
+    });
+    let answer = new Answer(request, response, version, randomUUID());
+    try {
+      authenticate(request, url, config);
+      if (!this.#open) throw new EngineError(236, 'The engine is shutting down.', 'ABORTED', 503);
+      const asked = readRequest(request, url, config);
+      answer = new Answer(request, response, version, asked.queryId ?? randomUUID());
+      if (/^multipart\//i.test(request.headers['content-type'] ?? '')) {
+        throw new EngineError(48, 'External tables (multipart) are not supported.', 'NOT_IMPLEMENTED');
+      }
+      slots.admit();
+      const received = await receive(asked.query, decoded(request), {
+        folders,
+        maxBodyBytes: config.maxBodyBytes,
+        maxQueryBytes: queryLimit(asked.settings.get('max_query_size')),
+        defaultFormat: asked.defaultFormat,
+        params: asked.params,
+      });
+      const wrote = received.statement.kind === 'insert';
+      await executor.run(asked, received, gone.signal, (running) => answer.send(running, asked, wrote));
+    } catch (error) {
+      answer.fail(engineError(error));
+    }
+  }
+}
+
+const queryLimit = (asked: string | undefined): number =>
+  Math.min(MAX_QUERY_BYTES, Math.max(DEFAULT_QUERY_BYTES, Number(asked) || 0));

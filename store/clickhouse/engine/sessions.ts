@@ -1,0 +1,82 @@
+import { EngineError } from './errors.ts';
+import type { NativeConnection } from './native.ts';
+import type { EngineRequest } from './request.ts';
+
+/** A connection that a request may use: a fresh one, or the one of its `session_id`. */
+export interface Lease {
+  readonly connection: NativeConnection;
+  readonly named: boolean;
+  /** True on the first request of a connection, which has to choose its database. */
+  readonly fresh: boolean;
+  /** `failed` says that the last query threw: what it left behind must not reach the next one. */
+  release(failed: boolean): Promise<void>;
+}
+
+interface Named {
+  readonly connection: NativeConnection;
+  busy: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
+
+const MAX_SESSIONS = 256;
+
+/** Named sessions live `session_timeout` seconds behind their last request; all other requests get a fresh one. */
+export class Sessions {
+  readonly #named = new Map<string, Named>();
+  readonly #open: () => NativeConnection;
+
+  constructor(open: () => NativeConnection) {
+    this.#open = open;
+  }
+
+  lease(wanted: EngineRequest['session']): Lease {
+    if (!wanted) {
+      const connection = this.#open();
+      return { connection, named: false, fresh: true, release: async () => connection.close() };
+    }
+    let session = this.#named.get(wanted.id);
+    if (session?.busy)
+      throw new EngineError(373, 'Session is locked by a concurrent client.', 'SESSION_IS_LOCKED');
+    const fresh = session === undefined;
+    if (!session) {
+      if (wanted.mustExist) throw new EngineError(372, 'Session not found.', 'SESSION_NOT_FOUND');
+      if (this.#named.size >= MAX_SESSIONS) {
+        throw new EngineError(
+          202,
+          `Too many sessions. Maximum: ${MAX_SESSIONS}.`,
+          'TOO_MANY_SIMULTANEOUS_QUERIES',
+        );
+      }
+      session = { connection: this.#open(), busy: false, timer: undefined };
+      this.#named.set(wanted.id, session);
+    }
+    const held = session;
+    held.busy = true;
+    clearTimeout(held.timer);
+    return {
+      connection: held.connection,
+      named: true,
+      fresh,
+      release: async (failed) => {
+        if (failed) await held.connection.run('SELECT 1 FORMAT Null').catch(() => undefined);
+        held.busy = false;
+        held.timer = setTimeout(() => this.#end(wanted.id), wanted.seconds * 1000).unref();
+      },
+    };
+  }
+
+  #end(id: string): void {
+    const session = this.#named.get(id);
+    if (!session || session.busy) return;
+    this.#named.delete(id);
+    session.connection.close();
+  }
+
+  /** Closes what is idle; busy ones end with their query. */
+  close(): void {
+    for (const [id, session] of this.#named) {
+      clearTimeout(session.timer);
+      this.#end(id);
+    }
+  }
+}
