@@ -90,27 +90,44 @@ export interface ToJudge {
   readonly rule: string;
 }
 
-/**
- * The next obligations, by id, that time alone makes worth judging: pending ones whose deadline has come, and open ones
- * that within (`since`, `now`] became overdue by more than three times their allowed time (their severity rises).
- */
+/** Ids that one pass takes at most; the next takes the rest. */
+const MOST = 50_000;
+
+/** Pending obligations of the rules whose deadline has come, the earliest first, 50,000 at most. */
 export async function obligationsDue(
   db: Kysely<Database>,
-  question: { rules: readonly string[]; since: bigint; now: bigint; afterId: string; limit: number },
+  rules: readonly string[],
+  now: bigint,
 ): Promise<ToJudge[]> {
-  const { since, now } = question;
   return await db
     .selectFrom('obligations')
     .select(['id', 'rule'])
-    .where(sql<boolean>`rule = ANY(${question.rules}::text[])`)
-    .where('id', '>', question.afterId)
-    .where(
-      sql<boolean>`((state = 'pending' AND due_ns <= ${now}::bigint) OR (state IN ('open', 'indeterminate')
-        AND due_ns > anchor_ns
-        AND due_ns::numeric + 3 * (due_ns - anchor_ns)::numeric BETWEEN ${since}::bigint AND ${now}::bigint - 1))`,
-    )
+    .where('state', '=', 'pending')
+    .where('due_ns', '<=', `${now}`)
+    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
+    .orderBy('due_ns')
     .orderBy('id')
-    .limit(question.limit)
+    .limit(MOST)
+    .execute();
+}
+
+/** Unanswered obligations of the rules that in (since, now] became overdue by more than three times their allowed time. */
+export async function obligationsEscalating(
+  db: Kysely<Database>,
+  rules: readonly string[],
+  { since, now }: { since: bigint; now: bigint },
+): Promise<ToJudge[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(['id', 'rule'])
+    .where('state', 'in', ['open', 'indeterminate'])
+    .where(sql<boolean>`due_ns > anchor_ns`)
+    .where(
+      sql<boolean>`due_ns::numeric + 3 * (due_ns - anchor_ns)::numeric BETWEEN ${since}::bigint AND ${now}::bigint - 1`,
+    )
+    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
+    .orderBy('due_ns')
+    .orderBy('id')
     .execute();
 }
 
@@ -151,11 +168,11 @@ export async function indeterminateGroups(db: Kysely<Database>): Promise<Indeter
   }));
 }
 
-/** The next indeterminate obligations of a group, by id, whose deadline the watermark has reached. */
+/** The indeterminate obligations of a group whose deadline the watermark has reached, the earliest first, 50,000 at most. */
 export async function indeterminateUpTo(
   db: Kysely<Database>,
   group: Pick<IndeterminateGroup, 'rule' | 'company' | 'source'>,
-  page: { watermark: bigint; afterId: string; limit: number },
+  watermark: bigint,
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
@@ -164,18 +181,17 @@ export async function indeterminateUpTo(
     .where('rule', '=', group.rule)
     .where('company', '=', group.company)
     .where('source', '=', group.source)
-    .where('due_ns', '<=', `${page.watermark}`)
-    .where('id', '>', page.afterId)
+    .where('due_ns', '<=', `${watermark}`)
+    .orderBy('due_ns')
     .orderBy('id')
-    .limit(page.limit)
+    .limit(MOST)
     .execute();
 }
 
-/** The next unanswered obligations of the rule, by id, that another version of it judged. */
+/** The unanswered obligations of the rule that another version of it judged, 50,000 at most. */
 export async function obligationsOfOtherVersions(
   db: Kysely<Database>,
   rule: { id: string; version: number },
-  page: { afterId: string; limit: number },
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
@@ -183,9 +199,8 @@ export async function obligationsOfOtherVersions(
     .where('rule', '=', rule.id)
     .where('rule_version', '<>', rule.version)
     .where('state', 'in', ['pending', 'open', 'indeterminate'])
-    .where('id', '>', page.afterId)
     .orderBy('id')
-    .limit(page.limit)
+    .limit(MOST)
     .execute();
 }
 
@@ -193,7 +208,6 @@ export async function obligationsOfOtherVersions(
 export async function obligationsOfOtherRules(
   db: Kysely<Database>,
   rules: readonly string[],
-  limit: number,
 ): Promise<ObligationRow[]> {
   return await db
     .selectFrom('obligations')
@@ -201,7 +215,7 @@ export async function obligationsOfOtherRules(
     .where(sql<boolean>`NOT (rule = ANY(${rules}::text[]))`)
     .where('state', 'in', ['pending', 'open', 'indeterminate'])
     .orderBy('id')
-    .limit(limit)
+    .limit(MOST)
     .execute();
 }
 

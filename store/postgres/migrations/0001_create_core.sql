@@ -121,6 +121,7 @@ CREATE TABLE closewatch.obligations (
   UNIQUE (rule, company, source, subject, occurrence)
 );
 CREATE INDEX obligations_due ON closewatch.obligations (due_ns) WHERE state IN ('pending', 'indeterminate');
+CREATE INDEX obligations_open ON closewatch.obligations (due_ns) WHERE state IN ('open', 'indeterminate');
 CREATE INDEX obligations_rule ON closewatch.obligations (rule, company, state);
 
 CREATE TABLE closewatch.obligation_keys (
