@@ -216,7 +216,9 @@ function suite(address: () => Promise<Address>, release: () => Promise<void>) {
     ).toBe('164');
     await client.command({ query: 'CREATE TABLE yes (a UInt8) ENGINE = Memory' });
     expect(
-      await code(client.query({ query: 'SELECT 1', clickhouse_settings: { nonsense: 1 } as object })),
+      await code(
+        client.query({ query: 'SELECT 1', clickhouse_settings: { nonsense: 1 } as Record<string, number> }),
+      ),
     ).toBe('115');
   });
 

@@ -1,0 +1,224 @@
+import { MAX_DEPTH } from './any-value.ts';
+import { ProtobufWriter } from './protobuf-writer.ts';
+import { I64, MalformedRequest, VARINT } from './wire.ts';
+
+type Json = unknown;
+type JsonObject = Record<string, Json>;
+/** Writes what a JSON field holds, if anything, as the protobuf field that it stands for. */
+type Field = (out: ProtobufWriter, value: Json, path: string, depth: number) => void;
+type Message = Record<string, Field>;
+
+/**
+ * The same request in protobuf, from OTLP/JSON (opentelemetry-proto docs/specification.md, JSON Protobuf Encoding): ids in
+ * hexadecimal, 64-bit integers as text or numbers, unknown fields ignored, `null` as absent. Enums may be given by their
+ * names too, as the Collector takes them. Throws `MalformedRequest` with the path of what is wrong.
+ *
+ * An id that is no hexadecimal text becomes an id of a wrong length: the span is refused, not the request.
+ */
+export function protobufOfJson(body: Buffer): Buffer {
+  const out = new ProtobufWriter();
+  writeMessage(out, REQUEST, parse(body), '', 0);
+  return out.bytes();
+}
+
+/** A whole number that a double cannot hold; only then the slower parser is needed. */
+const LONG_NUMBER = /[:[,]\s*-?\d{16,}\s*[,}\]]/;
+
+function parse(body: Buffer): Json {
+  const text = body.toString('utf8');
+  try {
+    if (!LONG_NUMBER.test(text)) return JSON.parse(text);
+    return JSON.parse(text, (_key: string, value: Json, context?: { source?: string }) =>
+      typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '')
+        ? context?.source
+        : value,
+    );
+  } catch (error) {
+    throw new MalformedRequest('json', `the body is no JSON: ${(error as Error).message.slice(0, 200)}`);
+  }
+}
+
+function writeMessage(out: ProtobufWriter, message: Message, value: Json, path: string, depth: number): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(path, 'an object');
+  if (depth > MAX_DEPTH)
+    throw new MalformedRequest('too-deep', `a value is nested deeper than ${MAX_DEPTH} messages`);
+  for (const name in message) {
+    const field = (value as JsonObject)[name];
+    if (field !== undefined && field !== null && Object.hasOwn(value, name))
+      (message[name] as Field)(out, field, path === '' ? name : `${path}.${name}`, depth);
+  }
+}
+
+const wrong = (path: string, expected: string): MalformedRequest =>
+  new MalformedRequest('json', `${path || 'the body'} must be ${expected}`);
+
+const message =
+  (number: number, of: () => Message): Field =>
+  (out, value, path, depth) => {
+    const start = out.open(number);
+    writeMessage(out, of(), value, path, depth + 1);
+    out.close(start);
+  };
+
+const repeated =
+  (number: number, of: () => Message): Field =>
+  (out, value, path, depth) => {
+    if (!Array.isArray(value)) throw wrong(path, 'an array');
+    const write = message(number, of);
+    for (let i = 0; i < value.length; i++) write(out, value[i], `${path}[${i}]`, depth);
+  };
+
+const text =
+  (number: number): Field =>
+  (out, value, path) => {
+    if (typeof value !== 'string') throw wrong(path, 'a text');
+    out.text(number, value);
+  };
+
+const id =
+  (number: number): Field =>
+  (out, value, path) => {
+    if (typeof value !== 'string') throw wrong(path, 'a text of hexadecimal digits');
+    const hexadecimal = /^(?:[0-9a-f]{2})*$/i.test(value);
+    out.binary(number, hexadecimal ? Buffer.from(value, 'hex') : Buffer.from([0]));
+  };
+
+const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
+const base64 =
+  (number: number): Field =>
+  (out, value, path) => {
+    if (typeof value !== 'string' || !BASE64.test(value)) throw wrong(path, 'base64');
+    out.binary(number, Buffer.from(value, 'base64'));
+  };
+
+const boolean =
+  (number: number): Field =>
+  (out, value, path) => {
+    if (typeof value !== 'boolean') throw wrong(path, 'true or false');
+    out.tag(number, VARINT);
+    out.varint(value ? 1n : 0n);
+  };
+
+function integer(value: Json, path: string, least: bigint, most: bigint): bigint {
+  const whole =
+    typeof value === 'number'
+      ? Number.isInteger(value)
+      : typeof value === 'string' && /^-?\d{1,20}$/.test(value);
+  const number = whole ? BigInt(value as string | number) : undefined;
+  if (number === undefined || number < least || number > most)
+    throw wrong(path, `a whole number from ${least} to ${most}`);
+  return number;
+}
+
+const int64 =
+  (number: number): Field =>
+  (out, value, path) => {
+    const whole = integer(value, path, -(2n ** 63n), 2n ** 63n - 1n);
+    out.tag(number, VARINT);
+    out.varint(BigInt.asUintN(64, whole));
+  };
+
+const fixed64 =
+  (number: number): Field =>
+  (out, value, path) => {
+    const whole = integer(value, path, 0n, 2n ** 64n - 1n);
+    out.tag(number, I64);
+    out.fixed64(whole);
+  };
+
+const double =
+  (number: number): Field =>
+  (out, value, path) => {
+    const known = value === 'NaN' || value === 'Infinity' || value === '-Infinity';
+    const read =
+      typeof value === 'number' || known || (typeof value === 'string' && value.trim() !== '')
+        ? Number(value)
+        : Number.NaN;
+    if (Number.isNaN(read) && value !== 'NaN') throw wrong(path, 'a number');
+    out.tag(number, I64);
+    out.double(read);
+  };
+
+const enumeration =
+  (number: number, prefix: string, names: readonly string[]): Field =>
+  (out, value, path) => {
+    const named = typeof value === 'string' ? names.indexOf(value.replace(prefix, '')) : -1;
+    if (named < 0 && (typeof value !== 'number' || (value | 0) !== value))
+      throw wrong(path, 'the number of an enum');
+    out.tag(number, VARINT);
+    out.varint(BigInt.asUintN(64, BigInt(named < 0 ? (value as number) : named)));
+  };
+
+/** A number that is not stored is checked and left out. */
+const uint32: Field = (_out, value, path) => {
+  integer(value, path, 0n, 2n ** 32n - 1n);
+};
+
+const ANY_VALUE: Message = {
+  stringValue: text(1),
+  boolValue: boolean(2),
+  intValue: int64(3),
+  doubleValue: double(4),
+  arrayValue: message(5, () => ARRAY_VALUE),
+  kvlistValue: message(6, () => KEY_VALUE_LIST),
+  bytesValue: base64(7),
+};
+const ARRAY_VALUE: Message = { values: repeated(1, () => ANY_VALUE) };
+const KEY_VALUE: Message = { key: text(1), value: message(2, () => ANY_VALUE) };
+const KEY_VALUE_LIST: Message = { values: repeated(1, () => KEY_VALUE) };
+const attributes = (number: number): Field => repeated(number, () => KEY_VALUE);
+
+const EVENT: Message = {
+  timeUnixNano: fixed64(1),
+  name: text(2),
+  attributes: attributes(3),
+  droppedAttributesCount: uint32,
+};
+const LINK: Message = {
+  traceId: id(1),
+  spanId: id(2),
+  traceState: text(3),
+  attributes: attributes(4),
+  droppedAttributesCount: uint32,
+  flags: uint32,
+};
+const STATUS: Message = {
+  message: text(2),
+  code: enumeration(3, 'STATUS_CODE_', ['UNSET', 'OK', 'ERROR']),
+};
+const SPAN: Message = {
+  traceId: id(1),
+  spanId: id(2),
+  traceState: text(3),
+  parentSpanId: id(4),
+  name: text(5),
+  kind: enumeration(6, 'SPAN_KIND_', ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER']),
+  startTimeUnixNano: fixed64(7),
+  endTimeUnixNano: fixed64(8),
+  attributes: attributes(9),
+  droppedAttributesCount: uint32,
+  events: repeated(11, () => EVENT),
+  droppedEventsCount: uint32,
+  links: repeated(13, () => LINK),
+  droppedLinksCount: uint32,
+  status: message(15, () => STATUS),
+  flags: uint32,
+};
+const SCOPE: Message = {
+  name: text(1),
+  version: text(2),
+  attributes: attributes(3),
+  droppedAttributesCount: uint32,
+};
+const SCOPE_SPANS: Message = {
+  scope: message(1, () => SCOPE),
+  spans: repeated(2, () => SPAN),
+  schemaUrl: text(3),
+};
+const RESOURCE: Message = { attributes: attributes(1), droppedAttributesCount: uint32 };
+const RESOURCE_SPANS: Message = {
+  resource: message(1, () => RESOURCE),
+  scopeSpans: repeated(2, () => SCOPE_SPANS),
+  schemaUrl: text(3),
+};
+const REQUEST: Message = { resourceSpans: repeated(1, () => RESOURCE_SPANS) };

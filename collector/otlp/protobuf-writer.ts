@@ -1,0 +1,67 @@
+import { ClosewatchError } from '../../model/errors.ts';
+import { Bytes } from '../../store/clickhouse/native/bytes.ts';
+import { LEN } from './wire.ts';
+
+/** A length is written in this many bytes, so that it can be filled in when the message is closed. */
+const LENGTH_BYTES = 4;
+
+/** Writes protobuf messages one field after the other; nested ones between `open` and `close`. */
+export class ProtobufWriter {
+  readonly #out = new Bytes();
+
+  tag(field: number, wireType: number): void {
+    this.#out.varint(field * 8 + wireType);
+  }
+
+  /** Begins a nested message; returns what `close` needs. */
+  open(field: number): number {
+    this.tag(field, LEN);
+    this.#out.reserve(LENGTH_BYTES);
+    this.#out.length += LENGTH_BYTES;
+    return this.#out.length;
+  }
+
+  /** Ends the message that began at `start`: at most 2^28 - 1 bytes, more than any body may have. */
+  close(start: number): void {
+    const { data } = this.#out;
+    const size = this.#out.length - start;
+    if (size >= 2 ** (7 * LENGTH_BYTES))
+      throw new ClosewatchError('request.too-large', `a message of ${size} bytes is too long`);
+    for (let i = 0; i < LENGTH_BYTES; i++)
+      data[start - LENGTH_BYTES + i] = ((size >>> (7 * i)) & 0x7f) | (i < LENGTH_BYTES - 1 ? 0x80 : 0);
+  }
+
+  text(field: number, value: string): void {
+    this.tag(field, LEN);
+    this.#out.text(value);
+  }
+
+  binary(field: number, value: Uint8Array): void {
+    this.tag(field, LEN);
+    this.#out.varint(value.length);
+    this.#out.copy(value, 0, value.length);
+  }
+
+  varint(value: bigint): void {
+    let rest = value;
+    while (rest >= 0x80n) {
+      this.#out.u8(Number(rest & 0x7fn) | 0x80);
+      rest >>= 7n;
+    }
+    this.#out.u8(Number(rest));
+  }
+
+  fixed64(value: bigint): void {
+    this.#out.u64(Number(value & 0xffff_ffffn), Number(value >> 32n));
+  }
+
+  double(value: number): void {
+    this.#out.reserve(8);
+    this.#out.data.writeDoubleLE(value, this.#out.length);
+    this.#out.length += 8;
+  }
+
+  bytes(): Buffer {
+    return this.#out.data.subarray(0, this.#out.length);
+  }
+}

@@ -1,0 +1,67 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { SpanBlock } from '../../store/clickhouse/span-block.ts';
+import { readBlocks } from '../../test/native-block.ts';
+import { decodeRequest, encodeRequest, rowsOf } from '../../test/otlp-proto.ts';
+import { protobufOfJson } from './json.ts';
+import { type DecodedSpans, TraceDecoder } from './traces.ts';
+
+const FIXTURES = process.env.CLOSEWATCH_FIXTURES ?? resolve(import.meta.dirname, '../../../shared/fixtures');
+const fixture = (name: string) => readFileSync(resolve(FIXTURES, 'otlp', name));
+
+const limits = { latest: BigInt(Date.now() + 86_400_000) * 1_000_000n, maxRowBytes: 1 << 30 };
+const decoder = new TraceDecoder();
+
+function decode(body: Buffer): DecodedSpans & { block: SpanBlock } {
+  const block = new SpanBlock();
+  return { ...decoder.decode(body, { blockOf: () => block }, new SpanBlock(), limits), block };
+}
+
+describe.skipIf(!existsSync(FIXTURES))('fixtures (skipped where there are none)', () => {
+  test.each([
+    ['otlp2records_pb/testdata_traces_large.pb', 2621],
+    ['duckdb_otlp_edge_cases/otlp_traces.pb', 1],
+    ['duckdb_otlp_edge_cases/traces-initial.otlp', 1],
+  ])('%s has the rows that protobufjs reads', (name, spans) => {
+    const body = fixture(name);
+    const { block, accepted } = decode(body);
+    expect(accepted).toBe(spans);
+    expect(readBlocks(block.encode())).toEqual(rowsOf(decodeRequest(body)));
+  });
+
+  test.each([
+    ['proto_examples/trace.json', 1],
+    ['otlp2records_pb/tests_fixtures_sample_otlp_traces.json', 1],
+    ['duckdb_otlp_edge_cases/traces_nulls.jsonl', 3],
+    ['duckdb_otlp_edge_cases/traces_simple.jsonl', 3],
+    ['duckdb_otlp_edge_cases/traces_deep_nesting.jsonl', 1],
+    ['duckdb_otlp_edge_cases/traces_large_attrs.jsonl', 1],
+    ['duckdb_otlp_edge_cases/single_trace.jsonl', 1],
+    ['duckdb_otlp_edge_cases/multifile_valid_traces.jsonl', 1],
+    ['nezha_trainticket_otlp_traces.jsonl.gz', 20_997],
+  ])('%s has the rows that JSON.parse and protobufjs give', (name, spans) => {
+    const bytes = fixture(name);
+    const text = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
+    const lines = name.endsWith('.json') ? [text] : text.trim().split('\n');
+    let accepted = 0;
+    for (const line of lines) {
+      const decoded = decode(protobufOfJson(Buffer.from(line)));
+      accepted += decoded.accepted;
+      expect(readBlocks(decoded.block.encode())).toEqual(rowsOf(viaProtobufjs(JSON.parse(line))));
+    }
+    expect(accepted).toBe(spans);
+  });
+});
+
+/** OTLP/JSON has ids in hexadecimal where protobuf's own JSON has base64; the rest protobufjs reads itself. */
+function viaProtobufjs(request: unknown) {
+  const convert = (value: unknown, key = ''): unknown => {
+    if (/^(trace|span|parentSpan)Id$/.test(key)) return Buffer.from(value as string, 'hex');
+    if (Array.isArray(value)) return value.map((item) => convert(item));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, convert(item, name)]));
+  };
+  return decodeRequest(encodeRequest(convert(request) as object));
+}
