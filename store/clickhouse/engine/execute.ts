@@ -53,7 +53,7 @@ export class Executor {
     let failed = true; // Until it is known to have gone well.
     try {
       slot = await this.#slots.take(signal);
-      lease = this.#sessions.lease(request.session);
+      lease = await this.#sessions.lease(request.session);
       const restore = await prepare(lease, request, received);
       // An insert whose body is whole is stored, also when its sender has just gone.
       if (received.statement.kind !== 'insert') signal.throwIfAborted();
