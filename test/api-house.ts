@@ -99,4 +99,3 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
     },
   };
 }
-

@@ -36,10 +36,16 @@ export function seedEvent(
 }
 
 /** A row of `otel_traces`. */
-export function seedSpan(now: bigint, minutesAgo: number, over: Record<string, unknown>): Record<string, unknown> {
+export function seedSpan(
+  now: bigint,
+  minutesAgo: number,
+  over: Record<string, unknown>,
+): Record<string, unknown> {
   const start = now - BigInt(minutesAgo) * MINUTE;
   return {
-    Timestamp: formatInstant(start + 7n).replace('T', ' ').replace('Z', ''),
+    Timestamp: formatInstant(start + 7n)
+      .replace('T', ' ')
+      .replace('Z', ''),
     TraceState: '',
     ParentSpanId: '',
     SpanKind: 'Server',
@@ -55,7 +61,8 @@ export function seedSpan(now: bigint, minutesAgo: number, over: Record<string, u
 }
 
 const nanos = (now: bigint, minutesAgo: number): string => `${now - BigInt(minutesAgo) * MINUTE}`;
-const date = (now: bigint, minutesAgo: number): Date => new Date(Number((now - BigInt(minutesAgo) * MINUTE) / 1_000_000n));
+const date = (now: bigint, minutesAgo: number): Date =>
+  new Date(Number((now - BigInt(minutesAgo) * MINUTE) / 1_000_000n));
 
 export function seedException(
   now: bigint,
@@ -146,7 +153,12 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
   );
   const error = { StatusCode: 'Error', StatusMessage: 'tax engine: 503 Service Unavailable' };
   const spans = [
-    seedSpan(now, 600, { TraceId: TRACE_A, SpanId: '1111111111111111', SpanName: 'POST /capture', ServiceName: 'ocr-capture' }),
+    seedSpan(now, 600, {
+      TraceId: TRACE_A,
+      SpanId: '1111111111111111',
+      SpanName: 'POST /capture',
+      ServiceName: 'ocr-capture',
+    }),
     seedSpan(now, 599, {
       TraceId: TRACE_A,
       SpanId: '2222222222222222',
@@ -156,11 +168,20 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
       ServiceName: 'tax-engine',
       Duration: '234567891',
       ...error,
-      'Events.Timestamp': [formatInstant(now - 599n * MINUTE).replace('T', ' ').replace('Z', '')],
+      'Events.Timestamp': [
+        formatInstant(now - 599n * MINUTE)
+          .replace('T', ' ')
+          .replace('Z', ''),
+      ],
       'Events.Name': ['exception'],
       'Events.Attributes': [{ 'exception.type': 'ServiceUnavailable' }],
     }),
-    seedSpan(now, 500, { TraceId: TRACE_B, SpanId: '3333333333333333', SpanName: 'POST /capture', ServiceName: 'ocr-capture' }),
+    seedSpan(now, 500, {
+      TraceId: TRACE_B,
+      SpanId: '3333333333333333',
+      SpanName: 'POST /capture',
+      ServiceName: 'ocr-capture',
+    }),
   ];
   await clickhouse.insertRows('otel_traces', spans, { token: 'seed:spans' });
 
@@ -176,7 +197,12 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
   await db
     .insertInto('incidents')
     .values([
-      { ...incident, id: 'inc-1', cause_key: 'tax-engine|503', title: 'Bills are not posted: the tax engine answers 503' },
+      {
+        ...incident,
+        id: 'inc-1',
+        cause_key: 'tax-engine|503',
+        title: 'Bills are not posted: the tax engine answers 503',
+      },
       {
         ...incident,
         id: 'inc-2',
@@ -209,7 +235,11 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
   await db
     .insertInto('exceptions')
     .values([
-      seedException(now, '1', { incident: 'inc-1', trace_ids: [TRACE_A], error_signature: 'tax-engine: 503' }),
+      seedException(now, '1', {
+        incident: 'inc-1',
+        trace_ids: [TRACE_A],
+        error_signature: 'tax-engine: 503',
+      }),
       seedException(now, '11', { incident: 'inc-1', amount: '12450.50', opened_at: date(now, 29) }),
       seedException(now, '12', { incident: 'inc-1', amount: '12450.50', opened_at: date(now, 28) }),
       seedException(now, '21', {
@@ -251,8 +281,18 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
         { kind: 'reprocess-events', reason: 'the events are stored', evidence: [1], proposedBy: 'rules' },
       ]),
       evidence: JSON.stringify([
-        { number: 1, kind: 'exception', at: formatInstant(now - 60n * MINUTE), facts: { rule: 'MP-02', amount: '12450.50', currency: 'EUR', state: 'open' } },
-        { number: 2, kind: 'span', at: formatInstant(now - 599n * MINUTE), facts: { service: 'tax-engine', name: 'POST /tax/determine', status: 'Error' } },
+        {
+          number: 1,
+          kind: 'exception',
+          at: formatInstant(now - 60n * MINUTE),
+          facts: { rule: 'MP-02', amount: '12450.50', currency: 'EUR', state: 'open' },
+        },
+        {
+          number: 2,
+          kind: 'span',
+          at: formatInstant(now - 599n * MINUTE),
+          facts: { service: 'tax-engine', name: 'POST /tax/determine', status: 'Error' },
+        },
       ]),
       evidence_hash: hash('evidence'),
     })
@@ -269,10 +309,16 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
         text: 'High: Bills are not posted: the tax engine answers 503',
         content_hash: hash('1'),
         blocks: JSON.stringify([
-          { type: 'header', text: { type: 'plain_text', text: 'Bills are not posted: the tax engine answers 503' } },
+          {
+            type: 'header',
+            text: { type: 'plain_text', text: 'Bills are not posted: the tax engine answers 503' },
+          },
           {
             type: 'section',
-            text: { type: 'mrkdwn', text: '*3 exceptions* worth *EUR 37,351.50* in `acme` &amp; its _branches_.' },
+            text: {
+              type: 'mrkdwn',
+              text: '*3 exceptions* worth *EUR 37,351.50* in `acme` &amp; its _branches_.',
+            },
             fields: [
               { type: 'mrkdwn', text: '*Severity*\nhigh' },
               { type: 'mrkdwn', text: '*Owner*\nap-team' },
@@ -282,7 +328,14 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
           { type: 'context', elements: [{ type: 'mrkdwn', text: 'Written by the rules · confidence 0.8' }] },
           {
             type: 'actions',
-            elements: [{ type: 'button', style: 'primary', text: { type: 'plain_text', text: 'Acknowledge' }, action_id: 'ack' }],
+            elements: [
+              {
+                type: 'button',
+                style: 'primary',
+                text: { type: 'plain_text', text: 'Acknowledge' },
+                action_id: 'ack',
+              },
+            ],
           },
         ]),
       },
@@ -294,16 +347,41 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
         state: 'outbox',
         text: 'Critical: The bank feed has sent nothing since yesterday',
         content_hash: hash('2'),
-        blocks: JSON.stringify([{ type: 'section', text: { type: 'mrkdwn', text: 'The bank feed is *stale*.' } }]),
+        blocks: JSON.stringify([
+          { type: 'section', text: { type: 'mrkdwn', text: 'The bank feed is *stale*.' } },
+        ]),
       },
     ])
     .execute();
   await db
     .insertInto('sources')
     .values([
-      { source: '/odoo/prod/1', company: 'acme', kind: 'assumed', last_arrival_at: date(now, 1), types: ['bill.received', 'bill.posted'], events: '1204', last_event_ns: nanos(now, 2) },
-      { source: '/bank/feed', company: 'acme', kind: 'declared', complete_up_to_ns: nanos(now, 4_000), last_arrival_at: date(now, 4_000), types: ['statementline.imported'], events: '88' },
-      { source: '/odoo/prod/1', company: 'beta', kind: 'assumed', last_arrival_at: date(now, 1), types: ['bill.received'], events: '40' },
+      {
+        source: '/odoo/prod/1',
+        company: 'acme',
+        kind: 'assumed',
+        last_arrival_at: date(now, 1),
+        types: ['bill.received', 'bill.posted'],
+        events: '1204',
+        last_event_ns: nanos(now, 2),
+      },
+      {
+        source: '/bank/feed',
+        company: 'acme',
+        kind: 'declared',
+        complete_up_to_ns: nanos(now, 4_000),
+        last_arrival_at: date(now, 4_000),
+        types: ['statementline.imported'],
+        events: '88',
+      },
+      {
+        source: '/odoo/prod/1',
+        company: 'beta',
+        kind: 'assumed',
+        last_arrival_at: date(now, 1),
+        types: ['bill.received'],
+        events: '40',
+      },
     ])
     .execute();
   const change = (incident: string, company: string, minutesAgo: number, what: string, actor?: string) => ({
