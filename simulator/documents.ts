@@ -31,6 +31,9 @@ export function newBill(land: Landscape, company: Company): Bill {
   return { supref, amount: amountOf(land, company), party, keys: [{ type: 'supref', value: supref }] };
 }
 
+/** Odoo's own id of a record, as its external API gives it out. */
+const extid = (subject: string): Key => ({ type: 'extid', value: subject.replace('/', ',') });
+
 const facts = (bill: Bill) => ({ amount: bill.amount, party: bill.party });
 
 /** The OCR service captures the bill. Returns the subject, and the trace that goes on in the middleware. */
@@ -72,7 +75,7 @@ export function draftBill(
     at,
     ...facts(bill),
     model: 'account.move',
-    keys: bill.keys,
+    keys: [...bill.keys, extid(subject)],
     actor: from ? service('middleware') : person(land),
     ...(trace ? { trace } : {}),
   });
@@ -102,7 +105,7 @@ export function moveBill(
     at,
     ...facts(bill),
     model: 'account.move',
-    keys: docNumber ? [...bill.keys, { type: 'docno', value: docNumber }] : bill.keys,
+    keys: [...bill.keys, extid(subject), ...(docNumber ? [{ type: 'docno', value: docNumber }] : [])],
     ...(docNumber ? { docNumber } : {}),
     actor: person(land),
     ...(trace ? { trace } : {}),

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { CloudEvent } from 'cloudevents';
 import { z } from 'zod';
-import { canonicalJson, parseJson } from '../../model/canonical-json.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
 import type { Problem } from '../../model/errors.ts';
 import { type EventData, eventData, eventType, heartbeat } from '../../model/event.ts';
+import { parseJson } from '../../model/json.ts';
 import { instant, NANOS_PER_SECOND, parseInstant } from '../../model/time.ts';
 import type { AcceptedEvent } from '../../store/postgres/inbox.ts';
 import { coversSource } from '../../store/postgres/tokens.ts';

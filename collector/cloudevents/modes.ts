@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseJson } from '../../model/canonical-json.ts';
 import { ClosewatchError } from '../../model/errors.ts';
+import { parseJson } from '../../model/json.ts';
 import type { CloudEventsConfig } from './config.ts';
 
 /** An event as it came, before anything of it is believed: the context attributes and `data` together. */

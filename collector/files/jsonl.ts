@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { parseJsonTexts } from '../../model/canonical-json.ts';
 import { ClosewatchError } from '../../model/errors.ts';
+import { parseJsonTexts } from '../../model/json.ts';
 import type { Row } from './rows.ts';
 
 const MAX_LINE_CHARACTERS = 1 << 20;
