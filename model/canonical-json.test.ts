@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonicalJson, parseJson } from './canonical-json.ts';
+import { canonicalHash, canonicalJson } from './canonical-json.ts';
+import { parseJson } from './json.ts';
 
 describe('canonical JSON', () => {
   test('the examples of RFC 8785, 3.2', () => {
@@ -49,4 +50,13 @@ describe('numbers beyond a double', () => {
     ]);
     expect(parseJson('{"text":"9007199254740993"}')).toEqual({ text: '9007199254740993' });
   });
+});
+
+test('the hash is that of the canonical text', () => {
+  expect(canonicalHash({ a: 1, b: [1, 2] })).toBe(canonicalHash({ b: [1, 2], a: 1, c: undefined }));
+  expect(canonicalHash({})).toBe('44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a');
+});
+
+test.each([[Number.NaN], [1n], [() => 1]])('%s has no canonical form', (value) => {
+  expect(() => canonicalJson(value)).toThrow(TypeError);
 });

@@ -1,50 +1,28 @@
-/**
- * A number whose digits a double would bend (`9007199254740993`, `0.1000000000000000055`): kept as its text, and written
- * as it came. `JSON.rawJSON`, which TypeScript does not know yet.
- */
-interface RawNumber {
-  readonly rawJSON: string;
-}
-const { isRawJSON, rawJSON } = JSON as unknown as {
-  isRawJSON(value: unknown): value is RawNumber;
-  rawJSON(text: string): RawNumber;
-};
-type Reviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown;
-const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => unknown;
-
-/** Does the double print as the number that was written, `1.50` and `15e-1` being 1.5? */
-function isExact(source: string, value: number): boolean {
-  const digits = (text: string): string => {
-    const [, mantissa = '', exponent = '0'] = /^-?([\d.]+)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
-    const [whole = '', fraction = ''] = mantissa.split('.');
-    const all = `${whole}${fraction}`.replace(/^0+/, '');
-    const kept = all.replace(/0+$/, '');
-    return kept === '' ? '0' : `${kept}e${Number(exponent) - fraction.length + all.length - kept.length}`;
-  };
-  return Number.isFinite(value) && digits(source) === digits(String(value));
-}
-
-/** The value of a JSON text, no digit lost: numbers that a double cannot hold come as `JSON.rawJSON`. Throws SyntaxError. */
-export function parseJson(text: string): unknown {
-  const value: unknown = JSON.parse(text);
-  if (!/\d{16}|\d\.\d{15}|\d[eE]/.test(text)) return value;
-  return parseWithSource(text, (_, item, { source }) =>
-    typeof item === 'number' && source !== undefined && !isExact(source, item) ? rawJSON(source) : item,
-  );
-}
+import { createHash } from 'node:crypto';
+import { isRawJSON } from './json.ts';
 
 /**
- * The canonical form of a JSON value (RFC 8785): members sorted by UTF-16 code units, no blanks, numbers as ECMAScript
- * prints them. Beyond the RFC, numbers that a double cannot hold keep their text, so that two of them never look equal.
+ * The canonical JSON text of a value (RFC 8785): keys sorted by UTF-16 code units, no blanks, numbers and strings as
+ * ECMAScript writes them. Properties that are undefined are left out. Beyond the RFC, a number that a double cannot hold
+ * (`JSON.rawJSON`) keeps its text, so that two of them never look equal, and a lone surrogate is written as its escape.
+ * Throws TypeError on what JSON cannot hold.
  */
 export function canonicalJson(value: unknown): string {
-  if (isRawJSON(value)) return value.rawJSON;
-  if (Array.isArray(value))
-    return `[${value.map((item) => (item === undefined ? 'null' : canonicalJson(item))).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).filter(([, item]) => item !== undefined);
-    members.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${members.map(([name, item]) => `${JSON.stringify(name)}:${canonicalJson(item)}`).join(',')}}`;
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new TypeError(`${value} has no canonical form`);
+    return JSON.stringify(value);
   }
-  return JSON.stringify(value) ?? 'null';
+  if (isRawJSON(value)) return value.rawJSON;
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
+  if (typeof value === 'object') {
+    const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+    entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    return `{${entries.map(([key, item]) => `${canonicalJson(key)}:${canonicalJson(item)}`).join(',')}}`;
+  }
+  throw new TypeError(`a ${typeof value} has no canonical form`);
 }
+
+/** SHA-256, lower-case hex, of the canonical JSON of a value. */
+export const canonicalHash = (value: unknown): string =>
+  createHash('sha256').update(canonicalJson(value)).digest('hex');

@@ -37,11 +37,15 @@ export interface FinanceEventStore {
   }): AsyncIterable<FinanceEvent>;
   /** Which of the ids the source has already. */
   knownIds(source: string, ids: readonly string[]): Promise<Set<string>>;
+  /** Has the source any event? */
+  hasSource(source: string): Promise<boolean>;
 }
 
 const MAX_ROWS = 50_000;
 /** Parameters travel in the URL: so many bytes of them in one query (Node's server takes 16 KiB of URL and headers). */
 const MAX_PARAM_BYTES = 8_000;
+/** Queries of one call at the same time. */
+const PARALLEL = 3;
 const whole = z.string().regex(/^-?\d+$/);
 const texts = z.array(z.string());
 
@@ -203,10 +207,14 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       ),
     async knownIds(source, ids) {
       const known = new Set<string>();
-      if (ids.length === 0 || (await clickhouse.query(anyOfSource, { source })).length === 0) return known;
-      for (const chunk of chunksOf(new Set(ids)))
-        for (const { id } of await clickhouse.query(knownEventIds, { source, ids: chunk })) known.add(id);
+      const chunks = chunksOf(new Set(ids));
+      const ask = async (): Promise<void> => {
+        for (let chunk = chunks.pop(); chunk; chunk = chunks.pop())
+          for (const { id } of await clickhouse.query(knownEventIds, { source, ids: chunk })) known.add(id);
+      };
+      await Promise.all(Array.from({ length: PARALLEL }, ask));
       return known;
     },
+    hasSource: async (source) => (await clickhouse.query(anyOfSource, { source })).length > 0,
   };
 }

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { EngineError } from './errors.ts';
 import type { BodyFolders } from './files.ts';
-import { readStatement, type Statement } from './statement.ts';
+import { checkValues, readStatement, type Statement } from './statement.ts';
 
 /** A request whose body has come in whole: what it asks, and for an insert the private file with its rows. */
 export interface Received {
@@ -19,8 +19,10 @@ export interface ReceiveOptions {
   readonly maxBodyBytes: number;
   readonly maxQueryBytes: number;
   readonly defaultFormat: string;
+  readonly params: ReadonlyMap<string, string>;
 }
 
+const MAX_VALUES_BYTES = 1024 * 1024;
 const DECODERS: Record<string, () => NodeJS.ReadWriteStream & Readable> = {
   gzip: createGunzip,
   'x-gzip': createGunzip,
@@ -55,9 +57,9 @@ export function decoded(request: IncomingMessage): Readable {
  * (code 307) or cannot be decompressed.
  */
 export async function receive(query: string, body: Readable, options: ReceiveOptions): Promise<Received> {
-  const { defaultFormat, maxBodyBytes, maxQueryBytes } = options;
+  const { defaultFormat, maxBodyBytes, maxQueryBytes, params } = options;
   let text = query === '' ? Buffer.alloc(0) : Buffer.from(`${query}\n`);
-  let statement = readStatement(text, false, defaultFormat);
+  let statement = readStatement(text, false, defaultFormat, params);
   let bytes = 0;
   let tryAt = 64 * 1024;
   const held: Buffer[] = [];
@@ -70,7 +72,7 @@ export async function receive(query: string, body: Readable, options: ReceiveOpt
     if (!step.done) held.push(step.value);
     if (!step.done && text.length + bytes < tryAt) continue;
     text = Buffer.concat([text, ...held.splice(0)]);
-    statement = readStatement(text, step.done === true, defaultFormat);
+    statement = readStatement(text, step.done === true, defaultFormat, params);
     tryAt *= 4;
     if (statement.kind === 'unfinished' && text.length > maxQueryBytes) {
       throw new EngineError(
@@ -85,15 +87,43 @@ export async function receive(query: string, body: Readable, options: ReceiveOpt
       throw new EngineError(62, 'Syntax error: bytes behind the query.', 'SYNTAX_ERROR');
     return { statement, dataFile: undefined };
   }
+  let rest: AsyncIterable<Buffer> = chunks;
+  let first: Buffer = text.subarray(statement.dataAt);
+  if (statement.format === 'Values') {
+    first = await checkedValues(first, chunks);
+    rest = nothing();
+  }
   const path = join(options.folders.choose(undefined), `body-${randomBytes(16).toString('hex')}`);
   try {
-    await spool(path, text.subarray(statement.dataAt), chunks);
+    await spool(path, first, rest);
   } catch (error) {
     await rm(path, { force: true });
     throw error;
   }
   return { statement, dataFile: path };
 }
+
+/** VALUES may be expressions, so they are read before they are stored, and are not many. */
+async function checkedValues(first: Buffer, rest: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts = [first];
+  let bytes = first.length;
+  for await (const chunk of rest) {
+    parts.push(chunk);
+    bytes += chunk.length;
+    if (bytes > MAX_VALUES_BYTES) {
+      throw new EngineError(
+        307,
+        `VALUES are larger than ${MAX_VALUES_BYTES} bytes; use a format without expressions, such as JSONEachRow.`,
+        'TOO_MANY_BYTES',
+      );
+    }
+  }
+  const all = Buffer.concat(parts);
+  checkValues(all);
+  return all;
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}
 
 async function* counted(body: Readable, count: (bytes: number) => void): AsyncGenerator<Buffer> {
   for await (const chunk of body as AsyncIterable<Buffer>) {

@@ -14,22 +14,18 @@ export class EngineError extends Error {
   }
 }
 
-const NATIVE =
-  /^(?:Code: (\d+)\. DB::Exception: )+([\s\S]*?)(?:\s*\(version [^)]*\))?\s*(?:\(([A-Z0-9_]+)\))?\s*\.?\s*$/;
+const NATIVE = /^(?:Code: (\d+)\. DB::Exception: )+([\s\S]*)\(([A-Z0-9_]+)\)\s*$/;
 
-/** The exception that chDB threw, with the doubled beginning and end that its file inserts have taken off. */
+/** The exception that chDB threw; what its inserts from files say twice is said once. */
 export function engineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   const match = NATIVE.exec(text);
   if (!match) return new EngineError(1002, text, 'UNKNOWN_EXCEPTION');
-  let message = match[2] ?? text;
-  const type = match[3] ?? 'UNKNOWN_EXCEPTION';
-  const doubled = message.lastIndexOf(`(${type})`);
-  if (doubled >= 0 && /^\s*(\(version [^)]*\))?\s*$/.test(message.slice(doubled + type.length + 2))) {
-    message = message.slice(0, doubled).trimEnd();
-  }
-  return new EngineError(Number(match[1]), message, type);
+  const type = match[3]!;
+  const inner = /^([\s\S]*?)\s*\(([A-Z0-9_]+)\)\s*\(version [^)]*\)\.?\s*$/.exec(match[2]!);
+  const message = inner && inner[2] === type ? inner[1]! : match[2]!;
+  return new EngineError(Number(match[1]), message.trimEnd(), type);
 }
 
 /** After `exceptionCodeToHTTPStatus` of ClickHouse's HTTPHandler; what is not here is 500. */

@@ -50,11 +50,13 @@ export class Executor {
   ): Promise<void> {
     let slot: Slot | undefined;
     let lease: Lease | undefined;
-    let failed = true;
+    let failed = true; // Until it is known to have gone well.
     try {
       slot = await this.#slots.take(signal);
       lease = this.#sessions.lease(request.session);
       const restore = await prepare(lease, request, received);
+      // An insert whose body is whole is stored, also when its sender has just gone.
+      if (received.statement.kind !== 'insert') signal.throwIfAborted();
       failed = await this.#start(lease.connection, slot, received, signal, use);
       if (restore) await lease.connection.run(restore);
     } finally {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Transform } from 'node:stream';
-import { createGzip, gzipSync } from 'node:zlib';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { constants, createGzip, type Gzip, gzipSync } from 'node:zlib';
 import { type EngineError, engineError, errorText, httpStatus, midStreamException } from './errors.ts';
 import type { Running } from './execute.ts';
 import type { Outcome } from './native.ts';
@@ -14,6 +14,7 @@ const HOLD_BYTES = 256 * 1024;
 const HOLD_ALL_BYTES = 64 * 1024 * 1024;
 /** How long a client may take nothing of its result. */
 const STALLED_MS = 120_000;
+const FLUSH_PAUSE_MS = 30;
 const GZIP = { level: 3 };
 
 const summary = (outcome: Outcome | undefined, wrote: boolean): string => {
@@ -87,7 +88,10 @@ export class Answer {
     );
     if ('error' in settled) {
       if (!out) this.fail(settled.error);
-      else await out.end(midStreamException(errorText(settled.error, this.#version), this.#tag));
+      else {
+        await out.flush();
+        await out.end(midStreamException(errorText(settled.error, this.#version), this.#tag));
+      }
       return;
     }
     if (out) await out.end();
@@ -117,7 +121,7 @@ export class Answer {
 /** The response body as a stream, compressed or not, with back-pressure and an end for clients that stall. */
 class Sink {
   readonly #response: ServerResponse;
-  readonly #target: Transform | ServerResponse;
+  readonly #target: Gzip | ServerResponse;
 
   constructor(response: ServerResponse, encoding: 'gzip' | undefined) {
     this.#response = response;
@@ -139,6 +143,17 @@ class Sink {
     await this.#progress('drain');
   }
 
+  /** Lets the client take what was written before the next bytes come: it looks for an exception in one piece. */
+  async flush(): Promise<void> {
+    const target = this.#target;
+    if (!('flush' in target)) return;
+    await new Promise<void>((resolve) => {
+      this.#response.once('close', resolve);
+      target.flush(constants.Z_SYNC_FLUSH, resolve);
+    });
+    await sleep(FLUSH_PAUSE_MS);
+  }
+
   async end(last?: Buffer): Promise<void> {
     if (this.#response.destroyed) return;
     if (last) this.#target.write(last);
@@ -146,10 +161,7 @@ class Sink {
     if (!this.#response.writableFinished) await this.#progress('finish', this.#response);
   }
 
-  async #progress(
-    event: 'drain' | 'finish',
-    emitter: Transform | ServerResponse = this.#target,
-  ): Promise<void> {
+  async #progress(event: 'drain' | 'finish', emitter: Gzip | ServerResponse = this.#target): Promise<void> {
     const stalled = new AbortController();
     const timer = setTimeout(() => this.#response.destroy(), STALLED_MS);
     const options = { signal: stalled.signal };

@@ -200,6 +200,7 @@ class Door {
         maxBodyBytes: config.maxBodyBytes,
         maxQueryBytes: queryLimit(asked.settings.get('max_query_size')),
         defaultFormat: asked.defaultFormat,
+        params: asked.params,
       });
       const wrote = received.statement.kind === 'insert';
       await executor.run(asked, received, gone.signal, (running) => answer.send(running, asked, wrote));

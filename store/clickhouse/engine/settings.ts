@@ -65,6 +65,7 @@ export function writeEngineSettings(config: EngineConfig): string[] {
     <max_execution_time>${config.maxExecutionSeconds}</max_execution_time>
     <constraints>
       <max_execution_time><min>0.001</min><max>${config.maxExecutionSeconds}</max></max_execution_time>
+      <dialect><const/></dialect>
     </constraints>
   </default></profiles>
   <quotas><default></default></quotas>

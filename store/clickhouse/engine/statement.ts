@@ -1,4 +1,5 @@
 import { EngineError } from './errors.ts';
+import { refuseReach } from './guard.ts';
 import { type Token, tokens } from './lexer.ts';
 
 /**
@@ -18,6 +19,8 @@ export type Statement =
   | { readonly kind: 'rows'; readonly format: string; into(path: string): string }
   | { readonly kind: 'command'; readonly format: string; readonly sql: string }
   | { readonly kind: 'unfinished' };
+
+type Params = ReadonlyMap<string, string>;
 
 const WITH_RESULT = new Set([
   'SELECT',
@@ -144,6 +147,7 @@ function insertWithData(sql: string, complete: boolean): Statement | undefined {
   if (!keyword) return missing(sql, complete);
   const settings = settingsAt < 0 ? '' : utf8(sql, settingsAt, keyword.start);
   const head = utf8(sql, 0, clauseAt);
+  refuseReach([...tokens(sql.slice(0, clauseAt))]);
   const into = (format: string) => (path: string) =>
     `${head} FROM INFILE ${quoted(path)} COMPRESSION 'none' ${settings} FORMAT ${format}`;
   if (keyword.upper === 'VALUES') {
@@ -186,7 +190,7 @@ function missing(sql: string, complete: boolean): Statement {
 }
 
 /** Refuses a second statement, files, and data behind an INSERT … SELECT; returns the tokens of the one statement. */
-function oneStatement(sql: string, isInsert: boolean): readonly Token[] {
+function oneStatement(sql: string, isInsert: boolean, params: Params): readonly Token[] {
   const list: Token[] = [];
   let ended = false;
   for (const token of tokens(sql)) {
@@ -211,6 +215,7 @@ function oneStatement(sql: string, isInsert: boolean): readonly Token[] {
     if (isInsert) refuseInsertData(before, token);
     list.push(token);
   }
+  refuseReach(list, params);
   return list;
 }
 
@@ -243,7 +248,12 @@ function formatClause(list: readonly Token[]): number {
  * Reads `bytes`, the query text of a request (and, for an INSERT, the beginning of its data). `complete` says that
  * nothing follows. Throws code 62 on two statements, 48 on what this engine does not do. Never looks at data.
  */
-export function readStatement(bytes: Buffer, complete: boolean, defaultFormat: string): Statement {
+export function readStatement(
+  bytes: Buffer,
+  complete: boolean,
+  defaultFormat: string,
+  params: Params = new Map(),
+): Statement {
   const sql = bytes.toString('latin1');
   const first = tokens(sql).next().value as Token | undefined;
   if (!first) {
@@ -256,7 +266,7 @@ export function readStatement(bytes: Buffer, complete: boolean, defaultFormat: s
   }
   if (!complete) return { kind: 'unfinished' };
   const startsInsert = first.upper === 'INSERT' || (first.upper === 'WITH' && hasInsert(sql));
-  const list = oneStatement(sql, startsInsert);
+  const list = oneStatement(sql, startsInsert, params);
   const last = list.at(-1)!;
   const at = formatClause(list);
   const format = at < 0 ? defaultFormat : list[at + 1]!.text;
@@ -266,6 +276,11 @@ export function readStatement(bytes: Buffer, complete: boolean, defaultFormat: s
   const head = utf8(sql, first.start, at < 0 ? last.end : list[at]!.start);
   const tail = at < 0 ? `FORMAT ${format}` : utf8(sql, list[at]!.start, last.end);
   return { kind: 'rows', format, into: (path) => `${head} INTO OUTFILE ${quoted(path)} TRUNCATE ${tail}` };
+}
+
+/** The rows of VALUES may be expressions: these must not reach what a statement must not. Throws code 497. */
+export function checkValues(bytes: Buffer): void {
+  refuseReach([...tokens(bytes.toString('latin1'))]);
 }
 
 /** `WITH … INSERT INTO …`: the one statement that inserts without beginning with INSERT. */

@@ -1,0 +1,261 @@
+import { readdirSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { post } from '../testing/http.ts';
+import { type TemporaryEngine, temporaryEngine } from '../testing/temporary.ts';
+
+/** Bytes of strangers are rows, whatever they hold; and no answer ever holds the bytes of another one. */
+let engine: TemporaryEngine;
+const run = async (sql: string, search: Record<string, string> = {}) => await post(engine, search, sql);
+const value = async (sql: string) => (await run(sql)).text.trim();
+
+const HOSTILE = [
+  'x\n\nDROP TABLE victim',
+  '\n\n',
+  '\n\nDROP TABLE victim;\n\n',
+  "'); DROP TABLE victim; --",
+  '";DROP TABLE victim;"',
+  '\r\n\r\nDROP TABLE victim\r\n',
+  'INSERT INTO victim VALUES (1)\n\n',
+  "\n\nINSERT INTO victim FROM INFILE '/etc/passwd' FORMAT LineAsString",
+  '\\\n\n\\N\t;',
+  '$$\n\n;$$',
+  '\u00e9\n\n\u2028;',
+];
+
+beforeAll(async () => {
+  engine = await temporaryEngine();
+  await run('CREATE TABLE victim (a UInt8) ENGINE = MergeTree ORDER BY a');
+  await run('CREATE TABLE rows (id UInt64, s String) ENGINE = MergeTree ORDER BY id');
+});
+afterAll(async () => await engine.remove());
+
+const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >> 7)]);
+const text = (s: string): Buffer => {
+  const bytes = Buffer.from(s);
+  return Buffer.concat([Buffer.from(varint(bytes.length)), bytes]);
+};
+const u64 = (n: number): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(n));
+  return bytes;
+};
+const csv = (s: string) => `"${s.replaceAll('"', '""')}"`;
+const tsv = (s: string) => s.replaceAll('\\', '\\\\').replaceAll('\t', '\\t').replaceAll('\n', '\\n');
+
+/** Each format's bytes for the hostile texts; 0x0A0A is in the numbers too, where a format is binary. */
+const ENCODERS: Record<string, (rows: [number, string][]) => Buffer> = {
+  CSV: (rows) => Buffer.from(rows.map(([id, s]) => `${id},${csv(s)}\n`).join('')),
+  TabSeparated: (rows) => Buffer.from(rows.map(([id, s]) => `${id}\t${tsv(s)}\n`).join('')),
+  JSONEachRow: (rows) => Buffer.from(rows.map(([id, s]) => JSON.stringify({ id, s })).join('\n\n')),
+  Values: (rows) =>
+    Buffer.from(
+      rows.map(([id, s]) => `(${id}, '${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}')`).join(',\n\n'),
+    ),
+  RowBinary: (rows) => Buffer.concat(rows.flatMap(([id, s]) => [u64(id), text(s)])),
+  Native: (rows) =>
+    Buffer.concat([
+      Buffer.from([2, ...varint(rows.length)]),
+      ...[text('id'), text('UInt64'), ...rows.map(([id]) => u64(id))],
+      ...[text('s'), text('String'), ...rows.map(([, s]) => text(s))],
+    ]),
+};
+
+describe.each(Object.keys(ENCODERS))('hostile rows as %s', (format) => {
+  const rows = HOSTILE.map((s, i): [number, string] => [0x0a0a_0a00 + i, s]);
+  const body = ENCODERS[format]!(rows);
+  const stored = async () => {
+    const read = await run('SELECT id, s FROM rows ORDER BY id', { default_format: 'JSONCompactEachRow' });
+    return read.text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as [number, string])
+      .map(([id, s]) => [Number(id), s]);
+  };
+
+  test.each([
+    ['query in the URL', { query: `INSERT INTO rows FORMAT ${format}` }, body, {}],
+    ['all in the body', {}, Buffer.concat([Buffer.from(`INSERT INTO rows FORMAT ${format}\n`), body]), {}],
+    [
+      'zipped',
+      { query: `INSERT INTO rows FORMAT ${format}` },
+      gzipSync(body),
+      { 'Content-Encoding': 'gzip' },
+    ],
+  ])('%s', async (_, search, bytes, headers) => {
+    await run('TRUNCATE TABLE rows');
+    const answer = await post(engine, search, bytes, { headers });
+    expect(answer.text).toBe('');
+    expect(await stored()).toEqual(rows);
+    expect(await value('EXISTS TABLE victim')).toBe('1');
+    expect(await value('SELECT count() FROM victim')).toBe('0');
+  });
+});
+
+test('raw bytes that are no rows at all are refused, and nothing of them is run', async () => {
+  const bodies = HOSTILE.flatMap((s) => [s, `1,x\n${s}\n\nDROP TABLE victim\n`, `{"id":1}\n\n${s}`]);
+  for (const format of [
+    'CSV',
+    'TabSeparated',
+    'JSONEachRow',
+    'Values',
+    'RowBinary',
+    'Native',
+    'Parquet',
+    'Arrow',
+  ]) {
+    for (const body of bodies) {
+      await post(engine, { query: `INSERT INTO rows FORMAT ${format}` }, body);
+      await post(engine, {}, `INSERT INTO rows FORMAT ${format}\n${body}`);
+    }
+  }
+  expect(await value('EXISTS TABLE victim')).toBe('1');
+  expect(await value('SELECT count() FROM victim')).toBe('0');
+});
+
+describe('what SQL cannot reach', () => {
+  test.each([
+    ["SELECT * FROM file('/etc/passwd', 'LineAsString')", '497'],
+    ["INSERT INTO FUNCTION file('/tmp/x', 'CSV', 'a UInt8') SELECT 1", '497'],
+    ["SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')", '497'],
+    ["SELECT * FROM remote('127.0.0.1', 'system.one')", '497'],
+    ["SELECT * FROM s3('http://127.0.0.1:1/bucket/key', 'CSV')", '497'],
+    ["SELECT * FROM postgresql('127.0.0.1', 'a', 'b', 'c', 'd')", '497'],
+    ["CREATE TABLE f (a String) ENGINE = File(CSV, '/etc/hostname')", '497'],
+    ["CREATE TABLE f (a String) ENGINE = URL('http://127.0.0.1:1/', 'CSV')", '497'],
+    ["CREATE TABLE f (a String) ENGINE = Executable('x', 'CSV')", '497'],
+    [
+      "CREATE DICTIONARY d (a UInt64) PRIMARY KEY a SOURCE(FILE(PATH '/etc/passwd' FORMAT 'CSV')) LAYOUT(FLAT()) LIFETIME(0)",
+      '497',
+    ],
+    ["SELECT file('/etc/hostname')", '497'],
+    ["SELECT `file`('/etc/hostname')", '497'],
+    ['SELECT "file"(\'/etc/hostname\')', '497'],
+    ["SELECT `\\x66ile`('/etc/hostname')", '497'],
+    ["SELECT \u201cfile\u201d('/etc/hostname')", '497'],
+    ["SELECT file /* x */ ('/etc/hostname')", '497'],
+    ["SELECT * APPLY(file) FROM (SELECT '/etc/hostname')", '497'],
+    ["SELECT * APPLY file FROM (SELECT '/etc/hostname')", '497'],
+    ['CREATE FUNCTION g AS (x) -> file(x)', '497'],
+    ["INSERT INTO victim VALUES (length(file('/etc/hostname')))", '497'],
+    ["INSERT INTO victim SELECT length(file('/etc/hostname'))", '497'],
+    ["SELECT * FROM filesystem('/etc')", '497'],
+    ['SELECT * FROM default.`/etc/hostname`', '497'],
+    ["CREATE DATABASE d ENGINE = Filesystem('/etc')", '497'],
+    ["CREATE TABLE r (a UInt64) ENGINE = EmbeddedRocksDB(0, '/tmp/closewatch-rocks') PRIMARY KEY a", '497'],
+    [
+      "CREATE TABLE d (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = 'web', endpoint = 'http://127.0.0.1:1/')",
+      '497',
+    ],
+    ["SELECT 1 SETTINGS dialect = 'prql'", '452'],
+    ["SELECT * FROM executable('id', 'TSV', 'a String')", '1'],
+    ["SELECT 1 INTO OUTFILE '/tmp/x'", '48'],
+    ["INSERT INTO victim FROM INFILE '/etc/passwd' FORMAT LineAsString", '48'],
+    ["BACKUP TABLE victim TO File('/tmp/x')", '497'],
+    ['SYSTEM SHUTDOWN', '497'],
+    ['SYSTEM KILL', '497'],
+    ["CREATE USER u IDENTIFIED BY 'x'", '497'],
+    ['GRANT ALL ON *.* TO default', '497'],
+    ["SELECT demangle('x')", '497'],
+  ])('%s', async (sql, code) => {
+    const answer = await run(sql);
+    expect(answer.headers.get('x-clickhouse-exception-code'), answer.text).toBe(code);
+  });
+
+  test('a parameter or a dialect is no way round', async () => {
+    const code = async (sql: string, search: Record<string, string>) =>
+      (await run(sql, search)).headers.get('x-clickhouse-exception-code');
+    for (const param_f of ['file', 'FILE ', '\\x66ile']) {
+      expect(await code("SELECT {f:Identifier}('/etc/hostname')", { param_f })).toBe('497');
+      expect(await code("SELECT arrayMap({f : Identifier}, ['/etc/hostname'])", { param_f })).toBe('497');
+    }
+    expect((await run('SELECT {s:String}', { param_s: 'file' })).text).toBe('file\n');
+    const dialect = await run('SELECT 1', { dialect: 'kusto' });
+    expect(dialect.headers.get('x-clickhouse-exception-code')).toBe('452');
+    const session = { session_id: 's' };
+    expect(await code("SET param_f = 'file'", session)).toBe('497');
+    expect((await run("SET dialect = 'prql'", session)).headers.get('x-clickhouse-exception-code')).toBe(
+      '452',
+    );
+  });
+
+  test('readonly requests cannot write', async () => {
+    expect(
+      (await run('DROP TABLE victim', { readonly: '1' })).headers.get('x-clickhouse-exception-code'),
+    ).toBe('164');
+    const answer = await fetch(
+      `${engine.url}/?${new URLSearchParams({ query: 'DROP TABLE victim', user: engine.username, password: engine.password })}`,
+    );
+    expect(answer.headers.get('x-clickhouse-exception-code')).toBe('164');
+    expect(await value('EXISTS TABLE victim')).toBe('1');
+  });
+});
+
+test('failed, aborted and parallel queries never share a byte', async () => {
+  const one = async (i: number) => {
+    const mark = `m${i}m`;
+    const kind = i % 5;
+    if (kind === 0) {
+      const rows = (await run(`SELECT '${mark}' FROM numbers(${1000 + i * 37}) FORMAT TSV`)).text
+        .split('\n')
+        .slice(0, -1);
+      expect(rows.length).toBe(1000 + i * 37);
+      expect(new Set(rows)).toEqual(new Set([mark]));
+    } else if (kind === 1) {
+      const answer = await run(
+        `SELECT '${mark}', throwIf(number = 60000) FROM numbers(100000) FORMAT JSONEachRow`,
+        {
+          max_block_size: '1000',
+        },
+      );
+      const rows = answer.text.split('\n').filter((line) => line.startsWith('{'));
+      expect(rows.every((line) => line.includes(mark))).toBe(true);
+      expect(answer.text).toContain('Code: 395');
+    } else if (kind === 2) {
+      const stop = AbortSignal.timeout(5 + (i % 40));
+      const slow = `SELECT '${mark}', sleepEachRow(0.01) FROM numbers(10000) FORMAT CSV`;
+      await post(engine, { max_block_size: '10' }, slow, { signal: stop }).catch(() => undefined);
+    } else if (kind === 3) {
+      const answer = await run(`SELECT '${mark}' AS m, number FROM numbers(${i}) FORMAT JSON`);
+      const parsed = JSON.parse(answer.text) as { rows: number; data: { m: string }[] };
+      expect(parsed.rows).toBe(i);
+      expect(parsed.data.every((row) => row.m === mark)).toBe(true);
+    } else {
+      const answer = await run(`SELECT ${mark}`);
+      expect(answer.status).toBe(404);
+      expect(answer.text).toContain(`\`${mark}\``);
+    }
+  };
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(Array.from({ length: 60 }, (_, i) => one(round * 60 + i)));
+  }
+  await expect
+    .poll(() => value("SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow%'"), {
+      timeout: 10_000,
+    })
+    .toBe('1');
+});
+
+test('a body that ends early is not inserted', async () => {
+  await run('TRUNCATE TABLE rows');
+  const stop = new AbortController();
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(Buffer.from('1,a\n2,b\n'));
+      setTimeout(() => stop.abort(), 100);
+    },
+  });
+  const init = { body, duplex: 'half', signal: stop.signal } as RequestInit;
+  const sent = post(engine, { query: 'INSERT INTO rows FORMAT CSV' }, '', init);
+  await expect(sent).rejects.toThrow();
+  expect(await value('SELECT count() FROM rows')).toBe('0');
+});
+
+test('no private file is left behind', async () => {
+  const shm = readdirSync('/dev/shm').filter((name) => name.startsWith('closewatch-'));
+  const left = shm
+    .flatMap((name) => readdirSync(`/dev/shm/${name}`))
+    .filter((name) => name.startsWith('body-'));
+  const disk = readdirSync(`${engine.dataDir}/bodies`).filter((name) => name.startsWith('body-'));
+  expect([...left, ...disk]).toEqual([]);
+});

@@ -1,0 +1,20 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Engine, type StartEngineOptions, startEngine } from '../engine/supervisor.ts';
+
+/** An engine on a new temporary folder, for tests and benchmarks; `remove` stops it and removes the folder. */
+export interface TemporaryEngine extends Engine {
+  readonly dataDir: string;
+  remove(): Promise<void>;
+}
+
+export async function temporaryEngine(options: Partial<StartEngineOptions> = {}): Promise<TemporaryEngine> {
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'closewatch-engine-'));
+  const engine = await startEngine({ ...options, dataDir });
+  const remove = async () => {
+    await engine.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  return Object.assign(engine, { dataDir, remove });
+}
