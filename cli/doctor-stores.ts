@@ -1,6 +1,4 @@
-import { resolve } from 'node:path';
 import { z } from 'zod';
-import { loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
 import { type Expectation, matchesTypes } from '../model/flow.ts';
 import { formatInstant, nanosOf } from '../model/time.ts';
 import { isFresh, watermarkAt } from '../model/watermark.ts';
@@ -10,6 +8,7 @@ import { readMigrations as postgresMigrations } from '../store/postgres/migrate.
 import { listSources } from '../store/postgres/sources.ts';
 import { QUEUES } from '../store/queue/names.ts';
 import { openQueues } from '../store/queue/queues.ts';
+import { readCatalogue } from './catalogue.ts';
 import {
   attempt,
   type Check,
@@ -23,9 +22,6 @@ import {
 } from './doctor-checks.ts';
 import type { Stores } from './stores.ts';
 import type { Task } from './task.ts';
-
-/** The flows that come with Closewatch. */
-const FLOWS = resolve(import.meta.dirname, '..', 'flows');
 
 export interface StoresReport {
   readonly checks: Check[];
@@ -184,9 +180,7 @@ const startsWith = (rule: Expectation): readonly string[] =>
   rule.kind === 'state-age' ? rule.enter.types : rule.when.types;
 
 async function flowStates({ postgres, config }: Stores): Promise<FlowState[]> {
-  const folder = config.flowsDir ?? FLOWS;
-  const [flows, streams] = [await loadFlows(folder), await listSources(postgres)];
-  await loadCompanies(folder);
+  const [{ flows }, streams] = [await readCatalogue(config), await listSources(postgres)];
   return flows.flatMap((flow) =>
     flow.expectations.map((rule): FlowState => {
       const named = { rule: rule.id, flow: flow.flow };
