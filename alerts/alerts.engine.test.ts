@@ -48,10 +48,13 @@ beforeEach(async () => {
   };
 });
 
-const alertsOf = (over: Partial<AlertsConfig> = {}, slackOver: AlertsConfig['slack'] = {}): Alerts => {
+const alertsOf = (
+  over: Partial<AlertsConfig> = {},
+  slackOver: NonNullable<AlertsConfig['slack']> = {},
+): Alerts => {
   const alerts = createAlerts(
     {
-      publicUrl: 'https://closewatch.acme.example',
+      publicUrl: () => 'https://closewatch.acme.example',
       channelIntervalMs: 0,
       runMs: 4_000,
       ...over,

@@ -168,3 +168,9 @@ test('what breaks a limit is named', () => {
     'blocks[0].text is 151, at most 150',
   ]);
 });
+
+test('a message shows the name of the company, and no link when nobody knows where the console is', () => {
+  const message = render(news(), { publicUrl: '', companyName: 'Acme <Ltd>' });
+  expect(JSON.stringify(message.blocks)).toContain('Acme &lt;Ltd&gt;');
+  expect(JSON.stringify(message.blocks)).not.toContain('open_console');
+});

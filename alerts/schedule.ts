@@ -2,14 +2,16 @@ import { QUEUES } from '../store/queue/names.ts';
 import type { Queues } from '../store/queue/queues.ts';
 import type { Alerts } from './alerts.ts';
 
-/** How often deliveries that failed are tried again, though nothing changed. */
-const RETRY_EVERY_MS = 30_000;
+/** Milliseconds after which what failed for a while is looked at again. */
+const EVERY_MS = 15_000;
 
-/** Tells people as jobs: whenever the analysis wakes the queue, and now and then for what could not be delivered. */
+/** Runs the alerts as jobs, one at a time: whenever they are woken, and every 15 seconds for what is to be tried again. */
 export async function scheduleAlerts(
-  alerts: Alerts,
+  alerts: Pick<Alerts, 'run'>,
   deps: { queues: Queues; clock: () => bigint },
 ): Promise<void> {
-  await deps.queues.work(QUEUES.alerts, () => alerts.run(deps.clock()));
-  await deps.queues.every(QUEUES.alerts, 'retry', { everyMs: RETRY_EVERY_MS }, {});
+  await deps.queues.work(QUEUES.alerts, async () => {
+    await alerts.run(deps.clock());
+  });
+  await deps.queues.every(QUEUES.alerts, 'due', { everyMs: EVERY_MS }, {});
 }
