@@ -11,7 +11,7 @@ import type { Actor } from '../model/principal.ts';
 import { nanosOf } from '../model/time.ts';
 import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
 import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
-import { migrateClickHouse } from '../store/clickhouse/migrate.ts';
+import { migrate } from '../store/clickhouse/migrate.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
@@ -52,7 +52,7 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
   const dataDir = mkdtempSync(join(tmpdir(), 'closewatch-api-'));
   const engine = await temporaryEngine();
   const clickhouse = connectClickHouse(engine);
-  await migrateClickHouse(clickhouse, { logger });
+  await migrate(clickhouse);
   const postgres = await openPostgres({ dataDir }, { logger });
   const admin = createSignIn({ adminToken: ADMIN }, { now: Date.now });
   const signIn: SignIn = {
