@@ -18,11 +18,11 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
-/** Packages that the page imports by name, and the file of each as the browser gets it. */
+/** Packages that the page imports by name, and the file, beside the one that Node would load, that a browser gets. */
 const PACKAGES: Record<string, string> = {
-  preact: 'preact/dist/preact.mjs',
-  'preact/hooks': 'preact/hooks/dist/hooks.mjs',
-  htm: 'htm/dist/htm.mjs',
+  preact: 'preact.mjs',
+  'preact/hooks': 'hooks.mjs',
+  htm: 'htm.mjs',
 };
 
 const addressOf = (name: string): string => `/vendor/${name.replaceAll('/', '-')}.js`;
@@ -60,8 +60,10 @@ function readAssets(): Map<string, Asset> {
   }
   const require = createRequire(import.meta.url);
   for (const [name, file] of Object.entries(PACKAGES)) {
-    const root = dirname(require.resolve(`${name.split('/')[0]}/package.json`));
-    const text = readFileSync(join(root, '..', file), 'utf8').replace(/\/\/# sourceMappingURL=.*\s*$/, '');
+    const text = readFileSync(join(dirname(require.resolve(name)), file), 'utf8').replace(
+      /\/\/# sourceMappingURL=.*\s*$/,
+      '',
+    );
     assets.set(addressOf(name), asset(withAddresses(text), JAVASCRIPT));
   }
   return assets;
