@@ -73,7 +73,7 @@ export default defineCommand({
       let running: Running | undefined;
       try {
         note('starting the engines');
-        running = await startUp(config, createLogger(args.once ? 'warn' : config.logLevel), {
+        running = await startUp(config, createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel), {
           schedule: false,
         });
         const collector = await collectorOf(running.stores.postgres, running.collectorUrl);

@@ -46,10 +46,14 @@ async function examine(args: { 'data-dir'?: string | undefined }): Promise<Docto
   const running = readRunFile(config.dataDir);
   checks.push(...(await outside(config, running)));
   let stores: StoresReport = { checks: [], sources: [], flows: [] };
-  try {
-    stores = await runTask(doctorTask, {}, config);
-  } catch (error) {
-    checks.push(problem('stores', (error as Error).message, 'they do not open; the log says more'));
+  const isFresh = !existsSync(config.dataDir) && !config.clickhouseUrl && !config.databaseUrl;
+  if (isFresh) checks.push(note('stores', 'there are none yet', 'the first start makes them'));
+  else {
+    try {
+      stores = await runTask(doctorTask, {}, config);
+    } catch (error) {
+      checks.push(problem('stores', (error as Error).message, 'they do not open; the log says more'));
+    }
   }
   const all = [...checks, ...stores.checks];
   return { ...stores, checks: all, ok: all.every(({ state }) => state !== 'problem') };
@@ -90,7 +94,7 @@ async function outside(config: Config, running: RunFile | undefined): Promise<Ch
       return checkSpace(bavail * bsize);
     }),
     checkMemory(
-      process.constrainedMemory() || totalmem(),
+      Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem()),
       config.clickhouseUrl ? undefined : config.engineMemory,
     ),
   ];
