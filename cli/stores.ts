@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
 import { type Engine, startEngine } from '../store/clickhouse/engine/supervisor.ts';
 import { type FinanceEventStore, openFinanceEvents } from '../store/clickhouse/finance-events.ts';
-import { migrateClickHouse } from '../store/clickhouse/migrate.ts';
+import { migrate } from '../store/clickhouse/migrate.ts';
 import { lockDataDir } from '../store/lock.ts';
 import type { Logger } from '../store/logger.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
@@ -39,7 +39,7 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
     if (engine) closing.push(() => engine.stop());
     const clickhouse = connectClickHouse(engine ?? serverOf(config), { logger });
     closing.push(() => clickhouse.close());
-    await migrateClickHouse(clickhouse, { logger });
+    await migrate(clickhouse);
     const postgres = await openPostgres(
       config.databaseUrl ? { url: config.databaseUrl } : { dataDir: config.dataDir },
       { logger },

@@ -14,5 +14,5 @@ export interface Task<Context, Args, Progress, Result> {
 export interface AnyTask<Context> {
   readonly name: string;
   readonly args: z.ZodType;
-  run(context: Context, args: never, report: (progress: unknown) => void): Promise<unknown>;
+  run(context: Context, args: unknown, report: (progress: unknown) => void): Promise<unknown>;
 }

@@ -61,6 +61,11 @@ export const evidenceItem = z.strictObject({
   kind: z.enum(['exception', 'event', 'span', 'source', 'history']),
   at: z.string().optional(),
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  ref: z
+    .string()
+    .optional()
+    .describe('id of the exception, event or trace; for people, never sent to a model'),
+  label: z.string().optional().describe('what it is of: the document; for people, never sent to a model'),
 });
 export type EvidenceItem = z.infer<typeof evidenceItem>;
 
@@ -71,6 +76,28 @@ export const verdict = z.strictObject({
   reason: z.string(),
 });
 export type Verdict = z.infer<typeof verdict>;
+
+/** Why the rules' assessment stands though a model is configured; `pending`: it has not been asked yet. */
+export const FALLBACK_REASONS = [
+  'pending',
+  'tripwire',
+  'refusal',
+  'truncated',
+  'malformed',
+  'wrong-schema',
+  'too-large',
+  'unsupported',
+  'timeout',
+  'rate-limited',
+  'server-error',
+  'request-refused',
+  'connection',
+  'breaker-open',
+  'busy',
+  'superseded',
+] as const;
+export const fallbackReason = z.enum(FALLBACK_REASONS);
+export type FallbackReason = z.infer<typeof fallbackReason>;
 
 /** The stored assessment of an incident: written by the rules, or by a model and validated. */
 export const assessment = modelAnswer.extend({
@@ -85,7 +112,7 @@ export const assessment = modelAnswer.extend({
   outputHash: z.string().optional(),
   tokensIn: z.int().optional(),
   tokensOut: z.int().optional(),
-  fallbackReason: z.string().optional().describe('why the rules wrote it though a model is configured'),
+  fallbackReason: fallbackReason.optional().describe('why the rules wrote it though a model is configured'),
   verdicts: z.array(verdict),
 });
 export type Assessment = z.infer<typeof assessment>;

@@ -10,14 +10,47 @@ const typePattern = z
   .regex(/^[a-z0-9_.*-]+$/, 'must be an event type or a glob of one, such as bill.posted or bill.*');
 export const typeSet = z.array(typePattern).min(1);
 
-/** Does the event type match one of the patterns? */
-export function matchesTypes(patterns: readonly string[], type: string): boolean {
-  return patterns.some((pattern) => {
-    if (!pattern.includes('*')) return pattern === type;
-    const source = pattern.split('*').map((part) => part.replace(/[.\\^$|?+()[\]{}]/g, '\\$&'));
-    return new RegExp(`^${source.join('.*')}$`).test(type);
-  });
+/** Does the text match the glob, in which `*` stands for any text? Takes time in proportion to both, whatever the glob. */
+function matchesGlob(parts: readonly string[], text: string): boolean {
+  const [first = '', last = ''] = [parts[0], parts.at(-1)];
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
+    return false;
+  const end = text.length - last.length;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
 }
+
+const TYPES_KEPT = 10_000;
+const MATCHERS = new WeakMap<readonly string[], (type: string) => boolean>();
+
+/** The test of event types against a set of patterns; answers are kept by type, for a log asks for the same few again. */
+export function typeMatcher(patterns: readonly string[]): (type: string) => boolean {
+  const made = MATCHERS.get(patterns);
+  if (made) return made;
+  const exact = new Set(patterns.filter((pattern) => !pattern.includes('*')));
+  const globs = patterns.filter((pattern) => pattern.includes('*')).map((pattern) => pattern.split('*'));
+  const answers = new Map<string, boolean>();
+  const matches = (type: string): boolean => {
+    let answer = answers.get(type);
+    if (answer === undefined) {
+      answer = exact.has(type) || globs.some((parts) => matchesGlob(parts, type));
+      if (answers.size >= TYPES_KEPT) answers.clear();
+      answers.set(type, answer);
+    }
+    return answer;
+  };
+  MATCHERS.set(patterns, matches);
+  return matches;
+}
+
+/** Does the event type match one of the patterns? */
+export const matchesTypes = (patterns: readonly string[], type: string): boolean =>
+  typeMatcher(patterns)(type);
 
 const anchor = z.strictObject({
   types: typeSet,

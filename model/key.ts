@@ -90,3 +90,18 @@ export function parseKeyText(text: string): { type: string; joined: string } | u
   if (at < 1 || at === rest.length - 1) return undefined;
   return { type, joined: `${type}:${rest.slice(0, at)}:${comparable(type, rest.slice(at + 1))}` };
 }
+
+/**
+ * Every join key of an event, each once: its subject within its source first, then its keys, then its trace when it has one.
+ */
+export function joinKeysOf(event: {
+  readonly source: string;
+  readonly company: string;
+  readonly subject: string;
+  readonly traceId?: string | undefined;
+  readonly keys: readonly Pick<Key, 'type' | 'value'>[];
+}): string[] {
+  const keys = [{ type: 'subject', value: event.subject }, ...event.keys];
+  if (event.traceId) keys.push({ type: 'trace', value: event.traceId });
+  return [...new Set(keys.filter((k) => k.value !== '').map((k) => joinKey(k, event)))];
+}

@@ -19,6 +19,9 @@ export const sumAmounts = (amounts: Iterable<string>): string =>
 /** −1, 0 or 1 as `a` is below, equal to or above `b`. */
 export const compareAmounts = (a: string, b: string): number => new Exact(a).comparedTo(new Exact(b));
 
+/** The one text of an amount: equal amounts have equal texts, `100.00` and `100` → `100`. */
+export const canonicalAmount = (amount: string): string => new Exact(amount).toFixed();
+
 /** The absolute value of a decimal text. */
 export const absoluteAmount = (amount: string): string => new Exact(amount).abs().toFixed();
 

@@ -22,7 +22,7 @@ export type StateCounts = Record<ObligationState, number>;
 
 /** One expectation for one subject, as judged at an instant. Instants are epoch nanoseconds. */
 export interface Obligation {
-  /** sha256 of (rule, company, subject, occurrence): the identity; the rule's version is no part of it. */
+  /** sha256 of (rule, company, source and subject, occurrence): the identity; the rule's version is no part of it. */
   readonly id: string;
   readonly rule: string;
   readonly ruleVersion: number;
@@ -31,7 +31,7 @@ export interface Obligation {
   readonly company: string;
   readonly source: string;
   readonly subject: string;
-  /** What tells several obligations of one rule and subject apart: the anchor's event id for `each`, else the pick. */
+  /** What tells several obligations of one rule and subject apart: the anchor's event id for `each` and for a stay in a state, else the pick. */
   readonly occurrence: string;
   readonly state: ObligationState;
   readonly anchorEvent: string;
@@ -50,9 +50,11 @@ export interface Obligation {
   readonly joinKeys: readonly string[];
   /** One sentence. */
   readonly why: string;
-  /** The watermark it relied on; undefined: complete without limit. */
+  /** Accounting period of the anchor, `YYYY-MM`, when it tells. */
+  readonly period?: string | undefined;
+  /** The watermark an unanswered one relied on; undefined: none was known, or none was needed. */
   readonly watermark?: bigint | undefined;
-  /** All of its events are imported or back-filled: it opens nothing live. */
+  /** The event that started it is imported or back-filled: it opens nothing live. */
   readonly history: boolean;
 }
 

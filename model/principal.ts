@@ -34,3 +34,8 @@ export const mayReadCompany = (actor: Actor, company: string): boolean =>
 
 export const hasRole = (actor: Actor, ...roles: readonly Role[]): boolean =>
   actor.roles.includes('admin') || actor.roles.some((held) => roles.includes(held));
+
+/** The companies whose rows the actor may read: a list, or `*` for every one. */
+export type CompanyScope = '*' | readonly string[];
+export const companyScope = (actor: Actor): CompanyScope =>
+  actor.companies.includes('*') ? '*' : actor.companies;

@@ -1,24 +1,33 @@
-import type { Severity } from './severity.ts';
+import { sumByCurrency } from './money.ts';
+import { type CloseImpact, SEVERITIES, type Severity } from './severity.ts';
 
 /** A hard gate of the close: any closed gate means "not ready", whatever the score. */
 export interface Gate {
-  readonly id: 'critical-exception' | 'blocking-exceptions' | 'stale-source' | 'dead-letters';
+  readonly id: 'critical-exception' | 'blocking-exceptions' | 'undecided' | 'stale-source' | 'dead-letters';
   readonly title: string;
   /** `unknown`: there is no data to tell; it lowers the confidence and never counts as passed. */
   readonly state: 'passed' | 'blocked' | 'unknown';
   readonly detail: string;
 }
 
+/** So many exceptions of one kind, and the exact sum of their amounts when they have a currency. */
+export interface ExceptionGroup {
+  readonly severity: Severity;
+  readonly closeImpact: CloseImpact;
+  readonly state: 'open' | 'indeterminate' | 'waived';
+  readonly currency?: string | undefined;
+  readonly amount?: string | undefined;
+  readonly count: number;
+}
+
 export interface ReadinessFacts {
-  readonly exceptions: readonly {
-    severity: Severity;
-    closeImpact: 'none' | 'warning' | 'blocker';
-    amount?: string | undefined;
-    currency?: string | undefined;
-    open: boolean;
-  }[];
-  readonly sources: readonly { source: string; stream: string; fresh: boolean }[];
+  /** Exceptions of documents that began before the period's end. */
+  readonly groups: readonly ExceptionGroup[];
+  /** `complete`: up to the period's end, or as of now when that lies ahead. */
+  readonly sources: readonly { source: string; complete: boolean }[];
   readonly deadLetters: number;
+  /** Are the company's materiality limits known? Without them severities stand in the middle band. */
+  readonly materialityKnown: boolean;
 }
 
 const gate = (id: Gate['id'], title: string, count: number, detail: string): Gate => ({
@@ -28,31 +37,41 @@ const gate = (id: Gate['id'], title: string, count: number, detail: string): Gat
   detail,
 });
 
+const countOf = (groups: readonly ExceptionGroup[]): number =>
+  groups.reduce((sum, group) => sum + group.count, 0);
+const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;
+
+function sourceGate(sources: ReadinessFacts['sources']): Gate {
+  const title = 'Every source is complete';
+  if (sources.length === 0)
+    return { id: 'stale-source', title, state: 'unknown', detail: 'no source has sent anything yet' };
+  const stale = sources.filter((source) => !source.complete);
+  const names = [...new Set(stale.map((source) => source.source))];
+  const detail =
+    stale.length === 0 ? `${plural(sources.length, 'stream')} complete` : `stale: ${names.join(', ')}`;
+  return gate('stale-source', title, stale.length, detail);
+}
+
 /** The gates that a period's close has to pass, in the order in which people look at them. */
 export function gatesOf(facts: ReadinessFacts): Gate[] {
-  const open = facts.exceptions.filter((exception) => exception.open);
-  const critical = open.filter((exception) => exception.severity === 'critical').length;
-  const blocking = open.filter((exception) => exception.closeImpact === 'blocker').length;
-  const stale = facts.sources.filter((source) => !source.fresh);
+  const standing = facts.groups.filter((group) => group.state !== 'waived');
+  const critical = countOf(standing.filter((group) => group.severity === 'critical'));
+  const blocking = countOf(standing.filter((group) => group.closeImpact === 'blocker'));
+  const undecided = countOf(standing.filter((group) => group.state === 'indeterminate'));
   return [
     gate('critical-exception', 'No critical exception is open', critical, `${critical} open`),
     gate('blocking-exceptions', 'No exception that blocks the close is open', blocking, `${blocking} open`),
-    facts.sources.length === 0
+    undecided > 0
       ? {
-          id: 'stale-source',
-          title: 'Every source is complete',
+          id: 'undecided',
+          title: 'Every due document could be judged',
           state: 'unknown',
-          detail: 'no source has sent anything yet',
+          detail: `${plural(undecided, 'document')} cannot be judged: a source is not complete`,
         }
-      : gate(
-          'stale-source',
-          'Every source is complete',
-          stale.length,
-          stale.length === 0
-            ? `${facts.sources.length} fresh`
-            : `stale: ${stale.map((source) => source.source).join(', ')}`,
-        ),
-    gate('dead-letters', 'No event was refused', facts.deadLetters, `${facts.deadLetters} dead letters`),
+      : gate('undecided', 'Every due document could be judged', 0, 'nothing waits for a source'),
+    sourceGate(facts.sources),
+    gate('dead-letters', 'No event was refused', facts.deadLetters, plural(facts.deadLetters, 'dead letter')),
   ];
 }
 
@@ -62,6 +81,31 @@ export function verdictOf(gates: readonly Gate[]): 'ready' | 'not-ready' | 'unkn
   return gates.some((g) => g.state === 'unknown') ? 'unknown' : 'ready';
 }
 
-/** The share of gates that could be told, 0 to 1. */
-export const confidenceOf = (gates: readonly Gate[]): number =>
-  gates.length === 0 ? 0 : gates.filter((g) => g.state !== 'unknown').length / gates.length;
+/** How far the verdict can be relied on, 0 to 1: the share of gates that could be told, times 0.8 without materiality. */
+export function confidenceOf(gates: readonly Gate[], materialityKnown: boolean): number {
+  if (gates.length === 0) return 0;
+  const told = gates.filter((g) => g.state !== 'unknown').length / gates.length;
+  return Math.round(told * (materialityKnown ? 1 : 0.8) * 100) / 100;
+}
+
+/** Open exceptions of one severity: how many, how many of them block the close, and their money by currency. */
+export interface SeverityLine {
+  readonly severity: Severity;
+  readonly count: number;
+  readonly blockers: number;
+  readonly sums: readonly { currency: string; amount: string }[];
+}
+
+/** One line a severity, the worst first, those without exceptions too. */
+export function linesOf(groups: readonly ExceptionGroup[]): SeverityLine[] {
+  const standing = groups.filter((group) => group.state !== 'waived');
+  return SEVERITIES.toReversed().map((severity) => {
+    const own = standing.filter((group) => group.severity === severity);
+    return {
+      severity,
+      count: countOf(own),
+      blockers: countOf(own.filter((group) => group.closeImpact === 'blocker')),
+      sums: sumByCurrency(own),
+    };
+  });
+}

@@ -157,6 +157,9 @@ export interface IncidentTable {
   sums: DefaultJson<MoneySum[]>;
   updated_at: DefaultInstant;
   version: Generated<number>;
+  tally: DefaultJson<unknown>;
+  assessed_version: Generated<number>;
+  routed_version: Generated<number>;
 }
 
 export interface ExceptionTable {
@@ -189,6 +192,8 @@ export interface ExceptionTable {
   inhibited_by: string | null;
   notify: Generated<boolean>;
   updated_at: DefaultInstant;
+  facts: GeneratedAlways<string>;
+  seen: string | null;
 }
 
 export interface AssessmentTable {
@@ -217,6 +222,7 @@ export interface AssessmentTable {
   fallback_reason: string | null;
   verdicts: DefaultJson<unknown>;
   created_at: DefaultInstant;
+  material_hash: Generated<string>;
 }
 
 export interface MessageTable {
@@ -233,6 +239,8 @@ export interface MessageTable {
   last_error: string | null;
   created_at: DefaultInstant;
   updated_at: DefaultInstant;
+  next_attempt_at: InstantOrNull;
+  posting_since: InstantOrNull;
 }
 
 export interface PrincipalTable {

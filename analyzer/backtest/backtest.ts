@@ -1,0 +1,194 @@
+import type { Company } from '../../model/company.ts';
+import type { FinanceEvent } from '../../model/event.ts';
+import { type Flow, typesOf } from '../../model/flow.ts';
+import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../model/obligation.ts';
+import { formatInstant, type Instant } from '../../model/time.ts';
+import type { SourceStream } from '../../model/watermark.ts';
+import { type CaseEvent, caseEventOf, inEventOrder } from '../detect/case-event.ts';
+import { casesOf, isSubjectOnly } from '../detect/cases.ts';
+import { createCompleteness } from '../detect/completeness.ts';
+import { evaluate } from '../detect/evaluators.ts';
+import { companyFinder, type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
+
+export interface BacktestQuestion {
+  readonly flows: readonly Flow[];
+  readonly companies: readonly Company[];
+  /** Epoch nanoseconds: only events with a time up to it exist. */
+  readonly asOf: bigint;
+  /** Limits events, and the sources that absence depends on, to this one. */
+  readonly source?: string | undefined;
+}
+
+export interface BacktestDeps {
+  readonly events: {
+    /** Stored events ordered by company, source, subject, time, sequence. */
+    scan(o: {
+      asOf: bigint;
+      sources?: readonly string[];
+      types: readonly string[];
+    }): AsyncIterable<FinanceEvent>;
+  };
+  readonly sources: readonly SourceStream[];
+  /** The clock now, epoch nanoseconds. */
+  readonly now: bigint;
+  /** Told the number of events read so far, now and then. */
+  readonly onProgress?: (events: number) => void;
+}
+
+export interface BacktestRule {
+  readonly id: string;
+  readonly anchors: number;
+  readonly counts: StateCounts;
+}
+
+/** An obligation that is open, late or indeterminate. */
+export interface BacktestException {
+  readonly rule: string;
+  readonly subject: string;
+  readonly state: 'open' | 'late' | 'indeterminate';
+  readonly anchorAt: Instant;
+  readonly dueAt: Instant;
+  readonly answeredAt: Instant | null;
+  readonly amount: string | null;
+  readonly currency: string | null;
+  /** Ids of the events that decided it, the one that started it first. */
+  readonly events: readonly string[];
+}
+
+export interface BacktestResult {
+  readonly asOf: Instant;
+  readonly rules: readonly BacktestRule[];
+  readonly exceptions: readonly BacktestException[];
+}
+
+const PROGRESS_EVERY = 50_000;
+
+/**
+ * What the flows would say of the stored history as of an instant: by rule the number of obligations in each state, and
+ * those that are open, late or indeterminate, in the order of rules, then of their start. Writes nothing. Rules that
+ * join by the subject alone read case by case; a rule that joins by other keys holds its own events, without payload.
+ */
+export async function backtest(question: BacktestQuestion, deps: BacktestDeps): Promise<BacktestResult> {
+  const streams = deps.sources.filter(({ source }) => !question.source || source === question.source);
+  const companyOf = companyFinder(question.companies);
+  const tallies = rulesOf(question.flows).map((rule) => new Tally(rule, question.asOf, streams, deps.now));
+  const streamed = rulesByType(tallies.filter(({ expectation }) => isSubjectOnly(expectation)));
+  const joined = rulesByType(tallies.filter(({ expectation }) => !isSubjectOnly(expectation)));
+
+  let subject: CaseEvent[] = [];
+  const judgeSubject = (): void => {
+    const rules = new Set(subject.flatMap((event) => streamed(event.type)));
+    for (const tally of rules) {
+      const events = subject.filter((event) => tally.looksAt(event.type)).sort(inEventOrder);
+      tally.judge(events, companyOf);
+    }
+    subject = [];
+  };
+
+  let read = 0;
+  for await (const stored of eventsOf(question, tallies, deps)) {
+    const event = caseEventOf(stored);
+    const last = subject.at(-1);
+    if (last && !isSameSubject(last, event)) judgeSubject();
+    if (streamed(event.type).length > 0) subject.push(event);
+    for (const tally of joined(event.type)) tally.keep(event);
+    read += 1;
+    if (read % PROGRESS_EVERY === 0) deps.onProgress?.(read);
+  }
+  judgeSubject();
+  deps.onProgress?.(read);
+  for (const tally of tallies) tally.judgeKept(companyOf);
+  return {
+    asOf: formatInstant(question.asOf),
+    rules: tallies.map((tally) => tally.row()),
+    exceptions: tallies.flatMap((tally) => tally.exceptions()),
+  };
+}
+
+function eventsOf(question: BacktestQuestion, rules: readonly Rule[], deps: BacktestDeps) {
+  const types = [...new Set(rules.flatMap(({ expectation }) => typesOf(expectation)))];
+  if (types.length === 0) return [];
+  return deps.events.scan({
+    asOf: question.asOf,
+    types,
+    ...(question.source ? { sources: [question.source] } : {}),
+  });
+}
+
+const isSameSubject = (a: CaseEvent, b: CaseEvent): boolean =>
+  a.subject === b.subject && a.source === b.source && a.company === b.company;
+
+const isException = ({ state }: Obligation): boolean =>
+  state === 'open' || state === 'late' || state === 'indeterminate';
+
+/** A rule and what has been counted of it. */
+class Tally implements Rule {
+  readonly expectation: Rule['expectation'];
+  readonly flow: Rule['flow'];
+  readonly order: number;
+  readonly looksAt: Rule['looksAt'];
+  readonly #at: bigint;
+  readonly #complete: ReturnType<typeof createCompleteness>;
+  readonly #counts = Object.fromEntries(OBLIGATION_STATES.map((state) => [state, 0])) as StateCounts;
+  #anchors = 0;
+  #kept: CaseEvent[] = [];
+  #exceptions: Obligation[] = [];
+
+  constructor(rule: Rule, at: bigint, streams: readonly SourceStream[], now: bigint) {
+    this.expectation = rule.expectation;
+    this.flow = rule.flow;
+    this.order = rule.order;
+    this.looksAt = rule.looksAt;
+    this.#at = at;
+    this.#complete = createCompleteness(rule.expectation, streams, { at, now });
+  }
+
+  keep(event: CaseEvent): void {
+    this.#kept.push(event);
+  }
+
+  judgeKept(companyOf: (key: string) => Company): void {
+    if (this.#kept.length === 0) return;
+    for (const events of casesOf(this.expectation, this.#kept)) this.judge(events, companyOf);
+    this.#kept = [];
+  }
+
+  judge(events: readonly CaseEvent[], companyOf: (key: string) => Company): void {
+    const company = events[0]?.company ?? '';
+    const context = {
+      flow: this.flow.flow,
+      at: this.#at,
+      company: companyOf(company),
+      watermark: (source: string) => this.#complete(company, source).watermark,
+    };
+    for (const obligation of evaluate(this.expectation, events, context)) {
+      this.#anchors += 1;
+      this.#counts[obligation.state] += 1;
+      if (isException(obligation)) this.#exceptions.push(obligation);
+    }
+  }
+
+  row(): BacktestRule {
+    return { id: this.expectation.id, anchors: this.#anchors, counts: this.#counts };
+  }
+
+  exceptions(): BacktestException[] {
+    return this.#exceptions.sort(byStart).map((obligation) => ({
+      rule: obligation.rule,
+      subject: obligation.subject,
+      state: obligation.state as BacktestException['state'],
+      anchorAt: formatInstant(obligation.anchorAt),
+      dueAt: formatInstant(obligation.dueAt),
+      answeredAt: obligation.answeredAt === undefined ? null : formatInstant(obligation.answeredAt),
+      amount: obligation.amount ?? null,
+      currency: obligation.currency ?? null,
+      events: obligation.events,
+    }));
+  }
+}
+
+function byStart(a: Obligation, b: Obligation): number {
+  if (a.anchorAt !== b.anchorAt) return a.anchorAt < b.anchorAt ? -1 : 1;
+  if (a.subject !== b.subject) return a.subject < b.subject ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
+}

@@ -1,0 +1,70 @@
+import type { Expectation } from '../../model/flow.ts';
+import { type CaseEvent, inEventOrder, joinKeysOfTypes, subjectKeyOf } from './case-event.ts';
+
+/**
+ * The join keys that put an event into a case of the rule: those of the types in `by`. An event that has none of them
+ * joins by its subject alone. Where duplicates are sought the subject joins too, so that what takes a document out
+ * (`unless`) finds it without the key.
+ */
+export function caseKeysOf(rule: Pick<Expectation, 'by' | 'kind'>, event: CaseEvent): string[] {
+  const keys = joinKeysOfTypes(event, rule.by);
+  if (keys.length === 0 || (rule.kind === 'no-duplicate' && !rule.by.includes('subject'))) {
+    keys.push(subjectKeyOf(event));
+  }
+  return keys;
+}
+
+/** Do the cases of the rule lie side by side in the order (company, source, subject)? Then they stream. */
+export const isSubjectOnly = (rule: Pick<Expectation, 'by' | 'kind'>): boolean =>
+  rule.kind !== 'no-duplicate' && rule.by.every((type) => type === 'subject');
+
+/** Disjoint sets of numbers 0 … n−1. */
+class Sets {
+  readonly #parent: number[] = [];
+
+  add(): number {
+    return this.#parent.push(this.#parent.length) - 1;
+  }
+
+  find(member: number): number {
+    let root = member;
+    while (this.#parent[root] !== root) root = this.#parent[root] as number;
+    for (let at = member; at !== root; ) {
+      const next = this.#parent[at] as number;
+      this.#parent[at] = root;
+      at = next;
+    }
+    return root;
+  }
+
+  join(a: number, b: number): void {
+    this.#parent[this.find(b)] = this.find(a);
+  }
+}
+
+/**
+ * The cases that the rule's join keys make of the events, per company: events joined directly or through others are one
+ * case. Cases come in the order of their first event, the events of each in event order.
+ */
+export function casesOf(rule: Pick<Expectation, 'by' | 'kind'>, events: Iterable<CaseEvent>): CaseEvent[][] {
+  const sorted = [...events].sort(inEventOrder);
+  const sets = new Sets();
+  const firstWith = new Map<string, number>();
+  for (const event of sorted) {
+    const member = sets.add();
+    for (const key of caseKeysOf(rule, event)) {
+      const room = `${event.company}\n${key}`;
+      const known = firstWith.get(room);
+      if (known === undefined) firstWith.set(room, member);
+      else sets.join(known, member);
+    }
+  }
+  const cases = new Map<number, CaseEvent[]>();
+  sorted.forEach((event, member) => {
+    const root = sets.find(member);
+    const found = cases.get(root);
+    if (found) found.push(event);
+    else cases.set(root, [event]);
+  });
+  return [...cases.values()];
+}

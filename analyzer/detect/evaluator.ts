@@ -1,0 +1,105 @@
+import { hash } from 'node:crypto';
+import type { BusinessClock } from '../../model/business-time.ts';
+import type { Expectation } from '../../model/flow.ts';
+import type { Obligation, ObligationState } from '../../model/obligation.ts';
+import type { CaseEvent } from './case-event.ts';
+
+/** What an evaluation takes from outside the case. */
+export interface EvaluationContext {
+  /** Id of the flow that the rule belongs to. */
+  readonly flow: string;
+  /** The instant at which the states hold, epoch nanoseconds. The case holds no later event. */
+  readonly at: bigint;
+  readonly company: BusinessClock;
+  /**
+   * Up to where the sources that the rule depends on are complete, for an obligation started by an event of `source`: at
+   * most `at`. Undefined: nothing is known.
+   */
+  watermark(source: string): bigint | undefined;
+}
+
+/**
+ * Judges one case under one rule: the obligations that its events start, each in its state at `context.at`. `events` are
+ * those of the rule's types, in event order. Pure: the same events give the same obligations.
+ */
+export type Evaluator<Rule extends Expectation> = (
+  rule: Rule,
+  events: readonly CaseEvent[],
+  context: EvaluationContext,
+) => Obligation[];
+
+/** May the event start an obligation of the rule? `scope` limits where obligations start, not who answers them. */
+export const inScope = ({ scope }: Expectation, event: CaseEvent): boolean =>
+  (!scope?.companies || scope.companies.includes(event.company)) &&
+  (!scope?.sources || scope.sources.includes(event.source));
+
+/** The identity of an obligation: rule, company, subject within its source, and occurrence; not the rule's version. */
+export const obligationId = (
+  rule: string,
+  subject: { company: string; source: string; subject: string },
+  occurrence: string,
+): string =>
+  hash('sha256', JSON.stringify([rule, subject.company, subject.source, subject.subject, occurrence]), 'hex');
+
+export interface Outcome {
+  readonly anchor: CaseEvent;
+  readonly occurrence: string;
+  readonly state: ObligationState;
+  readonly dueAt: bigint;
+  readonly answeredAt?: bigint | undefined;
+  /** The events that decided it, the anchor first. */
+  readonly events: readonly CaseEvent[];
+  readonly joinKeys: readonly string[];
+  readonly why: string;
+  readonly watermark?: bigint | undefined;
+}
+
+/**
+ * The obligation of an outcome. The amount is the anchor's; an anchor without one takes that of the first of the deciding
+ * events, else of the case, that has one.
+ */
+export function obligationOf(
+  rule: Expectation,
+  outcome: Outcome,
+  context: EvaluationContext,
+  caseEvents: readonly CaseEvent[],
+): Obligation {
+  const { anchor } = outcome;
+  const money =
+    anchor.amount === undefined
+      ? (outcome.events.find((event) => event.amount !== undefined) ??
+        caseEvents.find((event) => event.amount !== undefined))
+      : anchor;
+  return {
+    id: obligationId(rule.id, anchor, outcome.occurrence),
+    rule: rule.id,
+    ruleVersion: rule.version,
+    flow: context.flow,
+    kind: rule.kind,
+    company: anchor.company,
+    source: anchor.source,
+    subject: anchor.subject,
+    occurrence: outcome.occurrence,
+    state: outcome.state,
+    anchorEvent: anchor.id,
+    anchorAt: anchor.at,
+    dueAt: outcome.dueAt,
+    answeredAt: outcome.answeredAt,
+    amount: money?.amount,
+    currency: money?.currency,
+    companyAmount: money?.companyAmount,
+    period: anchor.period,
+    events: [...new Set(outcome.events.map((event) => event.id))],
+    traceIds: [...new Set(outcome.events.flatMap((event) => event.traceId || []))],
+    joinKeys: [...new Set(outcome.joinKeys)],
+    why: outcome.why,
+    watermark: outcome.watermark,
+    history: anchor.history,
+  };
+}
+
+/** The state of something unanswered: pending until its deadline, then open, or indeterminate when the watermark is short of it. */
+export function unansweredState(dueAt: bigint, at: bigint, watermark: bigint | undefined): ObligationState {
+  if (at < dueAt) return 'pending';
+  return watermark !== undefined && watermark >= dueAt ? 'open' : 'indeterminate';
+}

@@ -1,0 +1,53 @@
+import { type Company, defaultCompany } from '../../model/company.ts';
+import { type Expectation, type Flow, typeMatcher, typesOf } from '../../model/flow.ts';
+
+/** The built-in rule "the stream moves on": its exceptions are sources that leave obligations undecided. */
+export const STALE_SOURCE_RULE = 'DC-02';
+
+/** An enabled expectation of a flow, with its position over all flows: the order of every output. */
+export interface Rule {
+  readonly expectation: Expectation;
+  readonly flow: Flow;
+  readonly order: number;
+  /** Does the rule look at events of this type? */
+  looksAt(type: string): boolean;
+}
+
+/** The enabled rules of the flows, in their order. */
+export function rulesOf(flows: readonly Flow[]): Rule[] {
+  return flows
+    .flatMap((flow) => flow.expectations.map((expectation) => ({ flow, expectation })))
+    .filter(({ expectation }) => expectation.enabled)
+    .map(({ flow, expectation }, order) => ({
+      flow,
+      expectation,
+      order,
+      looksAt: typeMatcher(typesOf(expectation)),
+    }));
+}
+
+/** Finds a company by its key; one that companies.yaml does not name gets every default. */
+export function companyFinder(companies: readonly Company[]): (key: string) => Company {
+  const known = new Map(companies.map((company) => [company.key, company]));
+  return (key) => {
+    let company = known.get(key);
+    if (!company) {
+      company = defaultCompany(key);
+      known.set(key, company);
+    }
+    return company;
+  };
+}
+
+/** By event type, the rules that look at it; remembered. */
+export function rulesByType<T extends Rule>(rules: readonly T[]): (type: string) => readonly T[] {
+  const known = new Map<string, readonly T[]>();
+  return (type) => {
+    let found = known.get(type);
+    if (!found) {
+      found = rules.filter((rule) => rule.looksAt(type));
+      known.set(type, found);
+    }
+    return found;
+  };
+}

@@ -1,0 +1,62 @@
+import { addDuration } from '../../../model/business-time.ts';
+import { parseDuration } from '../../../model/duration.ts';
+import { type StateAgeExpectation, typeMatcher } from '../../../model/flow.ts';
+import { formatInstant } from '../../../model/time.ts';
+import type { CaseEvent } from '../case-event.ts';
+import { caseKeysOf } from '../cases.ts';
+import { type Evaluator, inScope, obligationOf, unansweredState } from '../evaluator.ts';
+import { anyOf, incompleteText } from '../sentences.ts';
+
+/** A stay in the state: entered by one event, left by another or not yet. */
+interface Stay {
+  readonly entered: CaseEvent;
+  readonly left?: CaseEvent;
+}
+
+/**
+ * Judges how long a case stays in a state: each stay must end within the allowed time. A stay begins with the first
+ * `enter` while the case is outside; repeats do not restart the clock; the next `leave` ends it. An event that is both
+ * ends one stay and begins the next.
+ */
+export const stateAge: Evaluator<StateAgeExpectation> = (rule, events, context) => {
+  const duration = parseDuration(rule.within);
+  if (!duration) throw new RangeError(`rule ${rule.id}: ${rule.within} is no duration`);
+  return staysOf(rule, events).map(({ entered, left }) => {
+    const dueAt = addDuration(entered.at, duration, context.company);
+    const base = { anchor: entered, occurrence: entered.id, dueAt, joinKeys: caseKeysOf(rule, entered) };
+    const since = `in this state since ${entered.type} at ${formatInstant(entered.at)}`;
+    const until = `within ${rule.within}, by ${formatInstant(dueAt)}`;
+    if (left) {
+      const state = left.at <= dueAt ? 'satisfied' : 'late';
+      const why = `${since}, left ${state === 'late' ? `after the deadline ${formatInstant(dueAt)}` : 'in time'} by ${left.type} at ${formatInstant(left.at)}`;
+      return obligationOf(
+        rule,
+        { ...base, state, answeredAt: left.at, events: [entered, left], why },
+        context,
+        events,
+      );
+    }
+    const watermark = context.watermark(entered.source);
+    const state = unansweredState(dueAt, context.at, watermark);
+    const why =
+      state === 'indeterminate'
+        ? `${since}: ${incompleteText(rule.leave.types, dueAt, watermark)}`
+        : `${since}: ${state === 'pending' ? '' : 'no '}${anyOf(rule.leave.types)} ${state === 'pending' ? 'is expected ' : ''}${until}`;
+    return obligationOf(rule, { ...base, state, events: [entered], why, watermark }, context, events);
+  });
+};
+
+function staysOf(rule: StateAgeExpectation, events: readonly CaseEvent[]): Stay[] {
+  const [enters, leaves] = [typeMatcher(rule.enter.types), typeMatcher(rule.leave.types)];
+  const stays: Stay[] = [];
+  let entered: CaseEvent | undefined;
+  for (const event of events) {
+    if (entered && leaves(event.type)) {
+      stays.push({ entered, left: event });
+      entered = undefined;
+    }
+    if (!entered && enters(event.type) && inScope(rule, event)) entered = event;
+  }
+  if (entered) stays.push({ entered });
+  return stays;
+}

@@ -1,0 +1,219 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Actor } from '../../model/principal.ts';
+import type { Postgres } from '../../store/postgres/database.ts';
+import { acknowledgeIncident } from '../../store/postgres/incidents.ts';
+import {
+  acme,
+  at,
+  changeExceptions,
+  emptied,
+  exceptionRow,
+  memoryLogger,
+  openExceptions,
+  temporaryPostgres,
+} from '../../test/incident-house.ts';
+import { createIncidents, type IncidentDeps } from './incidents.ts';
+import type { LinkedSpan } from './signature.ts';
+
+let postgres: Postgres;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  ({ postgres, close } = await temporaryPostgres());
+});
+afterAll(() => close());
+beforeEach(() => emptied(postgres));
+
+const spanOf = (traceId: string): LinkedSpan => ({
+  traceId,
+  spanId: `s-${traceId}`,
+  parentSpanId: '',
+  name: 'POST /tax',
+  service: 'tax-engine',
+  startNs: '1',
+  statusCode: 'Error',
+  statusMessage: `503 for ${traceId}`,
+  attributes: {},
+  events: [],
+});
+const incidentsOf = (over: Partial<IncidentDeps> = {}) =>
+  createIncidents({
+    postgres,
+    company: () => acme,
+    ruleName: (rule) => (rule === 'MP-02' ? 'Bill received, not posted' : undefined),
+    logger: memoryLogger(),
+    ...over,
+  });
+const all = () => postgres.db.selectFrom('incidents').selectAll().orderBy('number').execute();
+const changes = async () =>
+  (await postgres.db.selectFrom('change_log').select('change').orderBy('seq').execute()).map(
+    (row) => row.change,
+  );
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, n) => `e${n}`);
+const support: Actor = { kind: 'human', id: 'sam', name: 'Sam', roles: ['support'], companies: ['acme'] };
+
+test('forty bills that miss for one failing interface are one incident with their sum', async () => {
+  const spans = { spansOfTraces: async (ids: readonly string[]) => ids.map(spanOf) };
+  const incidents = incidentsOf({ spans });
+  await openExceptions(
+    postgres,
+    numbered(40).map((id) => exceptionRow(id, { trace_ids: [`trace1${id}`] })),
+  );
+  expect(await incidents.run(at(59))).toEqual({ opened: 0, updated: 0, resolved: 0 });
+  expect(await incidents.run(at(60))).toEqual({ opened: 1, updated: 0, resolved: 0 });
+  const [incident, ...others] = await all();
+  expect(others).toEqual([]);
+  expect(incident).toMatchObject({
+    company: 'acme',
+    cause_kind: 'interface-error',
+    state: 'open',
+    severity: 'medium',
+    exceptions: 40,
+    open_exceptions: 40,
+    sums: [{ currency: 'EUR', amount: '12000', open: '12000' }],
+    version: 1,
+  });
+  expect(incident?.title).toContain('tax-engine');
+  const signatures = await postgres.db
+    .selectFrom('exceptions')
+    .select('error_signature')
+    .distinct()
+    .execute();
+  expect(signatures).toEqual([{ error_signature: incident?.cause_key }]);
+  expect(await incidents.run(at(61))).toEqual({ opened: 0, updated: 0, resolved: 0 });
+  expect((await all())[0]?.version).toBe(1);
+});
+
+test('a living incident takes new ones at once, follows their changes and resolves with the last', async () => {
+  const incidents = incidentsOf();
+  await openExceptions(postgres, [exceptionRow('a'), exceptionRow('b', { severity: 'high' })]);
+  await incidents.run(at(60));
+  await openExceptions(postgres, [exceptionRow('c', { opened_at: new Date(Number(at(70) / 1_000_000n)) })]);
+  expect(await incidents.run(at(71))).toEqual({ opened: 0, updated: 1, resolved: 0 });
+  await changeExceptions(postgres, ['a', 'b'], { state: 'late' });
+  await incidents.run(at(80));
+  expect((await all())[0]).toMatchObject({
+    exceptions: 3,
+    open_exceptions: 1,
+    severity: 'high',
+    sums: [{ currency: 'EUR', amount: '900', open: '300' }],
+  });
+  await changeExceptions(postgres, ['c'], { state: 'voided' });
+  expect(await incidents.run(at(90))).toEqual({ opened: 0, updated: 0, resolved: 1 });
+  expect((await all())[0]).toMatchObject({ state: 'resolved', open_exceptions: 0 });
+  expect(await changes()).toEqual(['opened', 'updated', 'updated', 'resolved']);
+});
+
+test('a resolved incident absorbs nothing more: a new one recurs', async () => {
+  const incidents = incidentsOf();
+  await openExceptions(postgres, [exceptionRow('a')]);
+  await incidents.run(at(60));
+  await changeExceptions(postgres, ['a'], { state: 'late' });
+  await incidents.run(at(61));
+  await openExceptions(postgres, [exceptionRow('b')]);
+  await incidents.run(at(62));
+  const [first, second] = await all();
+  expect(first).toMatchObject({ state: 'resolved', exceptions: 1 });
+  expect(second).toMatchObject({ state: 'open', exceptions: 1, recurrence_of: first?.id });
+});
+
+test('the same exception breaching again within 24 hours reopens; later it opens a new one', async () => {
+  const incidents = incidentsOf();
+  await openExceptions(postgres, [exceptionRow('a')]);
+  await incidents.run(at(60));
+  const [opened] = await all();
+  await acknowledgeIncident(postgres, { incident: opened!.id, actor: support, now: at(61) });
+  await changeExceptions(postgres, ['a'], { state: 'late' });
+  await incidents.run(at(62));
+  await changeExceptions(postgres, ['a'], { state: 'open', reopened: 1 });
+  await incidents.run(at(86_000));
+  expect(await all()).toMatchObject([
+    { state: 'open', resolved_at: null, acknowledged_by: null, exceptions: 1, open_exceptions: 1 },
+  ]);
+  await changeExceptions(postgres, ['a'], { state: 'late' });
+  await incidents.run(at(86_001));
+  await changeExceptions(postgres, ['a'], { state: 'open', reopened: 2 });
+  await incidents.run(at(86_001 + 86_401));
+  const [first, second] = await all();
+  expect(first).toMatchObject({ state: 'resolved', open_exceptions: 0 });
+  expect(second).toMatchObject({ state: 'open', exceptions: 1, recurrence_of: first?.id });
+  expect(await changes()).toEqual(['opened', 'acknowledged', 'resolved', 'reopened', 'resolved', 'opened']);
+});
+
+test('a breach that returns while its cause has a living incident again goes there', async () => {
+  const incidents = incidentsOf();
+  await openExceptions(postgres, [exceptionRow('a')]);
+  await incidents.run(at(60));
+  await changeExceptions(postgres, ['a'], { state: 'late' });
+  await incidents.run(at(61));
+  await openExceptions(postgres, [exceptionRow('b')]);
+  await incidents.run(at(62));
+  await changeExceptions(postgres, ['a'], { state: 'open', reopened: 1 });
+  await incidents.run(at(63));
+  expect(await all()).toMatchObject([
+    { state: 'resolved' },
+    { state: 'open', exceptions: 2, sums: [{ amount: '600' }] },
+  ]);
+});
+
+test('companies, rules and sources stay apart; what notifies nobody or closed in time opens nothing', async () => {
+  await openExceptions(postgres, [
+    exceptionRow('a'),
+    exceptionRow('b', { company: 'bolt' }),
+    exceptionRow('c', { rule: 'MP-03' }),
+    exceptionRow('d', { source: '/edi' }),
+    exceptionRow('e', { notify: false, rule: 'MP-09' }),
+    exceptionRow('f', { state: 'late', rule: 'MP-10' }),
+  ]);
+  const incidents = incidentsOf();
+  expect(await incidents.run(at(60))).toMatchObject({ opened: 4 });
+  expect(new Set((await all()).map(({ company }) => company))).toEqual(new Set(['acme', 'bolt']));
+  await changeExceptions(postgres, ['f'], { state: 'open', reopened: 1 });
+  expect(await incidents.run(at(120))).toMatchObject({ opened: 1 });
+});
+
+test('many pages of exceptions are counted once, and a change costs the changed', async () => {
+  await openExceptions(
+    postgres,
+    numbered(2_500).map((id) => exceptionRow(id, { amount: '1.10' })),
+  );
+  const incidents = incidentsOf();
+  await incidents.run(at(60));
+  expect(await all()).toMatchObject([{ exceptions: 2_500, sums: [{ amount: '2750' }] }]);
+  await changeExceptions(postgres, ['e7'], { state: 'late' });
+  await incidents.run(at(61));
+  expect(await all()).toMatchObject([{ open_exceptions: 2_499, sums: [{ amount: '2750', open: '2748.9' }] }]);
+});
+
+test('two groupers at once make one incident', async () => {
+  await openExceptions(
+    postgres,
+    numbered(30).map((id) => exceptionRow(id)),
+  );
+  const results = await Promise.all([incidentsOf().run(at(60)), incidentsOf().run(at(60))]);
+  expect(results.map(({ opened }) => opened).sort()).toEqual([0, 1]);
+  expect(await all()).toMatchObject([{ exceptions: 30, sums: [{ amount: '9000' }] }]);
+});
+
+test('acknowledging asks the policy, happens once and is logged with the actor', async () => {
+  await openExceptions(postgres, [exceptionRow('a')]);
+  await incidentsOf().run(at(60));
+  const [incident] = await all();
+  const wish = (actor: Actor) =>
+    acknowledgeIncident(postgres, { incident: incident!.id, actor, now: at(99) });
+  await expect(wish({ ...support, companies: ['bolt'] })).rejects.toMatchObject({ code: 'auth.forbidden' });
+  await expect(wish({ ...support, roles: ['auditor'] })).rejects.toMatchObject({ code: 'auth.forbidden' });
+  await expect(
+    acknowledgeIncident(postgres, { incident: 'nowhere', actor: support, now: at(99) }),
+  ).rejects.toMatchObject({ code: 'not-found' });
+  const outcomes = await Promise.allSettled([wish(support), wish(support), wish(support)]);
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  await expect(wish(support)).rejects.toMatchObject({ code: 'state.conflict' });
+  const log = await postgres.db
+    .selectFrom('change_log')
+    .selectAll()
+    .where('change', '=', 'acknowledged')
+    .execute();
+  expect(log).toMatchObject([
+    { actor: 'sam', entity_id: incident!.id, state: 'acknowledged', company: 'acme' },
+  ]);
+});

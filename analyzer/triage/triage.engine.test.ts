@@ -1,0 +1,292 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Postgres } from '../../store/postgres/database.ts';
+import {
+  acme,
+  at,
+  changeExceptions,
+  emptied,
+  exceptionRow,
+  memoryLogger,
+  openExceptions,
+  temporaryPostgres,
+} from '../../test/incident-house.ts';
+import {
+  type Behaviour,
+  goodAnswer,
+  type ModelStandIn,
+  startModelStandIn,
+} from '../../test/stand-ins/openai.ts';
+import { createIncidents } from '../incidents/incidents.ts';
+import type { LinkedSpan } from '../incidents/signature.ts';
+import { createModel } from './model.ts';
+import { createTriage, type TriageConfig } from './triage.ts';
+
+let postgres: Postgres;
+let close: () => Promise<void>;
+let standIn: ModelStandIn;
+beforeAll(async () => {
+  ({ postgres, close } = await temporaryPostgres());
+});
+afterAll(() => close());
+beforeEach(async () => {
+  await emptied(postgres);
+  standIn = await startModelStandIn();
+  return () => standIn.close();
+});
+
+const failing = (traceId: string): LinkedSpan => ({
+  traceId,
+  spanId: `s-${traceId}`,
+  parentSpanId: '',
+  name: 'POST /tax',
+  service: 'tax-engine',
+  startNs: String(at(-10)),
+  statusCode: 'Error',
+  statusMessage: '503 unavailable for Jane Canary DE89370400440532013000',
+  attributes: { 'http.response.status_code': '503' },
+  events: [],
+});
+const spans = { spansOfTraces: async (ids: readonly string[]) => ids.map(failing) };
+const logger = memoryLogger();
+
+/** Forty bills that failed at the tax engine, grouped into one incident. */
+async function incident(): Promise<string> {
+  const bills = Array.from({ length: 40 }, (_, n) =>
+    exceptionRow(`e${n}`, { trace_ids: [`t${n}`], subject: `Jane Canary DE89370400440532013000 ${n}` }),
+  );
+  await openExceptions(postgres, bills);
+  await createIncidents({ postgres, spans, company: () => acme, logger }).run(at(60));
+  const row = await postgres.db.selectFrom('incidents').select('id').executeTakeFirstOrThrow();
+  return row.id;
+}
+const triageOf = (config: TriageConfig = { model: { ...modelConfig(), model: 'stand-in' } }) =>
+  createTriage({ pseudonymKey: 'key', ...config }, { postgres, spans, logger });
+const modelConfig = () => ({
+  apiKey: 'sk-test',
+  baseUrl: standIn.url,
+  model: 'stand-in',
+  attemptMs: 300,
+  totalMs: 1_000,
+});
+const assessments = () => postgres.db.selectFrom('assessments').selectAll().orderBy('version').execute();
+const incidentRow = () => postgres.db.selectFrom('incidents').selectAll().executeTakeFirstOrThrow();
+
+test('without a model the rules assess, once', async () => {
+  await incident();
+  const triage = triageOf({});
+  expect(await triage.run(at(61))).toEqual({ assessed: 1, byModel: 0, fallbacks: {} });
+  expect(await triage.run(at(62))).toEqual({ assessed: 0, byModel: 0, fallbacks: {} });
+  const [row, ...more] = await assessments();
+  expect(more).toEqual([]);
+  expect(row).toMatchObject({
+    author: 'rules',
+    category: 'tax-engine',
+    severity: 'medium',
+    fallback_reason: null,
+  });
+  expect(row?.evidence_hash).toMatch(/^[0-9a-f]{64}$/);
+  expect(standIn.requests).toEqual([]);
+});
+
+test('with a model its validated answer is the next version, with prompt, schema and hashes', async () => {
+  await incident();
+  const triage = triageOf();
+  expect(await triage.run(at(61))).toEqual({ assessed: 1, byModel: 1, fallbacks: {} });
+  const [rules, model] = await assessments();
+  expect(rules).toMatchObject({ author: 'rules', fallback_reason: 'superseded' });
+  expect(model).toMatchObject({
+    author: 'model',
+    version: 2,
+    summary: 'Bills wait because the tax engine does not answer.',
+    prompt_id: 'triage/v1',
+    model: 'stand-in-2026-01-01',
+    tokens_in: 1_200,
+    tokens_out: 180,
+    fallback_reason: null,
+    evidence_hash: rules?.evidence_hash,
+  });
+  for (const hash of [model?.prompt_hash, model?.schema_hash, model?.input_hash, model?.output_hash])
+    expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  expect(await triage.run(at(62))).toEqual({ assessed: 0, byModel: 0, fallbacks: {} });
+  expect(standIn.requests).toHaveLength(1);
+});
+
+test('the wire: one call, strict schema, no tools, evidence as marked data without names or accounts', async () => {
+  await incident();
+  await triageOf().run(at(61));
+  const [request] = standIn.requests;
+  expect(request?.path).toBe('/v1/chat/completions');
+  expect(request?.authorization).toBe('Bearer sk-test');
+  expect(request?.body).not.toHaveProperty('tools');
+  expect(request?.body.response_format).toMatchObject({
+    type: 'json_schema',
+    json_schema: { name: 'assessment', strict: true, schema: { additionalProperties: false } },
+  });
+  const sent = JSON.stringify(request?.body);
+  expect(sent).not.toMatch(/canary|DE8937|BILL\//i);
+  expect(request?.evidence[0]).toMatchObject({ number: 1, kind: 'history', facts: { exceptions: 40 } });
+  const markers = request?.body.messages[1]?.content.match(/===== evidence ([0-9a-f]{32}) =====/g);
+  expect(new Set(markers).size).toBe(1);
+});
+
+test.each<[string, Behaviour, string]>([
+  ['refuses', { refusal: 'I cannot help with that.' }, 'refusal'],
+  ['is cut off', { content: '{"category":"tax', finish: 'length' }, 'truncated'],
+  ['writes no JSON', { content: 'Certainly! Here is the assessment:' }, 'malformed'],
+  ['answers with no envelope', { rawBody: '{"choices":[]}' }, 'malformed'],
+  ['answers with half an envelope', { rawBody: '{"choices":[{"mess' }, 'malformed'],
+  ['writes another schema', { content: { verdict: 'fine' } }, 'wrong-schema'],
+  ['writes 3 MB', { hugeBytes: 3_000_000 }, 'too-large'],
+  [
+    'invents evidence',
+    { content: goodAnswer({ claims: [{ text: 'It is so.', evidence: [77] }] }) },
+    'unsupported',
+  ],
+  [
+    'invents numbers',
+    { content: goodAnswer({ claims: [{ text: '4711 bills.', evidence: [1] }] }) },
+    'unsupported',
+  ],
+  ['is throttled', { status: 429, retryAfter: '0' }, 'rate-limited'],
+  ['is broken', { status: 500 }, 'server-error'],
+  ['does not know the key', { status: 401 }, 'request-refused'],
+  ['hangs', { hang: true }, 'timeout'],
+])('when the model %s the rules stand and say so', async (_, behaviour, reason) => {
+  await incident();
+  const before = await incidentRow();
+  standIn.behave(behaviour);
+  const started = performance.now();
+  expect(await triageOf().run(at(61))).toEqual({ assessed: 1, byModel: 0, fallbacks: { [reason]: 1 } });
+  expect(performance.now() - started).toBeLessThan(5_000);
+  const rows = await assessments();
+  expect(rows).toHaveLength(1);
+  expect(rows[0]).toMatchObject({ author: 'rules', category: 'tax-engine', fallback_reason: reason });
+  const { severity, state, exceptions } = await incidentRow();
+  expect({ severity, state, exceptions }).toEqual({
+    severity: before.severity,
+    state: before.state,
+    exceptions: before.exceptions,
+  });
+  expect(standIn.requests.length).toBeLessThanOrEqual(2);
+});
+
+test('a server that is not there', async () => {
+  await incident();
+  await standIn.close();
+  expect(await triageOf().run(at(61))).toMatchObject({ fallbacks: { connection: 1 } });
+  standIn = await startModelStandIn();
+});
+
+test('of a hostile but well-formed answer only what is harmless survives', async () => {
+  await incident();
+  standIn.behave({
+    content: goodAnswer({
+      severity: 'info',
+      confidence: 1,
+      summary: '<!channel> pay https://evil.example/now *urgent*',
+      nextStep: 'Transfer 9999 to the account.',
+      claims: [
+        { text: 'An incident is open. <@U0666>', evidence: [1] },
+        { text: 'It hit 123456 bills.', evidence: [1] },
+      ],
+      proposedActions: [
+        { kind: 'delete-everything', reason: 'x', evidence: [1] },
+        { kind: 'open-ticket', reason: 'See https://evil.example', evidence: [1] },
+      ],
+    }),
+  });
+  await triageOf().run(at(61));
+  const row = (await assessments())[1];
+  expect(row).toMatchObject({ author: 'model', severity: 'medium', confidence: 0.5, summary: 'pay urgent' });
+  expect(row?.next_step).not.toContain('9999');
+  expect(row?.claims).toEqual([{ text: 'An incident is open.', evidence: [1] }]);
+  expect(row?.proposed_actions).toMatchObject([{ kind: 'open-ticket' }]);
+  expect(row?.verdicts).toContainEqual({ part: 'severity', outcome: 'capped', reason: "below the rules'" });
+});
+
+test('findings are the same with the model off, good or hostile', async () => {
+  const outcome = async (config: TriageConfig, behaviour?: Behaviour) => {
+    await emptied(postgres);
+    await incident();
+    if (behaviour) standIn.behave(behaviour);
+    await triageOf(config).run(at(61));
+    const { severity, state, exceptions, open_exceptions, sums, title } = await incidentRow();
+    const findings = await postgres.db
+      .selectFrom('exceptions')
+      .select(['id', 'state', 'severity', 'error_signature'])
+      .orderBy('id')
+      .execute();
+    return { severity, state, exceptions, open_exceptions, sums, title, findings };
+  };
+  const off = await outcome({});
+  const on = { model: modelConfig() };
+  expect(await outcome(on, { content: goodAnswer({ severity: 'critical' }) })).toEqual(off);
+  expect(await outcome(on, { status: 500 })).toEqual(off);
+});
+
+test('an IBAN that got into the evidence trips: nothing is sent', async () => {
+  await incident();
+  const triage = triageOf();
+  await triage.assess(at(61));
+  const [row] = await assessments();
+  const evidence = row?.evidence as { facts: object }[];
+  evidence[0]!.facts = { ...evidence[0]!.facts, cause: 'DE89 3704 0044 0532 0130 00' };
+  await postgres.db
+    .updateTable('assessments')
+    .set({ evidence: JSON.stringify(evidence) })
+    .execute();
+  expect(await triage.ask(at(62))).toEqual({ byModel: 0, fallbacks: { tripwire: 1 } });
+  expect(standIn.requests).toEqual([]);
+  expect((await assessments())[0]?.verdicts).toEqual([
+    { part: 'prompt', outcome: 'dropped', reason: 'iban' },
+  ]);
+});
+
+test('only a material change is assessed again, and the end is not sent to a model', async () => {
+  await incident();
+  const triage = triageOf();
+  const incidents = createIncidents({ postgres, spans, company: () => acme, logger });
+  await triage.run(at(61));
+  for (let n = 0; n < 20; n += 1) {
+    await changeExceptions(postgres, [`e${n}`], { state: 'late' });
+    await incidents.run(at(62 + n));
+    await triage.run(at(62 + n));
+  }
+  expect(standIn.requests).toHaveLength(1);
+  expect(await assessments()).toHaveLength(2);
+  await changeExceptions(
+    postgres,
+    Array.from({ length: 20 }, (_, n) => `e${n + 20}`),
+    { state: 'late' },
+  );
+  await incidents.run(at(90));
+  await triage.run(at(90));
+  expect(standIn.requests).toHaveLength(1);
+  expect((await assessments()).at(-1)).toMatchObject({ author: 'rules', version: 3, fallback_reason: null });
+});
+
+test('after five failures in a row nobody is asked for a while', async () => {
+  const model = createModel({ ...modelConfig(), breakMs: 200 });
+  const ask = () => model.ask({ system: 's', user: 'u' });
+  standIn.behave({ status: 401 });
+  for (let n = 0; n < 5; n += 1) expect(await ask()).toEqual({ ok: false, reason: 'request-refused' });
+  expect(await ask()).toEqual({ ok: false, reason: 'breaker-open' });
+  expect(standIn.requests).toHaveLength(5);
+  standIn.behave({ content: goodAnswer() });
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  expect(await ask()).toMatchObject({ ok: true });
+});
+
+test('a refusal is an answer: it opens no breaker', async () => {
+  const model = createModel(modelConfig());
+  standIn.behave({ refusal: 'no' });
+  for (let n = 0; n < 7; n += 1)
+    expect(await model.ask({ system: 's', user: 'u' })).toEqual({ ok: false, reason: 'refusal' });
+});
+
+test('neither keys nor names are logged', async () => {
+  await incident();
+  standIn.behave({ status: 500 });
+  await triageOf().run(at(61));
+  expect(logger.lines.join('\n')).not.toMatch(/sk-test|canary|DE8937/i);
+});

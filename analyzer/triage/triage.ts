@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto';
+import type { EvidenceItem, FallbackReason, ModelAnswer, Verdict } from '../../model/assessment.ts';
+import { canonicalHash } from '../../model/canonical-json.ts';
+import type { SourceStream } from '../../model/watermark.ts';
+import type { Logger } from '../../store/logger.ts';
+import {
+  type AssessmentRow,
+  addAssessment,
+  assessmentsAwaitingModel,
+  incidentsToAssess,
+  latestAssessment,
+  markAssessed,
+  readIncidentEvidence,
+  settleAssessment,
+} from '../../store/postgres/assessments.ts';
+import type { Postgres } from '../../store/postgres/database.ts';
+import { findIncident, type IncidentRow } from '../../store/postgres/incidents.ts';
+import type { EventReader, SpanReader } from '../incidents/linked.ts';
+import { buildPackage, type EvidencePackage, forModel } from './evidence.ts';
+import { createModel, type ModelConfig, type ModelReply } from './model.ts';
+import { evidenceMessage, loadPrompt } from './prompt.ts';
+import { pseudonyms } from './pseudonym.ts';
+import { assessByRules } from './rules.ts';
+import { tripwire } from './tripwire.ts';
+import { readAnswer, validateAnswer } from './validate.ts';
+
+export interface TriageConfig {
+  /** Without it the rules alone write the assessments. */
+  readonly model?: ModelConfig | undefined;
+  /** Secret of the deployment under which parties, people and documents get their pseudonyms; else one of this process. */
+  readonly pseudonymKey?: string | undefined;
+}
+
+export interface TriageDeps {
+  readonly postgres: Postgres;
+  readonly events?: EventReader | undefined;
+  readonly spans?: SpanReader | undefined;
+  readonly sources?: (() => Promise<readonly SourceStream[]>) | undefined;
+  readonly logger: Logger;
+}
+
+export interface TriageResult {
+  /** Assessments written by the rules. */
+  readonly assessed: number;
+  /** Assessments that a model wrote and the validator let stand. */
+  readonly byModel: number;
+  /** How often the rules' assessment stood, by reason. */
+  readonly fallbacks: Partial<Record<FallbackReason, number>>;
+}
+
+export interface Triage {
+  /** `assess`, then `ask`. */
+  run(now: bigint): Promise<TriageResult>;
+  /** Writes the rules' assessment of every incident in which something material changed. Asks no model. */
+  assess(now: bigint): Promise<number>;
+  /**
+   * Asks the model for the assessments that wait for it; incidents, exceptions and severities are the same with and
+   * without. Never throws for what a model does or does not do.
+   */
+  ask(now: bigint): Promise<Omit<TriageResult, 'assessed'>>;
+}
+
+const INCIDENTS_A_PAGE = 100;
+const EXCEPTIONS = 12;
+const EVENTS = 40;
+const TRACES = 20;
+const ASKED_A_RUN = 20;
+
+/** Assesses incidents: the rules always, a model when there is one. */
+export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
+  const { postgres, logger } = deps;
+  const pseudonym = pseudonyms(config.pseudonymKey ?? randomBytes(32));
+  const model = config.model && createModel(config.model);
+  const prompt = loadPrompt();
+
+  async function packageOf(incident: IncidentRow, now: bigint): Promise<EvidencePackage> {
+    const known = await readIncidentEvidence(postgres, incident, EXCEPTIONS);
+    const eventIds = [...new Set(known.exceptions.flatMap(({ events }) => events))].slice(0, EVENTS);
+    const traceIds = [...new Set(known.exceptions.flatMap(({ trace_ids }) => trace_ids))].slice(0, TRACES);
+    const [events, spans, sources] = await Promise.all([
+      eventIds.length > 0 ? deps.events?.byIds(eventIds) : [],
+      traceIds.length > 0 ? deps.spans?.spansOfTraces(traceIds) : [],
+      deps.sources?.(),
+    ]);
+    const own = (events ?? []).filter(({ company }) => company === incident.company);
+    return buildPackage(
+      { ...known, events: own, spans: spans ?? [], sources: sources ?? [], now },
+      pseudonym,
+    );
+  }
+
+  async function assessOne(incident: IncidentRow, now: bigint): Promise<boolean> {
+    const evidence = await packageOf(incident, now);
+    const last = await latestAssessment(postgres, incident.id);
+    if (last?.material_hash === evidence.materialHash) {
+      await markAssessed(postgres, incident);
+      return false;
+    }
+    const answer = assessByRules({
+      items: evidence.items,
+      severity: incident.severity,
+      title: incident.title,
+    });
+    await addAssessment(
+      postgres,
+      {
+        ...answer,
+        incident: incident.id,
+        author: 'rules',
+        evidence: [...evidence.items],
+        evidenceHash: evidence.hash,
+        materialHash: evidence.materialHash,
+        fallbackReason: model && incident.state !== 'resolved' ? 'pending' : undefined,
+        verdicts: [],
+      },
+      { now, seen: incident.version },
+    );
+    return true;
+  }
+
+  /** Asks for one assessment that waits. Returns why the rules' stands, or undefined when the model's replaced it. */
+  async function askOne(waiting: AssessmentRow, now: bigint): Promise<FallbackReason | undefined> {
+    const settle = async (
+      reason: FallbackReason,
+      verdicts: readonly Verdict[] = [],
+    ): Promise<FallbackReason> => {
+      await settleAssessment(postgres, waiting.id, { reason, verdicts });
+      logger.info({ incident: waiting.incident, reason }, "the rules' assessment stands");
+      return reason;
+    };
+    const incident = await findIncident(postgres, waiting.incident);
+    if (!model || !incident) return await settle('superseded');
+    const items = waiting.evidence as EvidenceItem[];
+    const user = evidenceMessage(items);
+    const tripped = tripwire(`${prompt.text}\n${user}`);
+    if (tripped.length > 0) {
+      const found = tripped.map((reason): Verdict => ({ part: 'prompt', outcome: 'dropped', reason }));
+      return await settle('tripwire', found);
+    }
+    const reply = await model.ask({ system: prompt.text, user });
+    if (!reply.ok) return await settle(reply.reason);
+    const loose = readAnswer(reply.json);
+    if (!loose) return await settle('wrong-schema');
+    const { answer, verdicts } = validateAnswer(loose, items, answerOf(waiting));
+    if (!answer) return await settle('unsupported', verdicts);
+    const stillWaits = (await latestAssessment(postgres, waiting.incident))?.id === waiting.id;
+    if (!stillWaits) return await settle('superseded', verdicts);
+    await storeReply(waiting, { reply, answer, verdicts, items }, now);
+    return undefined;
+  }
+
+  async function storeReply(
+    waiting: AssessmentRow,
+    outcome: {
+      reply: ModelReply;
+      answer: ModelAnswer;
+      verdicts: readonly Verdict[];
+      items: EvidenceItem[];
+    },
+    now: bigint,
+  ): Promise<void> {
+    const { reply, answer, verdicts, items } = outcome;
+    await addAssessment(
+      postgres,
+      {
+        ...answer,
+        incident: waiting.incident,
+        author: 'model',
+        evidence: items,
+        evidenceHash: waiting.evidence_hash,
+        materialHash: waiting.material_hash,
+        promptId: prompt.id,
+        promptHash: prompt.hash,
+        schemaHash: model?.schemaHash,
+        model: reply.model,
+        inputHash: canonicalHash({ prompt: prompt.hash, evidence: forModel(items), model: model?.name }),
+        outputHash: reply.outputHash,
+        tokensIn: reply.tokensIn,
+        tokensOut: reply.tokensOut,
+        verdicts: [...verdicts],
+      },
+      { now },
+    );
+  }
+
+  async function assess(now: bigint): Promise<number> {
+    let assessed = 0;
+    for (;;) {
+      const incidents = await incidentsToAssess(postgres, INCIDENTS_A_PAGE);
+      for (const incident of incidents) if (await assessOne(incident, now)) assessed += 1;
+      if (incidents.length < INCIDENTS_A_PAGE) return assessed;
+    }
+  }
+
+  async function ask(now: bigint): Promise<Omit<TriageResult, 'assessed'>> {
+    const waiting = await assessmentsAwaitingModel(postgres, ASKED_A_RUN);
+    const outcomes = await Promise.all(waiting.map((assessment) => askOne(assessment, now)));
+    const fallbacks: Partial<Record<FallbackReason, number>> = {};
+    for (const reason of outcomes) if (reason) fallbacks[reason] = (fallbacks[reason] ?? 0) + 1;
+    return { byModel: outcomes.filter((reason) => reason === undefined).length, fallbacks };
+  }
+
+  return {
+    assess,
+    ask,
+    async run(now) {
+      const assessed = await assess(now);
+      return { assessed, ...(await ask(now)) };
+    },
+  };
+}
+
+const answerOf = (row: AssessmentRow): ModelAnswer => ({
+  category: row.category as ModelAnswer['category'],
+  severity: row.severity,
+  summary: row.summary,
+  probableCause: row.probable_cause,
+  nextStep: row.next_step,
+  confidence: row.confidence,
+  claims: row.claims as ModelAnswer['claims'],
+  proposedActions: row.proposed_actions as ModelAnswer['proposedActions'],
+});

@@ -1,0 +1,127 @@
+import { type CaseDocument, type CaseEdge, documentId, type TimelineEntry } from '../../model/case.ts';
+import { ClosewatchError } from '../../model/errors.ts';
+import { joinKey, parseKeyText } from '../../model/key.ts';
+import { mayReadCompany } from '../../model/principal.ts';
+import { formatInstant } from '../../model/time.ts';
+import { type FoundCase, findCase } from '../../store/clickhouse/cases.ts';
+import { listExceptions } from '../../store/postgres/exception-queries.ts';
+import { builder } from './builder.ts';
+import { CaseDocumentRef, ExceptionRef, FinanceEventRef, SpanRef } from './refs.ts';
+
+/** The last value that an event of the document has, in the order of events. */
+const latest = <K extends 'docNumber' | 'state' | 'amount' | 'currency'>(document: CaseDocument, field: K) =>
+  document.events.findLast((event) => event[field] !== undefined)?.[field] ?? null;
+
+CaseDocumentRef.implement({
+  description: 'A document: what one source calls one subject, within a company.',
+  fields: (t) => ({
+    id: t.id({ description: 'What edges name', resolve: documentId }),
+    company: t.exposeString('company'),
+    source: t.exposeString('source'),
+    subject: t.exposeString('subject'),
+    kind: t.exposeString('kind'),
+    hop: t.exposeInt('hop', { description: 'How many edges from where the search began: 0 to 3' }),
+    docNumber: t.string({ nullable: true, resolve: (document) => latest(document, 'docNumber') }),
+    state: t.string({ nullable: true, resolve: (document) => latest(document, 'state') }),
+    amount: t.field({ type: 'Decimal', nullable: true, resolve: (document) => latest(document, 'amount') }),
+    currency: t.string({ nullable: true, resolve: (document) => latest(document, 'currency') }),
+    eventCount: t.int({ resolve: ({ events }) => events.length }),
+    firstAt: t.field({ type: 'Instant', nullable: true, resolve: ({ events }) => events[0]?.time ?? null }),
+    lastAt: t.field({
+      type: 'Instant',
+      nullable: true,
+      resolve: ({ events }) => events.at(-1)?.time ?? null,
+    }),
+    events: t.field({ type: [FinanceEventRef], resolve: ({ events }) => [...events] }),
+    exceptions: t.field({
+      type: [ExceptionRef],
+      description: 'What is or was wrong with it (50 at most)',
+      resolve: async ({ company, source, subject }, _, { postgres, scope }) => {
+        const rows = await listExceptions(postgres, { companies: scope, company, subject }, { limit: 50 });
+        return rows.filter((row) => row.source === source);
+      },
+    }),
+  }),
+});
+
+const CaseEdgeRef = builder.objectRef<CaseEdge>('CaseEdge').implement({
+  description: 'Two documents that share a key.',
+  fields: (t) => ({
+    from: t.exposeString('from'),
+    to: t.exposeString('to'),
+    key: t.exposeString('key'),
+  }),
+});
+
+const TimelineKind = builder.enumType('TimelineKind', { values: ['event', 'span'] as const });
+const TimelineEntryRef = builder.objectRef<TimelineEntry>('TimelineEntry').implement({
+  description: 'One line of a timeline: an event or a span.',
+  fields: (t) => ({
+    kind: t.expose('kind', { type: TimelineKind }),
+    at: t.field({ type: 'Instant', resolve: ({ at }) => formatInstant(at) }),
+    event: t.field({
+      type: FinanceEventRef,
+      nullable: true,
+      resolve: (entry) => (entry.kind === 'event' ? entry.event : null),
+    }),
+    span: t.field({
+      type: SpanRef,
+      nullable: true,
+      resolve: (entry) => (entry.kind === 'span' ? entry.span : null),
+    }),
+  }),
+});
+
+const CaseRef = builder.objectRef<FoundCase & { readonly key: string }>('Case').implement({
+  description: 'The documents that keys join, and one timeline of their events and spans.',
+  fields: (t) => ({
+    key: t.exposeString('key'),
+    documents: t.field({ type: [CaseDocumentRef], resolve: ({ documents }) => [...documents] }),
+    edges: t.field({ type: [CaseEdgeRef], resolve: ({ edges }) => [...edges] }),
+    timeline: t.field({
+      type: [TimelineEntryRef],
+      description: 'In one order of time',
+      resolve: ({ timeline }) => [...timeline],
+    }),
+    traceIds: t.stringList({ resolve: ({ traceIds }) => [...traceIds] }),
+    truncated: t.exposeBoolean('truncated', {
+      description:
+        'There is more: 3 hops, 200 documents, 5,000 events, 50 traces and 2,000 spans are shown at most',
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  case: t.field({
+    type: CaseRef,
+    nullable: true,
+    description: 'The case of a key, such as docno:acme:BILL/2026/05/0012, or trace:<32 hex digits>.',
+    args: { key: t.arg.string({ required: true }) },
+    resolve: async (_, { key }, context) => {
+      const parsed = key.length > 2_048 ? undefined : parseKeyText(key.trim());
+      if (!parsed)
+        throw new ClosewatchError(
+          'request.malformed',
+          'a key is type:company:value, such as docno:acme:BILL/2026/05/0012',
+        );
+      const found = await findCase(context, context.scope, [parsed.joined]);
+      return found.documents.length === 0 && found.timeline.length === 0 ? null : { ...found, key };
+    },
+  }),
+  caseOf: t.field({
+    type: CaseRef,
+    nullable: true,
+    description: 'The case of a document, as its source names it.',
+    args: {
+      company: t.arg.string({ required: true }),
+      source: t.arg.string({ required: true }),
+      subject: t.arg.string({ required: true }),
+    },
+    resolve: async (_, { company, source, subject }, context) => {
+      if (!mayReadCompany(context.actor, company)) return null;
+      const key = joinKey({ type: 'subject', value: subject }, { company, source });
+      const found = await findCase(context, context.scope, [key]);
+      return found.documents.some((document) => document.company === company) ? { ...found, key } : null;
+    },
+  }),
+}));

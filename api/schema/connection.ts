@@ -1,0 +1,37 @@
+import { ClosewatchError } from '../../model/errors.ts';
+import type { Page } from '../../store/postgres/paging.ts';
+import { DEFAULT_PAGE, MAX_PAGE } from './builder.ts';
+
+interface ConnectionArgs {
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+  last?: number | null | undefined;
+  before?: string | null | undefined;
+}
+
+/**
+ * A page of a list that goes forward only: `first` (1 to 200, 50 when left out) and `after`. Throws `request.malformed`
+ * for anything else, rather than giving other rows than asked.
+ */
+export async function page<T>(
+  args: ConnectionArgs,
+  cursorOf: (row: T) => string,
+  list: (page: Page) => Promise<readonly T[]>,
+) {
+  if (args.last != null || args.before != null)
+    throw new ClosewatchError('request.malformed', 'lists are paged forward: first and after');
+  const first = args.first ?? DEFAULT_PAGE;
+  if (first < 1 || first > MAX_PAGE)
+    throw new ClosewatchError('request.malformed', `first must be 1 to ${MAX_PAGE}`);
+  const rows = await list({ limit: first + 1, after: args.after ?? undefined });
+  const edges = rows.slice(0, first).map((node) => ({ cursor: cursorOf(node), node }));
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage: rows.length > first,
+      hasPreviousPage: args.after != null,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}

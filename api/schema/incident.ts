@@ -1,0 +1,170 @@
+import { ClosewatchError } from '../../model/errors.ts';
+import type { INCIDENT_STATES } from '../../model/incident.ts';
+import { exceptionCursor, listExceptions } from '../../store/postgres/exception-queries.ts';
+import {
+  countIncidents,
+  incidentByNumber,
+  incidentChanges,
+  incidentCursor,
+  listIncidents,
+} from '../../store/postgres/incident-queries.ts';
+import { acknowledgeIncident, type IncidentRow } from '../../store/postgres/incidents.ts';
+import { AssessmentRef } from './assessment.ts';
+import { builder } from './builder.ts';
+import { ChangeRef } from './change.ts';
+import { page } from './connection.ts';
+import { CauseKindEnum, ExceptionStateEnum, IncidentStateEnum, SeverityEnum } from './enums.ts';
+import { ExceptionRef, IncidentRef } from './refs.ts';
+import { instantOfDate, instantOrNull, MoneyRef } from './scalars.ts';
+
+const MAX_CHANGES = 500;
+
+IncidentRef.implement({
+  description: 'What people own: exceptions of one cause in one company.',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    number: t.int({ description: 'The number that people say', resolve: (row) => Number(row.number) }),
+    company: t.exposeString('company'),
+    title: t.exposeString('title'),
+    severity: t.expose('severity', { type: SeverityEnum }),
+    state: t.expose('state', { type: IncidentStateEnum }),
+    causeKind: t.field({ type: CauseKindEnum, resolve: (row) => row.cause_kind as 'rule' }),
+    causeKey: t.exposeString('cause_key'),
+    openedAt: t.field({ type: 'Instant', resolve: (row) => instantOfDate(row.opened_at) }),
+    acknowledgedAt: t.field({
+      type: 'Instant',
+      nullable: true,
+      resolve: (row) => instantOrNull(row.acknowledged_at),
+    }),
+    acknowledgedBy: t.exposeString('acknowledged_by', { nullable: true }),
+    resolvedAt: t.field({
+      type: 'Instant',
+      nullable: true,
+      resolve: (row) => instantOrNull(row.resolved_at),
+    }),
+    resolvedBy: t.exposeString('resolved_by', { nullable: true }),
+    updatedAt: t.field({ type: 'Instant', resolve: (row) => instantOfDate(row.updated_at) }),
+    recurrenceOf: t.field({
+      type: IncidentRef,
+      nullable: true,
+      description: 'The resolved incident of the same cause before this one',
+      resolve: async (row, _, { load }) =>
+        row.recurrence_of === null ? null : ((await load.incident.load(row.recurrence_of)) ?? null),
+    }),
+    exceptionCount: t.exposeInt('exceptions'),
+    openExceptionCount: t.exposeInt('open_exceptions'),
+    sums: t.field({
+      type: [MoneyRef],
+      description: 'The money at stake, by currency',
+      resolve: (row) => row.sums,
+    }),
+    rules: t.stringList({
+      description: 'The rules of its exceptions',
+      resolve: async (row, _, { load }) => await load.rules.load(row.id),
+    }),
+    owner: t.string({
+      nullable: true,
+      description: 'Who answers for the flow of its exceptions',
+      resolve: async (row, _, { load, rules }) => {
+        const owners = new Set(
+          (await load.rules.load(row.id)).flatMap((rule) => rules.get(rule)?.owner ?? []),
+        );
+        return owners.size === 0 ? null : [...owners].sort().join(', ');
+      },
+    }),
+    exceptions: t.connection({
+      type: ExceptionRef,
+      args: { states: t.arg({ type: [ExceptionStateEnum] }) },
+      resolve: (row, args, { postgres, scope }) =>
+        page(args, exceptionCursor, (window) =>
+          listExceptions(
+            postgres,
+            { companies: scope, incident: row.id, states: args.states ?? undefined },
+            window,
+          ),
+        ),
+    }),
+    assessment: t.field({
+      type: AssessmentRef,
+      nullable: true,
+      description: 'The newest assessment',
+      resolve: async (row, _, { load }) => (await load.assessments.load(row.id))[0] ?? null,
+    }),
+    assessments: t.field({
+      type: [AssessmentRef],
+      description: 'Every version, the newest first',
+      resolve: async (row, _, { load }) => [...(await load.assessments.load(row.id))],
+    }),
+    changes: t.field({
+      type: [ChangeRef],
+      description: `What became of it, in order (${MAX_CHANGES} at most)`,
+      resolve: (row, _, { postgres, scope }) => incidentChanges(postgres, scope, row.id, MAX_CHANGES),
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  incident: t.field({
+    type: IncidentRef,
+    nullable: true,
+    description: 'One incident by its id or its number; null when there is none that the viewer may read.',
+    args: { id: t.arg.id(), number: t.arg.int() },
+    resolve: async (_, { id, number }, { load, postgres, scope }) => {
+      if (id != null) return (await load.incident.load(id)) ?? null;
+      if (number != null) return (await incidentByNumber(postgres, scope, `${number}`)) ?? null;
+      throw new ClosewatchError('request.malformed', 'incident needs id or number');
+    },
+  }),
+  incidents: t.connection(
+    {
+      type: IncidentRef,
+      description: 'Incidents, the newest first.',
+      args: {
+        company: t.arg.string(),
+        states: t.arg({ type: [IncidentStateEnum] }),
+        severities: t.arg({ type: [SeverityEnum] }),
+        rule: t.arg.string(),
+      },
+      resolve: async (_, args, { postgres, scope }) => {
+        const filter = incidentFilter(args, scope);
+        const found = await page(args, incidentCursor, (window) => listIncidents(postgres, filter, window));
+        return { ...found, count: () => countIncidents(postgres, filter) };
+      },
+    },
+    { fields: (c) => ({ totalCount: c.int({ resolve: ({ count }) => count() }) }) },
+  ),
+}));
+
+type IncidentArgs = {
+  company?: string | null | undefined;
+  states?: readonly (typeof INCIDENT_STATES)[number][] | null | undefined;
+  severities?: readonly IncidentRow['severity'][] | null | undefined;
+  rule?: string | null | undefined;
+};
+const incidentFilter = (
+  args: IncidentArgs,
+  companies: Parameters<typeof countIncidents>[1]['companies'],
+) => ({
+  companies,
+  company: args.company ?? undefined,
+  states: args.states ?? undefined,
+  severities: args.severities ?? undefined,
+  rule: args.rule ?? undefined,
+});
+
+builder.mutationFields((t) => ({
+  acknowledgeIncident: t.field({
+    type: IncidentRef,
+    description:
+      'Takes over an open incident. Needs the company and one of the roles support, finance, sre, admin.',
+    args: { id: t.arg.id({ required: true }), comment: t.arg.string() },
+    resolve: async (_, { id, comment }, { actor, load, now, postgres }) => {
+      if (comment != null && comment.length > 2_000)
+        throw new ClosewatchError('request.malformed', 'a comment has 2,000 characters at most');
+      if (!(await load.incident.load(id)))
+        throw new ClosewatchError('not-found', `there is no incident ${id}`);
+      load.incident.clear(id);
+      return await acknowledgeIncident(postgres, { incident: id, actor, now, comment: comment ?? undefined });
+    },
+  }),
+}));

@@ -1,0 +1,19 @@
+import { lexicographicSortSchema, printSchema } from 'graphql';
+import { builder } from './builder.ts';
+import './scalars.ts';
+import './enums.ts';
+import './incident.ts';
+import './exception.ts';
+import './event.ts';
+import './trace.ts';
+import './case.ts';
+import './source.ts';
+import './readiness.ts';
+import './message.ts';
+import './company.ts';
+import './viewer.ts';
+
+export const schema = builder.toSchema();
+
+/** The schema as docs/schema.graphql has it. */
+export const printedSchema = (): string => `${printSchema(lexicographicSortSchema(schema))}\n`;

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { type LoadedFlow, loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
+import { type Company, defaultCompany } from '../model/company.ts';
+import type { Config } from './config.ts';
+
+/** The flows that come with Closewatch. */
+const DEFAULT_FLOWS = join(import.meta.dirname, '..', 'flows');
+
+/** What is watched: the flow files and the companies beside them. */
+export interface Catalogue {
+  readonly flows: readonly LoadedFlow[];
+  readonly companies: readonly Company[];
+  /** The company of a key; one with every default when companies.yaml does not name it. */
+  company(key: string): Company;
+  ruleName(rule: string): string | undefined;
+}
+
+/** Reads the catalogue of `CLOSEWATCH_FLOWS_DIR`, or the default one. Throws `flow.invalid` with file, line and column. */
+export async function readCatalogue(config: Pick<Config, 'flowsDir'>): Promise<Catalogue> {
+  const folder = config.flowsDir ?? DEFAULT_FLOWS;
+  const [flows, companies] = await Promise.all([loadFlows(folder), loadCompanies(folder)]);
+  const byKey = new Map(companies.map((company) => [company.key, company]));
+  const names = new Map(
+    flows.flatMap(({ expectations }) => expectations.map(({ id, name }) => [id, name] as const)),
+  );
+  return {
+    flows,
+    companies,
+    company: (key) => byKey.get(key) ?? defaultCompany(key),
+    ruleName: (rule) => names.get(rule),
+  };
+}

@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { cloudEventsConfig } from '../collector/cloudevents/config.ts';
+import { CLOUDEVENTS_COUNTERS, createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
+import { otlpConfig } from '../collector/otlp/config.ts';
+import { createOtlpHandler, type OtlpCounts } from '../collector/otlp/handler.ts';
+import { openTraces } from '../store/clickhouse/traces.ts';
+import { createCounters, type Sample } from '../store/counters.ts';
+import { createForwarder, type Forwarder } from '../store/forwarder.ts';
+import { openInbox } from '../store/postgres/inbox.ts';
+import { createIngestAuth } from '../store/postgres/tokens.ts';
+import { type HttpServer, listen } from './http.ts';
+import type { Stores } from './stores.ts';
+
+export interface Collector {
+  readonly http: HttpServer;
+  readonly forwarder: Forwarder;
+  /** What was taken, refused and lost since the start. */
+  counters(): Sample[];
+  /** Takes nothing more, and resolves when everything that was taken is stored. */
+  close(): Promise<void>;
+}
+
+/** Starts the collector: OTLP/HTTP and CloudEvents on one port. */
+export async function startCollector(stores: Stores): Promise<Collector> {
+  const { config, postgres, events, logger } = stores;
+  const counters = createCounters(CLOUDEVENTS_COUNTERS);
+  const inbox = openInbox(postgres);
+  const forwarder = createForwarder({ postgres, inbox, events, logger });
+  const { authenticate } = createIngestAuth(postgres);
+  const otlp = createOtlpHandler(otlpConfig.parse({}), {
+    traces: openTraces(stores.clickhouse),
+    authenticate,
+    logger,
+  });
+  const cloudEvents = createCloudEventsHandler(cloudEventsConfig.parse({}), {
+    postgres,
+    inbox,
+    authenticate,
+    counters,
+    logger,
+  });
+  const routes = new Map([
+    ['/v1/traces', otlp],
+    ['/v1/logs', otlp],
+    ['/v1/metrics', otlp],
+    ['/v1/events', cloudEvents],
+    ['/healthz', alive],
+  ]);
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const [path = ''] = (request.url ?? '').split('?');
+    const route = routes.get(path);
+    if (route) return route(request, response);
+    response
+      .writeHead(404, { 'content-type': 'text/plain' })
+      .end('served here: POST /v1/traces, POST /v1/events\n');
+  };
+  const http = await listen(handle, {
+    host: config.bind,
+    port: config.collectorPort,
+    onError: (err) => logger.error({ err }, 'a request to the collector failed'),
+  });
+  return {
+    http,
+    forwarder,
+    counters: () => [...counters.snapshot(), ...samplesOf(otlp.counts)],
+    async close() {
+      await http.close();
+      await otlp.close();
+      await inbox.drain();
+      await forwarder.stop();
+    },
+  };
+}
+
+async function alive(_: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
+}
+
+function samplesOf(counts: OtlpCounts): Sample[] {
+  const sample = (name: string, help: string, value: number, labels = {}): Sample => ({
+    name,
+    help,
+    labels,
+    value,
+  });
+  return [
+    sample('closewatch_otlp_requests', 'OTLP requests', counts.requests),
+    ...Object.entries(counts.failed).map(([status, value]) =>
+      sample('closewatch_otlp_requests_failed', 'OTLP requests refused or failed, by HTTP status', value, {
+        status,
+      }),
+    ),
+    sample('closewatch_otlp_bytes', 'bytes of OTLP requests, inflated', counts.bytes),
+    sample('closewatch_spans_stored', 'spans stored', counts.spans),
+    ...Object.entries(counts.spansRefused).map(([reason, value]) =>
+      sample('closewatch_spans_refused', 'spans refused, by reason', value, { reason }),
+    ),
+    sample(
+      'closewatch_spans_reversed',
+      'spans stored with duration 0 because they end before they start',
+      counts.spansReversed,
+    ),
+  ];
+}

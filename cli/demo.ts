@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defineCommand } from 'citty';
+import { Presets, SingleBar } from 'cli-progress';
+import { nanosOf } from '../model/time.ts';
+import { heartbeats } from '../simulator/events.ts';
+import { countSpans } from '../simulator/otlp.ts';
+import { type Score, score } from '../simulator/score.ts';
+import { type Collector, sendEvents, sendTraces } from '../simulator/send.ts';
+import { type Simulation, simulate } from '../simulator/simulate.ts';
+import { createTrickle } from '../simulator/trickle.ts';
+import { readConfig } from './config.ts';
+import { collectorOf, demoFolder, findingsOf, writeFlows } from './demo-landscape.ts';
+import { EXIT, exitCodeOf, jsonFlag } from './flags.ts';
+import { createLogger } from './logger.ts';
+import { type Running, startUp } from './start-up.ts';
+import { untilSignal } from './up.ts';
+
+interface Outcome extends Score {
+  readonly byRule: Record<string, Score>;
+  readonly events: number;
+  readonly spans: number;
+  readonly incidents: number;
+  readonly seconds: number;
+}
+
+/** The demo is its own world: servers that the environment names are left alone, and nobody is messaged. */
+const FOREIGN = /^(CLICKHOUSE_|DATABASE_URL|REDIS_URL|SLACK_|CLOSEWATCH_(CONFIG|DATA_DIR|FLOWS_DIR)$)/;
+const ownEnvironment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOREIGN.test(name)));
+
+const TICK_MS = 2000;
+const TICKS_A_PASS = 5;
+
+const wholeNumber = (flag: string, text: string): number => {
+  if (!/^\d{1,9}$/.test(text)) throw new RangeError(`--${flag} must be a whole number`);
+  return Number(text);
+};
+
+export default defineCommand({
+  meta: {
+    name: 'demo',
+    description:
+      'Simulate three companies with planted faults from an empty data directory, and find the faults',
+  },
+  args: {
+    ...jsonFlag,
+    once: {
+      type: 'boolean',
+      description: 'end after the analysis; exit code 1 when a fault is missed or a finding is wrong',
+    },
+    seed: { type: 'string', default: '1', description: 'number that decides the landscape' },
+    days: { type: 'string', default: '30', description: 'length of the past in days, at least 25' },
+    'data-dir': { type: 'string', description: 'an empty folder to use and keep; left out: a temporary one' },
+    port: { type: 'string', description: 'port of the console and the API; with --once any free one' },
+    'collector-port': { type: 'string', description: 'port of the collector; with --once any free one' },
+  },
+  run: ({ args }) =>
+    exitCodeOf(async () => {
+      const started = Date.now();
+      const seed = wholeNumber('seed', args.seed);
+      const days = wholeNumber('days', args.days);
+      const folder = demoFolder(args['data-dir']);
+      const free = args.once ? '0' : undefined;
+      const past = simulate({ seed, now: started, days });
+      const config = readConfig(ownEnvironment(), {
+        dataDir: folder.path,
+        flowsDir: writeFlows(folder.path, past.companies),
+        groupWaitSeconds: 0,
+        apiPort: args.port ?? free,
+        collectorPort: args['collector-port'] ?? free,
+        enginePort: free,
+      });
+      let running: Running | undefined;
+      try {
+        note('starting the engines');
+        running = await startUp(config, createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel), {
+          schedule: false,
+        });
+        const collector = await collectorOf(running.stores.postgres, running.collectorUrl);
+        const outcome = await playPast(running, collector, past, started);
+        if (args.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
+        else process.stdout.write(report(outcome));
+        if (args.once) return outcome.missed + outcome.wrong === 0 ? EXIT.ok : EXIT.failed;
+        note(
+          `the console: ${running.signInLink()}   (works once, for 15 minutes)\nthe landscape goes on; Ctrl+C ends the demo`,
+        );
+        await playOn(running, collector, past, { seed, from: started });
+        return EXIT.ok;
+      } finally {
+        await running?.stop();
+        folder.remove();
+      }
+    }),
+});
+
+/** Sends the past through the collector's ports, has it analysed once, and holds what was found against the truth. */
+async function playPast(
+  running: Running,
+  collector: Collector,
+  past: Simulation,
+  started: number,
+): Promise<Outcome> {
+  const total = past.events.length + countSpans(past.traces);
+  const bar = process.stderr.isTTY
+    ? new SingleBar(
+        { format: 'sending {bar} {value}/{total}', stream: process.stderr },
+        Presets.shades_classic,
+      )
+    : undefined;
+  bar?.start(total, 0);
+  const advance = (count: number) => bar?.increment(count);
+  const spans = await sendTraces(collector, past.traces, advance);
+  let events = await sendEvents(collector, past.events, advance);
+  bar?.stop();
+  note('analysing');
+  const now = Date.now();
+  events += await sendEvents(
+    collector,
+    past.companies.flatMap((company) => heartbeats(company, now)),
+  );
+  await running.runPasses(nanosOf(new Date(now)));
+  const { findings, incidents } = await findingsOf(running.stores.postgres);
+  const seconds = Math.round((Date.now() - started) / 100) / 10;
+  const { byRule, ...sums } = score(past.truth, findings);
+  return { ...sums, byRule, events, spans, incidents, seconds };
+}
+
+/** Lets the landscape go on until SIGINT or SIGTERM. */
+async function playOn(
+  running: Running,
+  collector: Collector,
+  past: Simulation,
+  { seed, from }: { seed: number; from: number },
+): Promise<void> {
+  const ending = new AbortController();
+  void untilSignal().then(() => ending.abort());
+  const trickle = createTrickle({ seed, from, companies: past.companies, past });
+  for (let tick = 1; !ending.signal.aborted; tick += 1) {
+    const { events, traces } = trickle.take(Date.now());
+    await sendTraces(collector, traces);
+    await sendEvents(collector, events);
+    if (tick % TICKS_A_PASS === 0) await running.runPasses(nanosOf(new Date()));
+    await sleep(TICK_MS, undefined, { signal: ending.signal }).catch(() => {});
+  }
+}
+
+/** One line a rule, for people. */
+function report({ byRule, ...all }: Outcome): string {
+  const row = (name: string, { planted, found, missed, wrong }: Score) =>
+    `${name.padEnd(8)}${[planted, found, missed, wrong].map((count) => String(count).padStart(9)).join('')}`;
+  return [
+    `${'rule'.padEnd(8)}${['planted', 'found', 'missed', 'wrong'].map((word) => word.padStart(9)).join('')}`,
+    ...Object.entries(byRule).map(([rule, counts]) => row(rule, counts)),
+    row('all', all),
+    `${all.events} events and ${all.spans} spans in, ${all.incidents} incidents, ${all.seconds} s`,
+    '',
+  ].join('\n');
+}
+
+const note = (text: string): void => void process.stderr.write(`${text}\n`);

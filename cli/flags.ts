@@ -1,0 +1,49 @@
+import type { ArgsDef } from 'citty';
+import { errorCode } from '../model/errors.ts';
+import { type Config, readConfig } from './config.ts';
+
+/** Flags that every command has. */
+export const commonFlags = {
+  'data-dir': {
+    type: 'string',
+    description: 'folder of the embedded engines (CLOSEWATCH_DATA_DIR, default ./data)',
+  },
+} as const satisfies ArgsDef;
+
+export const jsonFlag = {
+  json: { type: 'boolean', description: 'print one JSON object on standard output and nothing else there' },
+} as const satisfies ArgsDef;
+
+/** The settings of a command: file and environment, and the flags above them. Throws `config.invalid`. */
+export const configOf = (
+  args: { 'data-dir'?: string | undefined },
+  more: Record<string, unknown> = {},
+): Config => readConfig(process.env, { dataDir: args['data-dir'], ...more });
+
+/** Exit codes: what a script may rely on. */
+export const EXIT = {
+  ok: 0,
+  /** It could not be done; standard error says what and where. */
+  failed: 1,
+  /** The command line or the configuration is wrong. */
+  usage: 2,
+  /** It was done, and what it found needs a person: open exceptions, rows that were refused, problems. */
+  findings: 3,
+  /** Another process holds the data directory. */
+  locked: 4,
+} as const;
+
+/** Runs the body of a command. An error goes to standard error in one line and becomes the exit code. */
+export async function exitCodeOf(body: () => Promise<number | undefined>): Promise<void> {
+  try {
+    process.exitCode = (await body()) ?? EXIT.ok;
+  } catch (error) {
+    const code = errorCode(error);
+    process.stderr.write(`closewatch: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (!code && process.env['CLOSEWATCH_LOG_LEVEL'] === 'debug' && error instanceof Error) {
+      process.stderr.write(`${error.stack}\n`);
+    }
+    process.exitCode =
+      code === 'config.invalid' ? EXIT.usage : code === 'data-dir.locked' ? EXIT.locked : EXIT.failed;
+  }
+}

@@ -1,0 +1,188 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createAlerts } from '../alerts/alerts.ts';
+import { scheduleAlerts } from '../alerts/schedule.ts';
+import { scheduleAnalysis } from '../analyzer/schedule.ts';
+import { createSignIn, type SignIn } from '../api/auth/sign-in.ts';
+import { createApi } from '../api/server.ts';
+import { createConsole } from '../dashboards/console/server.ts';
+import { nanosOf } from '../model/time.ts';
+import { openTraces } from '../store/clickhouse/traces.ts';
+import type { Logger } from '../store/logger.ts';
+import { createToken, listTokens } from '../store/postgres/tokens.ts';
+import { openQueues } from '../store/queue/queues.ts';
+import { writeRunFile } from '../store/run-file.ts';
+import { type Analysis, createAnalysis } from './analysis.ts';
+import { readCatalogue } from './catalogue.ts';
+import { type Collector, startCollector } from './collector.ts';
+import type { Config } from './config.ts';
+import { serveControl } from './control.ts';
+import { type Handler as Handle, type HttpServer, listen } from './http.ts';
+import { secretOf } from './secrets.ts';
+import { openStores, type Stores } from './stores.ts';
+import { TASKS } from './tasks.ts';
+
+/** Everything, running in this process. */
+export interface Running {
+  readonly stores: Stores;
+  readonly collector: Collector;
+  readonly collectorUrl: string;
+  readonly apiUrl: string;
+  readonly adminToken: string;
+  /** A sign-in link that works once, within 15 minutes. */
+  signInLink(): string;
+  /** The first ingest token, when it was made now. */
+  readonly newIngestToken: string | undefined;
+  readonly isAdminTokenNew: boolean;
+  /** Runs every stage once: what was accepted before the call is judged, grouped, assessed and told when it returns. */
+  runPasses(now: bigint): Promise<void>;
+  /** Takes nothing more, finishes what was taken, and closes. */
+  stop(): Promise<void>;
+}
+
+const clock = (): bigint => nanosOf(new Date());
+
+/**
+ * Brings everything up: stores, collector, API with console, analysis, alerts, and the control door for other commands.
+ * Without `schedule` nothing runs by itself; the caller calls `runPasses`. Whatever was opened is closed when a step fails.
+ */
+export async function startUp(
+  config: Config,
+  logger: Logger,
+  options: { schedule?: boolean } = {},
+): Promise<Running> {
+  const closing: (() => Promise<unknown> | unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const step of closing.splice(0).reverse()) await step();
+  };
+  try {
+    const catalogue = await readCatalogue(config);
+    const stores = await openStores(config, logger);
+    closing.push(stores.close);
+    const { postgres, clickhouse, events } = stores;
+    const token = config.adminToken
+      ? { text: config.adminToken, isNew: false }
+      : secretOf(config.dataDir, 'admin-token');
+    const newIngestToken = await firstIngestToken(stores);
+    const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger });
+    closing.push(() => queues.close());
+    const analysis = createAnalysis(stores, catalogue);
+    const collector = await startCollector(stores);
+    closing.push(() => collector.close());
+
+    let handle: Handle = startingUp;
+    const http = await listen((request, response) => handle(request, response), {
+      host: config.bind,
+      port: config.apiPort,
+      onError: (err) => logger.error({ err }, 'a request to the API failed'),
+    });
+    closing.push(() => http.close());
+    const publicUrl = config.publicUrl ?? http.url;
+    const alerts = createAlerts({ slack: config.slack ?? {}, publicUrl: () => publicUrl }, { postgres, logger });
+    closing.push(() => alerts.stop());
+    const signIn = createSignIn({ adminToken: token.text }, { now: Date.now });
+    const api = createApi(
+      { secureCookies: publicUrl.startsWith('https:') },
+      {
+        postgres,
+        clickhouse,
+        events,
+        traces: openTraces(clickhouse),
+        companies: () => catalogue.companies,
+        flows: () => catalogue.flows,
+        signIn,
+        counters: () => collector.counters(),
+        console: createConsole(),
+        logger,
+        clock,
+      },
+    );
+    handle = withSlack(api.handle, alerts.slackHandler);
+
+    const control = await serveControl(TASKS, stores);
+    closing.push(() => control.close());
+    if (options.schedule ?? true) {
+      await scheduleAnalysis(analysis, { queues, clock, everySeconds: config.detectEverySeconds });
+      await scheduleAlerts(alerts, { queues, clock });
+    }
+    const runFile = writeRunFile(config.dataDir, runFileOf(stores, collector, http, control));
+    closing.push(() => runFile.remove());
+    return {
+      stores,
+      collector,
+      collectorUrl: collector.http.url,
+      apiUrl: http.url,
+      adminToken: token.text,
+      isAdminTokenNew: token.isNew,
+      newIngestToken,
+      signInLink: () => linkOf(publicUrl, signIn),
+      runPasses: (now) => runPasses(collector, analysis, alerts.run, now),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const linkOf = (publicUrl: string, signIn: SignIn): string =>
+  `${publicUrl.replace(/\/$/, '')}/signin?token=${signIn.issue()}`;
+
+async function runPasses(
+  collector: Collector,
+  analysis: Analysis,
+  tell: (now: bigint) => Promise<unknown>,
+  now: bigint,
+): Promise<void> {
+  await collector.forwarder.drain();
+  await analysis.detect(now);
+  await analysis.triage(now);
+  await tell(now);
+}
+
+/** The configured token under its hash; else, at the first start, a new one, whose text is told once. */
+async function firstIngestToken({ config, postgres }: Stores): Promise<string | undefined> {
+  if (config.ingestToken) {
+    await createToken(postgres, {
+      name: 'configured',
+      source: '*',
+      createdBy: 'configuration',
+      token: config.ingestToken,
+    });
+    return undefined;
+  }
+  if ((await listTokens(postgres)).length > 0) return undefined;
+  return (await createToken(postgres, { name: 'first', source: '*', createdBy: 'closewatch up' })).token;
+}
+
+async function startingUp(_: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.writeHead(503, { 'content-type': 'text/plain', 'retry-after': '1' }).end('starting\n');
+}
+
+const withSlack = (api: Handle, slack: Handle | undefined): Handle =>
+  slack
+    ? (request, response) =>
+        ((request.url ?? '').split('?')[0] === '/slack/events' ? slack : api)(request, response)
+    : api;
+
+function runFileOf(
+  stores: Stores,
+  collector: Collector,
+  http: HttpServer,
+  control: { url: string; token: string },
+) {
+  const { engine, config } = stores;
+  return {
+    pid: process.pid,
+    startedAt: new Date().toISOString(),
+    ports: {
+      collector: collector.http.port,
+      api: http.port,
+      control: Number(new URL(control.url).port),
+      ...(engine ? { engine: Number(new URL(engine.url).port) } : {}),
+    },
+    engine: engine
+      ? { url: engine.url, username: engine.username, password: engine.password }
+      : { url: new URL(config.clickhouseUrl ?? '').origin, username: '', password: '' },
+    controlToken: control.token,
+  };
+}

@@ -1,0 +1,264 @@
+import { createHash } from 'node:crypto';
+import { CloudEvent } from 'cloudevents';
+import { z } from 'zod';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import type { Problem } from '../../model/errors.ts';
+import { type EventData, eventData, eventType, heartbeat } from '../../model/event.ts';
+import { parseJson } from '../../model/json.ts';
+import { instant, NANOS_PER_SECOND, parseInstant } from '../../model/time.ts';
+import type { AcceptedEvent } from '../../store/postgres/inbox.ts';
+import { coversSource } from '../../store/postgres/tokens.ts';
+import type { Envelope } from './modes.ts';
+
+/** Why an event is refused, a closed set. */
+export type Reason = 'invalid' | 'too-large' | 'source-denied' | 'conflict';
+
+export type Judged =
+  | { readonly accepted: AcceptedEvent; readonly noTrace: boolean }
+  | { readonly refused: Reason; readonly problems: readonly Problem[] };
+
+const PREFIX = 'closewatch';
+const VERSIONS: ReadonlySet<number> = new Set([1]);
+const DAY = 86_400n * NANOS_PER_SECOND;
+/** The first instant past what ClickHouse's DateTime64(9) holds, whole years: 2262-01-01. */
+const LAST = 9_214_646_400n * NANOS_PER_SECOND;
+
+const word = z.string().min(1).max(1024);
+const int64 = z
+  .union([z.string(), z.int()])
+  .transform(String)
+  .refine(
+    (text) => /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text),
+    'must be a whole number of 64 bits, as text',
+  );
+
+/** The context attributes that mean something here; other extensions may be there and are not kept. */
+const context = z.looseObject({
+  specversion: z.literal('1.0'),
+  id: word,
+  source: word,
+  type: word,
+  time: instant,
+  subject: word.optional(),
+  companyid: z.string().min(1).max(128).optional(),
+  flowid: z.string().max(128).optional(),
+  correlationid: word.optional(),
+  sequence: int64.default('0'),
+  ingestpath: z.enum(['push', 'backfill', 'replay']).default('push'),
+  traceparent: z.string().optional(),
+});
+type Context = z.infer<typeof context>;
+
+/** A heartbeat carries its watermark; the blocks of other events may stand beside it. */
+const heartbeatData = heartbeat.extend({
+  org: z.looseObject({ companyKey: z.string().min(1).max(128) }).optional(),
+});
+
+/** Extensions that tell how an event travelled, not what it says: a replay of the same event is the same event. */
+const TRANSPORT = new Set([
+  'data',
+  'data_base64',
+  'datacontenttype',
+  'ingestpath',
+  'traceparent',
+  'tracestate',
+]);
+
+const invalid = (...problems: Problem[]): Judged => ({ refused: 'invalid', problems });
+const problem = (where: string, what: string): Problem => ({ where, what });
+
+const problemsOf = (error: z.ZodError, at: string): Problem[] =>
+  error.issues
+    .slice(0, 20)
+    .map((issue) => problem([at, ...issue.path].filter(String).join('.'), issue.message));
+
+/** The event of an envelope, or why there is none. Pure: `now` is in epoch nanoseconds, `sender` the token's source. */
+export function judgeEvent(given: unknown, facts: { sender: string; now: bigint }): Judged {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return invalid(problem('', 'an event must be a JSON object'));
+  const envelope = given as Envelope;
+  const attributes = context.safeParse(envelope);
+  if (!attributes.success) return invalid(...problemsOf(attributes.error, ''));
+  const breach = breachOf(envelope) ?? unstorable(envelope);
+  if (breach) return invalid(breach);
+  const { source, time } = attributes.data;
+  if (!coversSource(facts.sender, source)) {
+    const what = `the token speaks for ${facts.sender} and what lies below it, not for ${source}`;
+    return { refused: 'source-denied', problems: [problem('source', what)] };
+  }
+  const at = parseInstant(time) ?? 0n;
+  if (at < 0n || at >= LAST) return invalid(problem('time', 'must lie from 1970 to 2261'));
+  if (at > facts.now + DAY) return invalid(problem('time', 'lies more than 24 hours ahead'));
+  const type = typeOf(attributes.data.type);
+  if ('what' in type) return invalid(type);
+  const data = dataOf(envelope);
+  if ('what' in data) return invalid(data);
+  return type.short === 'flow.heartbeat'
+    ? judgeHeartbeat(envelope, attributes.data, type.version, data.value, facts.now)
+    : judgeData(envelope, attributes.data, type, data.value);
+}
+
+/** What the CloudEvents SDK finds wrong with the context attributes: names, values and formats of the specification. */
+function breachOf(envelope: Envelope): Problem | undefined {
+  try {
+    const { data: _, data_base64: __, ...attributes } = envelope;
+    new CloudEvent(attributes, true);
+    return undefined;
+  } catch (error) {
+    const { message, errors } = error as { message: string; errors?: unknown };
+    const [first] = Array.isArray(errors) ? (errors as { instancePath?: string; message?: string }[]) : [];
+    const what = `${message.split('\n')[0]}${first?.message ? `: ${first.message}` : ''}`.slice(0, 300);
+    return problem(first?.instancePath?.slice(1) ?? '', what);
+  }
+}
+
+/** NUL and halves of surrogate pairs, which PostgreSQL does not store, and nesting that nobody means. */
+function unstorable(envelope: Envelope): Problem | undefined {
+  try {
+    const text = JSON.stringify(envelope);
+    if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/.test(text))
+      return problem('', 'text may hold neither NUL nor half a surrogate pair');
+    return undefined;
+  } catch {
+    return problem('', 'is nested too deeply');
+  }
+}
+
+function typeOf(text: string): { short: string; version: number } | Problem {
+  const [, prefix, short = '', version] = /^([^.]+)\.(.+)\.v(\d{1,4})$/.exec(text) ?? [];
+  if (prefix !== PREFIX || version === undefined)
+    return problem('type', `must be ${PREFIX}.<kind>.<fact>.v<major>, such as ${PREFIX}.bill.posted.v1`);
+  if (!VERSIONS.has(Number(version)))
+    return problem('type', `version v${version} is not known; known: v${[...VERSIONS].join(', v')}`);
+  const checked = eventType.safeParse(short);
+  if (!checked.success) return problem('type', checked.error.issues[0]?.message ?? 'is no event type');
+  return { short, version: Number(version) };
+}
+
+function dataOf(envelope: Envelope): { value: unknown } | Problem {
+  const encoded = envelope['data_base64'];
+  if (typeof encoded !== 'string') return { value: envelope['data'] };
+  try {
+    return {
+      value: parseJson(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(encoded, 'base64'))),
+    };
+  } catch {
+    return problem('data_base64', 'must be JSON in base64');
+  }
+}
+
+/** SHA-256 of what the event says, the same in every mode: texts of the attributes, the instant, and `data`. */
+function hashOf(envelope: Envelope, time: string, data: unknown): string {
+  const said: Record<string, string> = {};
+  for (const [name, value] of Object.entries(envelope)) {
+    if (!TRANSPORT.has(name) && value !== undefined && value !== null) said[name] = String(value);
+  }
+  return createHash('sha256')
+    .update(canonicalJson([{ ...said, time }, data ?? null]))
+    .digest('hex');
+}
+
+/** Trace and span of a W3C traceparent; undefined when it is none. */
+function traceOf(traceparent: string | undefined): { traceId: string; spanId: string } | undefined {
+  const [, traceId, spanId] =
+    /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}/.exec(traceparent ?? '') ?? [];
+  if (!traceId || !spanId || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
+  return { traceId, spanId };
+}
+
+const commonOf = (head: Context, version: number) => ({
+  id: head.id,
+  source: head.source,
+  version,
+  time: head.time,
+  sequence: head.sequence,
+  ingestPath: head.ingestpath,
+  ...traceOf(head.traceparent),
+  correlationId: head.correlationid,
+  flow: head.flowid,
+});
+
+function judgeData(
+  envelope: Envelope,
+  head: Context,
+  type: { short: string; version: number },
+  given: unknown,
+): Judged {
+  const parsed = eventData.safeParse(given);
+  if (!parsed.success) return invalid(...problemsOf(parsed.error, 'data'));
+  const data = parsed.data;
+  if (head.companyid !== undefined && head.companyid !== data.org.companyKey)
+    return invalid(
+      problem('companyid', `is ${head.companyid}, but data.org.companyKey is ${data.org.companyKey}`),
+    );
+  const { attributes = {}, keys, ...rest } = data;
+  const kept = keys.some((key) => key.strength !== undefined) ? { ...rest, keys } : rest;
+  return {
+    accepted: {
+      event: {
+        ...commonOf(head, type.version),
+        type: type.short,
+        company: data.org.companyKey,
+        subject: head.subject ?? subjectOf(data),
+        docNumber: data.object.docNumber,
+        state: data.object.state,
+        period: data.org.period,
+        partyKey: data.party?.partyKey,
+        amount: data.money?.amount,
+        currency: data.money?.currency,
+        companyAmount: data.money?.companyAmount,
+        companyCurrency: data.money?.companyCurrency,
+        actorId: data.actor?.actorId,
+        actorKind: data.actor?.actorKind,
+        keys: keys.map(({ type: keyType, value }) => ({ type: keyType, value })),
+        attributes,
+        data: JSON.stringify(kept),
+      },
+      bodyHash: hashOf(envelope, head.time, given),
+    },
+    noTrace: head.traceparent !== undefined && traceOf(head.traceparent) === undefined,
+  };
+}
+
+/** Without a subject: the native record, else the first key. */
+function subjectOf(data: EventData): string {
+  const { nativeModel, nativeId } = data.object;
+  if (nativeModel && nativeId) return `${nativeModel}/${nativeId}`;
+  const [first] = data.keys;
+  return `${first?.type}:${first?.value}`;
+}
+
+function judgeHeartbeat(
+  envelope: Envelope,
+  head: Context,
+  version: number,
+  given: unknown,
+  now: bigint,
+): Judged {
+  const parsed = heartbeatData.safeParse(given);
+  if (!parsed.success) return invalid(...problemsOf(parsed.error, 'data'));
+  const { completeUpTo, stream = '', org } = parsed.data;
+  const company = head.companyid ?? org?.companyKey;
+  if (company === undefined) return invalid(problem('companyid', 'a heartbeat must name its company'));
+  if (org && company !== org.companyKey)
+    return invalid(problem('companyid', `is ${company}, but data.org.companyKey is ${org.companyKey}`));
+  const upTo = parseInstant(completeUpTo) ?? 0n;
+  if (upTo < 0n || upTo > now + DAY)
+    return invalid(problem('data.completeUpTo', 'must lie from 1970 to 24 hours from now'));
+  return {
+    accepted: {
+      event: {
+        ...commonOf(head, version),
+        type: 'flow.heartbeat',
+        company,
+        subject: head.subject ?? head.flowid ?? 'heartbeat',
+        keys: [],
+        attributes: {},
+        data: JSON.stringify(given),
+      },
+      bodyHash: hashOf(envelope, head.time, given),
+      declares: { stream, completeUpTo: upTo },
+    },
+    noTrace: false,
+  };
+}

@@ -1,0 +1,211 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ClosewatchError, errorCode, type Problem } from '../../model/errors.ts';
+import { nanosOf } from '../../model/time.ts';
+import type { Counters } from '../../store/counters.ts';
+import type { Logger } from '../../store/logger.ts';
+import type { Postgres } from '../../store/postgres/database.ts';
+import { type DeadLetter, keepDeadLetters } from '../../store/postgres/dead-letters.ts';
+import type { AcceptedEvent, Inbox } from '../../store/postgres/inbox.ts';
+import { countErrors } from '../../store/postgres/sources.ts';
+import type { Sender } from '../../store/postgres/tokens.ts';
+import { readBody } from './body.ts';
+import type { CloudEventsConfig } from './config.ts';
+import { judgeEvent, type Reason } from './event.ts';
+import { envelopesOf, type Mode, maxBytesOf, modeOf } from './modes.ts';
+
+export interface CloudEventsDeps {
+  readonly postgres: Postgres;
+  readonly inbox: Inbox;
+  readonly authenticate: (request: IncomingMessage) => Promise<Sender>;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  readonly now?: () => Date;
+}
+
+/** Help texts of what is counted here. */
+export const CLOUDEVENTS_COUNTERS = {
+  closewatch_events_accepted: 'finance events accepted by POST /v1/events, by source of the token',
+  closewatch_events_known: 'finance events that were accepted before, sent again',
+  closewatch_events_refused: 'finance events refused, by reason',
+  closewatch_events_without_trace: 'finance events whose traceparent could not be read',
+  closewatch_event_requests_failed: 'requests to POST /v1/events that failed as a whole, by error code',
+} as const;
+
+interface Refusal {
+  readonly index: number;
+  readonly id?: string | undefined;
+  readonly reason: Reason;
+  readonly problems: readonly Problem[];
+}
+
+/** A 202 tells what became of every event; with nothing accepted or known the refusals decide the status. */
+interface Outcome {
+  readonly accepted: number;
+  readonly known: number;
+  readonly refused: readonly Refusal[];
+}
+
+const STATUS: Record<Reason, number> = {
+  invalid: 422,
+  'too-large': 413,
+  'source-denied': 403,
+  conflict: 409,
+};
+
+/** The status of an outcome: 202 when at least one event stands (or none was sent); else that of the refusals, 422 when mixed. */
+function statusOf({ accepted, known, refused }: Outcome): number {
+  if (accepted + known > 0 || refused.length === 0) return 202;
+  const [first, ...others] = new Set(refused.map((refusal) => STATUS[refusal.reason]));
+  return others.length === 0 ? (first ?? 422) : 422;
+}
+
+/**
+ * Handles POST /v1/events: CloudEvents 1.0 in structured, batch or binary mode, gzip or plain. A 2xx means that what it
+ * counts is committed. Of a batch the valid events are accepted and the others listed; nothing is half accepted. Every
+ * refused event is kept as a dead letter.
+ */
+export function createCloudEventsHandler(
+  config: CloudEventsConfig,
+  deps: CloudEventsDeps,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const { counters, logger } = deps;
+  const now = deps.now ?? (() => new Date());
+
+  async function take(request: IncomingMessage): Promise<Outcome> {
+    if (request.method !== 'POST') throw new ClosewatchError('request.method', 'only POST is served here');
+    const sender = await deps.authenticate(request);
+    const mode = modeOf(request.headers);
+    const body = await readBody(request, maxBytesOf(mode, config));
+    const contentType = request.headers['content-type'];
+    let envelopes: unknown[];
+    try {
+      envelopes = envelopesOf(mode, request.headers, body, config);
+    } catch (error) {
+      if (errorCode(error) === 'request.malformed') {
+        const problems = [{ where: '', what: (error as Error).message }];
+        const letter = { source: sender.source, reason: 'malformed', problems, contentType };
+        await keepDeadLetters(deps.postgres, [{ ...letter, body: body.toString('utf8') }]);
+        counters.add('closewatch_events_refused', { source: sender.source, reason: 'malformed' });
+      }
+      throw error;
+    }
+    return await acceptAll(envelopes, { sender, mode, contentType, bodyBytes: body.length });
+  }
+
+  async function acceptAll(
+    envelopes: readonly unknown[],
+    from: { sender: Sender; mode: Mode; contentType: string | undefined; bodyBytes: number },
+  ): Promise<Outcome> {
+    const { sender } = from;
+    const facts = { sender: sender.source, now: nanosOf(now()) };
+    const large = from.mode === 'batch' && from.bodyBytes > config.maxEventBytes;
+    const refused: Refusal[] = [];
+    const valid: { index: number; item: AcceptedEvent }[] = [];
+    for (const [index, envelope] of envelopes.entries()) {
+      if (large && Buffer.byteLength(textOf(envelope)) > config.maxEventBytes) {
+        const problems = [{ where: '', what: `an event may have ${config.maxEventBytes} bytes` }];
+        refused.push({ index, id: idOf(envelope), reason: 'too-large', problems });
+        continue;
+      }
+      const judged = judgeEvent(envelope, facts);
+      if ('refused' in judged) {
+        refused.push({ index, id: idOf(envelope), reason: judged.refused, problems: judged.problems });
+        continue;
+      }
+      if (judged.noTrace) counters.add('closewatch_events_without_trace', { source: sender.source });
+      valid.push({ index, item: judged.accepted });
+    }
+    const results = await deps.inbox.accept(valid.map(({ item }) => item));
+    for (const [i, { index, item }] of valid.entries()) {
+      if (results[i] !== 'conflict') continue;
+      const what = 'an event with this id and another body was accepted before';
+      refused.push({ index, id: item.event.id, reason: 'conflict', problems: [{ where: 'id', what }] });
+    }
+    refused.sort((a, b) => a.index - b.index);
+    await keep(refused, envelopes, sender, from.contentType);
+    const count = (result: string): number => results.filter((one) => one === result).length;
+    const outcome = { accepted: count('accepted'), known: count('known'), refused };
+    counters.add('closewatch_events_accepted', { source: sender.source }, outcome.accepted);
+    counters.add('closewatch_events_known', { source: sender.source }, outcome.known);
+    return outcome;
+  }
+
+  async function keep(
+    refused: readonly Refusal[],
+    envelopes: readonly unknown[],
+    sender: Sender,
+    contentType: string | undefined,
+  ): Promise<void> {
+    if (refused.length === 0) return;
+    const letters = refused.map(
+      ({ index, id, reason, problems }): DeadLetter => ({
+        source: sender.source,
+        reason,
+        problems,
+        contentType,
+        eventId: id,
+        body: textOf(envelopes[index]),
+      }),
+    );
+    await keepDeadLetters(deps.postgres, letters);
+    for (const { reason } of refused)
+      counters.add('closewatch_events_refused', { source: sender.source, reason });
+    await countErrors(deps.postgres, sender.source, refused.length);
+  }
+
+  return async (request, response) => {
+    try {
+      const outcome = await take(request);
+      answer(response, statusOf(outcome), outcome);
+    } catch (error) {
+      const failure = failureOf(error);
+      counters.add('closewatch_event_requests_failed', { code: failure.code });
+      if (failure.status >= 500) logger.warn({ err: error, code: failure.code }, 'events could not be taken');
+      refuse(request, response, failure);
+    }
+  };
+}
+
+/** What we did not foresee came from the database: it is away, so the sender may try again. */
+const failureOf = (error: unknown): ClosewatchError =>
+  error instanceof ClosewatchError
+    ? error
+    : new ClosewatchError('store.unavailable', 'the event store does not answer', { cause: error });
+
+function refuse(request: IncomingMessage, response: ServerResponse, error: ClosewatchError): void {
+  if (response.headersSent || response.destroyed) return;
+  if (error.status === 405) response.setHeader('allow', 'POST');
+  if (error.status === 401) response.setHeader('www-authenticate', 'Bearer');
+  if (error.retryable) response.setHeader('retry-after', '5');
+  if (!request.complete) {
+    // The rest of the body is not read: the connection cannot serve another request.
+    response.setHeader('connection', 'close');
+    response.once('finish', () => request.destroy());
+  }
+  const message = error.status < 500 || error.retryable ? error.message : 'internal error';
+  answer(response, error.status, { error: { code: error.code, message, problems: error.problems } });
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  if (response.destroyed) return;
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+function idOf(envelope: unknown): string | undefined {
+  const id = (envelope as { id?: unknown } | null)?.id;
+  return typeof id === 'string' ? id.slice(0, 1024) : undefined;
+}
+
+/** The event as JSON; of one that is nested beyond reason only that. */
+function textOf(envelope: unknown): string {
+  try {
+    return JSON.stringify(envelope) ?? '';
+  } catch {
+    return '(nested too deeply)';
+  }
+}

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { ClosewatchError } from '../../model/errors.ts';
+import type { FinanceEvent } from '../../model/event.ts';
+import { formatInstant, nanosOf } from '../../model/time.ts';
+import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import { importToken } from '../../store/forwarder.ts';
+import type { Postgres } from '../../store/postgres/database.ts';
+import { confirmImportBatch, takeImportBatch } from '../../store/postgres/imports.ts';
+import type { Arrival } from '../../store/postgres/sources.ts';
+
+const BLOCK_ROWS = 20_000;
+
+type NewEvent = Omit<FinanceEvent, 'batch' | 'receivedAt'>;
+
+export interface Blocks {
+  /** Takes an event whose time is `at` (epoch nanoseconds); true when a block was stored. */
+  add(event: NewEvent, at: bigint): Promise<boolean>;
+  flush(): Promise<void>;
+  counts(): { stored: number; known: number };
+  /** What came, by company, known events included but not counted. */
+  arrivals(): Iterable<Arrival>;
+  lastEventAt(): bigint | undefined;
+}
+
+/**
+ * Stores events of one source in blocks, each under a batch number and a token of its ids. Events that the source had
+ * when the import began are left out; of a source that had none nothing is asked.
+ */
+export async function createBlocks(deps: {
+  readonly postgres: Postgres;
+  readonly events: FinanceEventStore;
+  readonly source: string;
+  readonly now: () => Date;
+}): Promise<Blocks> {
+  const { postgres, events, source, now } = deps;
+  const isNew = !(await events.hasSource(source));
+  const sums = new Map<
+    string,
+    { source: string; company: string; types: Set<string>; lastEventAt: bigint; events: number }
+  >();
+  let block: NewEvent[] = [];
+  let stored = 0;
+  let known = 0;
+  let last: bigint | undefined;
+
+  async function flush(): Promise<void> {
+    if (block.length === 0) return;
+    const ids = isNew
+      ? new Set<string>()
+      : await events.knownIds(
+          source,
+          block.map((event) => event.id),
+        );
+    const fresh = block.filter((event) => !ids.has(event.id));
+    known += block.length - fresh.length;
+    block = [];
+    if (fresh.length === 0) return;
+    const batch = await takeImportBatch(postgres, { source, rows: fresh.length });
+    const receivedAt = formatInstant(nanosOf(now()));
+    const hash = createHash('sha256');
+    for (const event of fresh) hash.update(event.id);
+    await events.insert(
+      fresh.map((event) => ({ ...event, batch: `${batch}`, receivedAt })),
+      importToken(hash.digest('hex')),
+    );
+    if (!(await confirmImportBatch(postgres, batch, now())))
+      throw new ClosewatchError(
+        'state.conflict',
+        `another process has closed batch ${batch} of this import; run it again`,
+      );
+    stored += fresh.length;
+    for (const event of fresh) {
+      const sum = sums.get(event.company);
+      if (sum) sum.events++;
+    }
+  }
+
+  return {
+    async add(event, at) {
+      const sum = sums.get(event.company) ?? {
+        source,
+        company: event.company,
+        types: new Set<string>(),
+        lastEventAt: at,
+        events: 0,
+      };
+      sum.types.add(event.type);
+      if (at > sum.lastEventAt) sum.lastEventAt = at;
+      if (last === undefined || at > last) last = at;
+      sums.set(event.company, sum);
+      block.push(event);
+      if (block.length < BLOCK_ROWS) return false;
+      await flush();
+      return true;
+    },
+    flush,
+    counts: () => ({ stored, known }),
+    arrivals: () => sums.values(),
+    lastEventAt: () => last,
+  };
+}

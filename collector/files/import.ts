@@ -1,0 +1,267 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, resolve } from 'node:path';
+import { ClosewatchError, type Problem } from '../../model/errors.ts';
+import { nanosOf, parseInstant } from '../../model/time.ts';
+import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import { closeOrphans } from '../../store/forwarder.ts';
+import type { Logger } from '../../store/logger.ts';
+import type { Postgres } from '../../store/postgres/database.ts';
+import { noteImport, startImport } from '../../store/postgres/imports.ts';
+import { closeImported } from '../../store/postgres/sources.ts';
+import { activitiesOf } from './activities.ts';
+import { createBlocks } from './blocks.ts';
+import { readCases } from './cases.ts';
+import { IdenticalRows } from './identical-rows.ts';
+import { type ImportMap, parseImportMap } from './map.ts';
+import { coreColumns, eventOfRow, namedColumns, type RowReader } from './row-event.ts';
+import { formatOf, openLog } from './rows.ts';
+import { timeReader } from './times.ts';
+
+export interface ImportRequest {
+  /** Path of the event log. */
+  readonly file: string;
+  /** Path of the import map. */
+  readonly map: string;
+  /** Instead of the map's source. */
+  readonly source?: string | undefined;
+  /** Instead of the map's file of case attributes. */
+  readonly cases?: string | undefined;
+  /** Store nothing when a row is bad. */
+  readonly strict?: boolean | undefined;
+}
+
+export interface ImportProgress {
+  readonly rowsRead: number;
+  readonly stored: number;
+  readonly known: number;
+  readonly skipped: number;
+  readonly bad: number;
+  readonly bytesRead: number;
+  readonly bytesTotal: number;
+}
+
+/** `rowsRead` = stored + known + skipped + bad rows of the log; bad rows of the case file are counted apart. */
+export interface ImportResult {
+  readonly source: string;
+  readonly rowsRead: number;
+  readonly stored: number;
+  readonly known: number;
+  readonly skipped: number;
+  readonly bad: number;
+  readonly badCases: number;
+  /** The first 20 things that were wrong, and where. */
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly string[];
+  readonly seconds: number;
+}
+
+export interface ImportDeps {
+  readonly postgres: Postgres;
+  readonly events: FinanceEventStore;
+  readonly logger: Logger;
+  readonly now?: () => Date;
+}
+
+const MAX_PROBLEMS = 20;
+const NOTE_EVERY_MS = 1_000;
+/** Sources that this process imports just now. */
+const busy = new Set<string>();
+
+/**
+ * Imports an event log as finance events of a source and returns the counts. It streams; blocks of 20,000 rows are stored
+ * one by one under a batch number and a token each. Whatever is stored already is left out, so the same file twice, a
+ * longer export of it, or a second run after a kill adds nothing twice. Bad rows are counted and told, not stored. Throws
+ * `import.invalid` for a map or file that cannot be used, and with `strict` for a bad row, before anything is stored;
+ * `state.conflict` while another import of the source runs.
+ */
+export async function importEventLog(
+  request: ImportRequest,
+  deps: ImportDeps,
+  onProgress: (progress: ImportProgress) => void = () => {},
+): Promise<ImportResult> {
+  const prepared = await prepare(request, deps.now ?? (() => new Date()));
+  const { source } = prepared;
+  if (busy.has(source)) throw new ClosewatchError('state.conflict', `an import of ${source} is running`);
+  busy.add(source);
+  try {
+    if (request.strict) await checkAll(prepared);
+    return await run(prepared, deps, onProgress);
+  } finally {
+    busy.delete(source);
+  }
+}
+
+interface Prepared {
+  readonly file: string;
+  readonly source: string;
+  readonly map: ImportMap;
+  readonly mapHash: string;
+  readonly core: { case: string[]; activity: string; time: string };
+  readonly format: ReturnType<typeof formatOf>;
+  readonly casesFile: string | undefined;
+  readonly now: () => Date;
+}
+
+async function prepare(request: ImportRequest, now: () => Date): Promise<Prepared> {
+  const text = await readFile(request.map, 'utf8').catch((cause) => {
+    throw new ClosewatchError('import.invalid', `there is no import map ${request.map}`, { cause });
+  });
+  const { map, hash } = parseImportMap(text, basename(request.map));
+  const format = formatOf(request.file, map.format);
+  const core = coreColumns(map, format);
+  if (typeof core === 'string')
+    throw new ClosewatchError('import.invalid', `${basename(request.map)}: ${core}`);
+  return {
+    file: request.file,
+    source: request.source ?? map.source,
+    map,
+    mapHash: hash,
+    core,
+    format,
+    casesFile: request.cases ?? (map.cases && besideOf(map.cases.file, request)),
+    now,
+  };
+}
+
+/** The case file beside the map, else beside the event log. */
+function besideOf(file: string, request: ImportRequest): string {
+  if (isAbsolute(file)) return file;
+  const beside = resolve(dirname(request.map), file);
+  return existsSync(beside) ? beside : resolve(dirname(request.file), file);
+}
+
+interface Faults {
+  bad: number;
+  badCases: number;
+  readonly problems: Problem[];
+}
+
+async function readerOf(prepared: Prepared, faults: Faults): Promise<RowReader> {
+  const { map, core, source, casesFile } = prepared;
+  const note = (where: string, what: string): void => {
+    if (faults.problems.length < MAX_PROBLEMS) faults.problems.push({ where, what });
+  };
+  let cases: RowReader['cases'];
+  if (map.cases && casesFile) {
+    const log = await openLog(casesFile, formatOf(casesFile, map.cases.format), map.csv);
+    cases = await readCases(log.rows(), map, (row, what) => {
+      faults.badCases++;
+      note(`${basename(casesFile)}, row ${row}`, what);
+    });
+  }
+  return {
+    map,
+    core,
+    source,
+    activities: activitiesOf(map),
+    time: timeReader(map.columns.timeFormat, map.timezone),
+    identical: new IdenticalRows(),
+    cases,
+    now: nanosOf(prepared.now()),
+  };
+}
+
+/** The results of all rows in order; bad ones are noted. Throws when a column that the map names is not in the file. */
+async function* results(
+  prepared: Prepared,
+  reader: RowReader,
+  faults: Faults,
+  log: Awaited<ReturnType<typeof openLog>>,
+) {
+  let checked = prepared.format !== 'csv';
+  for await (const row of log.rows()) {
+    if (!checked) {
+      checked = true;
+      const missing = namedColumns(prepared.map, prepared.core).filter((name) => !(name in row.fields));
+      if (missing.length > 0)
+        throw new ClosewatchError(
+          'import.invalid',
+          `${basename(prepared.file)} has no column ${missing.map((name) => JSON.stringify(name)).join(', ')}; it has ${Object.keys(row.fields).join(', ')}`,
+        );
+    }
+    const result = eventOfRow(row, reader);
+    if ('bad' in result) {
+      faults.bad++;
+      if (faults.problems.length < MAX_PROBLEMS)
+        faults.problems.push({ where: `${basename(prepared.file)}, row ${row.number}`, what: result.bad });
+    }
+    yield result;
+  }
+}
+
+/** Reads everything and stores nothing; throws when a row is bad. */
+async function checkAll(prepared: Prepared): Promise<void> {
+  const faults: Faults = { bad: 0, badCases: 0, problems: [] };
+  const reader = await readerOf(prepared, faults);
+  const log = await openLog(prepared.file, prepared.format, prepared.map.csv);
+  for await (const _ of results(prepared, reader, faults, log));
+  const count = faults.bad + faults.badCases;
+  if (count > 0)
+    throw new ClosewatchError('import.invalid', `${count} rows are bad; nothing was stored`, {
+      problems: faults.problems,
+    });
+}
+
+async function run(
+  prepared: Prepared,
+  deps: ImportDeps,
+  onProgress: (progress: ImportProgress) => void,
+): Promise<ImportResult> {
+  const { postgres } = deps;
+  const { source, now } = prepared;
+  const started = now();
+  const faults: Faults = { bad: 0, badCases: 0, problems: [] };
+  const reader = await readerOf(prepared, faults);
+  const log = await openLog(prepared.file, prepared.format, prepared.map.csv);
+  await closeOrphans({ postgres, events: deps.events, before: now(), source, now });
+  const fileName = basename(prepared.file);
+  const id = await startImport(postgres, { source, fileName, mapHash: prepared.mapHash, startedAt: started });
+  const blocks = await createBlocks({ ...deps, source, now });
+  let rowsRead = 0;
+  let skipped = 0;
+  const progress = (): ImportProgress => ({
+    rowsRead,
+    ...blocks.counts(),
+    skipped,
+    bad: faults.bad,
+    bytesRead: log.bytesRead(),
+    bytesTotal: log.bytesTotal,
+  });
+  let told = 0;
+  try {
+    for await (const result of results(prepared, reader, faults, log)) {
+      rowsRead++;
+      if ('skipped' in result) skipped++;
+      else if ('event' in result && (await blocks.add(result.event, result.at))) {
+        await noteImport(postgres, id, progress());
+        onProgress(progress());
+      }
+      if (rowsRead % 1000 === 0 && Date.now() - told > NOTE_EVERY_MS) {
+        told = Date.now();
+        onProgress(progress());
+      }
+    }
+    await blocks.flush();
+    const upTo = prepared.map.completeUpTo;
+    const completeUpTo =
+      upTo === undefined ? undefined : upTo === 'last-event' ? blocks.lastEventAt() : parseInstant(upTo);
+    await postgres.db
+      .transaction()
+      .execute((trx) => closeImported(trx, blocks.arrivals(), completeUpTo, now()));
+    await noteImport(postgres, id, progress(), { state: 'done', at: now(), fileHash: log.sha256() });
+  } catch (error) {
+    await noteImport(postgres, id, progress(), { state: 'failed', at: now() }).catch(() => {});
+    throw error;
+  }
+  onProgress(progress());
+  const { bytesRead: _, bytesTotal: __, ...counts } = progress();
+  return {
+    source,
+    ...counts,
+    badCases: faults.badCases,
+    problems: faults.problems,
+    warnings: reader.activities.warnings(),
+    seconds: Math.round((now().getTime() - started.getTime()) / 10) / 100,
+  };
+}

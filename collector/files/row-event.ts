@@ -1,0 +1,204 @@
+import { createHash } from 'node:crypto';
+import { Decimal } from 'decimal.js';
+import type { FinanceEvent } from '../../model/event.ts';
+import type { Key } from '../../model/key.ts';
+import { currencyCode, decimalText } from '../../model/money.ts';
+import { formatInstant, NANOS_PER_SECOND } from '../../model/time.ts';
+import type { Activities } from './activities.ts';
+import type { CaseAttributes, CaseFields } from './cases.ts';
+import type { IdenticalRows } from './identical-rows.ts';
+import type { ImportMap } from './map.ts';
+import type { Format, Row } from './rows.ts';
+
+/** What becomes of a row: an event, left out, or refused. */
+export type RowResult =
+  | { readonly event: Omit<FinanceEvent, 'batch' | 'receivedAt'>; readonly at: bigint }
+  | { readonly skipped: true }
+  | { readonly bad: string };
+
+const DAY = 86_400n * NANOS_PER_SECOND;
+const LAST = 9_214_646_400n * NANOS_PER_SECOND;
+const INT64 = 1n << 63n;
+const LIMITS = { subject: 1024, text: 1024, company: 128, attribute: 8192, attributeName: 128, key: 512 };
+
+/** The columns that hold case, activity and time; XES has standard names for them. */
+export function coreColumns(
+  map: ImportMap,
+  format: Format,
+): { case: string[]; activity: string; time: string } | string {
+  const standard = format === 'xes';
+  const listed = map.columns.case ?? (standard ? 'case:concept:name' : undefined);
+  const activity = map.columns.activity ?? (standard ? 'concept:name' : undefined);
+  const time = map.columns.time ?? (standard ? 'time:timestamp' : undefined);
+  if (listed === undefined) return 'columns.case is needed';
+  if (activity === undefined) return 'columns.activity is needed';
+  if (time === undefined)
+    return 'columns.time is needed: a log without times cannot be imported, for every expectation has a deadline';
+  return { case: [listed].flat(), activity, time };
+}
+
+/** Every column of the event log that the map names. */
+export function namedColumns(
+  map: ImportMap,
+  core: { case: string[]; activity: string; time: string },
+): string[] {
+  const c = map.columns;
+  const single = [
+    c.sequence,
+    c.actor,
+    c.role,
+    c.company,
+    c.amount,
+    c.currency,
+    c.eventId,
+    c.docNumber,
+    c.party,
+    c.state,
+  ];
+  const listed = c.attributes === '*' ? [] : c.attributes;
+  const all = [
+    ...core.case,
+    core.activity,
+    core.time,
+    ...single,
+    ...listed,
+    ...c.keys.flatMap((key) => key.columns),
+  ];
+  return [...new Set(all.filter((name) => name !== undefined))];
+}
+
+/** Decimal text of an amount as logs write them; undefined for none, an error as `{ wrong }`. */
+export function amountOf(
+  text: string | undefined,
+  decimal: '.' | ',',
+): string | { wrong: string } | undefined {
+  const trimmed = text?.trim().replace(/^\+/, '') ?? '';
+  if (trimmed === '') return undefined;
+  const grouped =
+    decimal === ','
+      ? trimmed.replace(/[.\s'](?=\d{3}(\D|$))/g, '')
+      : trimmed.replace(/[,\s'](?=\d{3}(\D|$))/g, '');
+  let plain = decimal === ',' ? grouped.replace(',', '.') : grouped;
+  if (/^-?\d+(\.\d+)?[eE][+-]?\d{1,3}$/.test(plain)) plain = new Decimal(plain).toFixed();
+  const parsed = decimalText.safeParse(plain);
+  return parsed.success
+    ? parsed.data
+    : { wrong: `is no decimal number: ${JSON.stringify(trimmed.slice(0, 40))}` };
+}
+
+/** The joined value of the columns; empty when one of them is. */
+export const joinedOf = (fields: Readonly<Record<string, string>>, names: readonly string[]): string =>
+  names.every((name) => (fields[name] ?? '') !== '') ? names.map((name) => fields[name]).join('/') : '';
+
+export interface RowReader {
+  readonly map: ImportMap;
+  readonly core: { case: string[]; activity: string; time: string };
+  readonly source: string;
+  readonly activities: Activities;
+  readonly time: (text: string) => bigint | string;
+  readonly identical: IdenticalRows;
+  readonly cases: CaseAttributes | undefined;
+  /** Epoch nanoseconds. */
+  readonly now: bigint;
+}
+
+/** The event of a row, whose id is the same whenever and with whatever else it is read. */
+export function eventOfRow(row: Row, reader: RowReader): RowResult {
+  const { map, core, source } = reader;
+  const { fields } = row;
+  if (row.problem) return { bad: row.problem };
+  const value = (name: string | undefined): string => (name === undefined ? '' : (fields[name] ?? ''));
+  const subject = joinedOf(fields, core.case);
+  if (subject === '') return { bad: `${core.case.join(', ')}: the case is missing` };
+  if (subject.length > LIMITS.subject)
+    return { bad: `${core.case.join(', ')}: is longer than ${LIMITS.subject}` };
+  const activity = value(core.activity);
+  if (activity === '') return { bad: `${core.activity}: the activity is missing` };
+  const type = reader.activities.typeOf(activity);
+  if (type === undefined)
+    return { bad: `${core.activity}: types names no ${JSON.stringify(activity.slice(0, 80))}` };
+  if (type === 'skip') return { skipped: true };
+  if (value(core.time) === '') return { bad: `${core.time}: the time is missing` };
+  const at = reader.time(value(core.time).trim());
+  if (typeof at === 'string') return { bad: `${core.time}: ${at}` };
+  if (at < 0n || at >= LAST) return { bad: `${core.time}: must lie from 1970 to 2261` };
+  if (at > reader.now + DAY) return { bad: `${core.time}: lies more than 24 hours ahead` };
+  const sequence = map.columns.sequence === undefined ? `${row.number}` : value(map.columns.sequence).trim();
+  if (!/^-?\d{1,19}$/.test(sequence) || BigInt(sequence) >= INT64 || BigInt(sequence) < -INT64)
+    return { bad: `${map.columns.sequence}: is no whole number: ${JSON.stringify(sequence.slice(0, 40))}` };
+
+  const ofCase: CaseFields | undefined = reader.cases?.get(subject);
+  const company = value(map.columns.company) || ofCase?.company || map.company || '';
+  if (company === '') return { bad: `${map.columns.company ?? 'company'}: the company is missing` };
+  if (company.length > LIMITS.company) return { bad: `company: is longer than ${LIMITS.company}` };
+  const own = amountOf(fields[map.columns.amount ?? ''], map.decimal);
+  if (typeof own === 'object') return { bad: `${map.columns.amount}: ${own.wrong}` };
+  const amount = own ?? ofCase?.amount;
+  const currency = value(map.columns.currency) || ofCase?.currency || map.currency;
+  if (amount !== undefined && !currencyCode.safeParse(currency).success)
+    return {
+      bad: `${map.columns.currency ?? 'currency'}: is no ISO 4217 code: ${JSON.stringify(currency ?? '')}`,
+    };
+  const actor = value(map.columns.actor);
+  const texts = {
+    docNumber: value(map.columns.docNumber) || ofCase?.docNumber,
+    state: value(map.columns.state),
+  };
+  const party = value(map.columns.party) || ofCase?.party;
+  for (const text of [actor, texts.docNumber, texts.state, party])
+    if (text && text.length > LIMITS.text) return { bad: `a value is longer than ${LIMITS.text} characters` };
+
+  const keys: Key[] = [...(ofCase?.keys ?? [])];
+  for (const key of map.columns.keys) {
+    const joined = joinedOf(fields, key.columns);
+    if (joined.length > LIMITS.key) return { bad: `${key.columns.join(', ')}: is longer than ${LIMITS.key}` };
+    if (joined !== '') keys.push({ type: key.type, value: joined });
+  }
+  const attributes: Record<string, string> = { ...ofCase?.attributes };
+  for (const name of attributeColumns(fields, reader)) if (value(name) !== '') attributes[name] = value(name);
+  attributes['activity'] = activity;
+  if (value(map.columns.role) !== '') attributes['role'] = value(map.columns.role);
+  const long = Object.entries(attributes).find(
+    ([name, text]) => text.length > LIMITS.attribute || name.length > LIMITS.attributeName,
+  );
+  if (long) return { bad: `${long[0].slice(0, 80)}: is longer than ${LIMITS.attribute} characters` };
+
+  const time = formatInstant(at);
+  const told = JSON.stringify([source, subject, activity, time, value(map.columns.eventId)]);
+  const same = reader.identical.next(createHash('sha256').update(told).digest());
+  const id = createHash('sha256').update(`${told}#${same}`).digest('hex');
+  return {
+    at,
+    event: {
+      id,
+      source,
+      type,
+      version: 1,
+      time,
+      sequence: BigInt(sequence).toString(),
+      company,
+      subject,
+      ingestPath: 'file',
+      docNumber: texts.docNumber || undefined,
+      state: texts.state || undefined,
+      partyKey: party || undefined,
+      amount,
+      currency: amount === undefined ? undefined : currency,
+      actorId: actor || undefined,
+      actorKind: actor ? map.columns.actorKind : undefined,
+      keys,
+      attributes,
+      data: '{}',
+    },
+  };
+}
+
+const named = new WeakMap<ImportMap, ReadonlySet<string>>();
+
+function attributeColumns(fields: Readonly<Record<string, string>>, { map, core }: RowReader): string[] {
+  const listed = map.columns.attributes;
+  if (listed !== '*') return listed;
+  const taken = named.get(map) ?? new Set(namedColumns(map, core));
+  named.set(map, taken);
+  return Object.keys(fields).filter((name) => !taken.has(name));
+}

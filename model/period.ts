@@ -1,0 +1,58 @@
+import { type BusinessClock, shiftWorkdays, workTime } from './business-time.ts';
+import { dateOfDayNumber, dayOfDate } from './zone.ts';
+
+/** An accounting period: a calendar month, `2026-05`. */
+export type Period = string;
+
+const NANOS_PER_MS = 1_000_000n;
+/** A period that nobody locks stops closing at the end of this working day after it. */
+const LAST_CLOSING_WORKDAY = 15;
+
+const nanosOfMs = (ms: number): bigint => BigInt(ms) * NANOS_PER_MS;
+const firstDay = (period: Period): number => dayOfDate(`${period}-01`);
+
+/** The period `steps` months later (earlier when negative). */
+export function shiftPeriod(period: Period, steps: number): Period {
+  const months = Number(period.slice(0, 4)) * 12 + Number(period.slice(5, 7)) - 1 + steps;
+  return `${String(Math.floor(months / 12)).padStart(4, '0')}-${String((months % 12) + 1).padStart(2, '0')}`;
+}
+
+/** The period in which the instant (epoch nanoseconds) falls on the company's clock. */
+export function periodOf(at: bigint, company: Pick<BusinessClock, 'timezone' | 'calendar'>): Period {
+  const { clock } = workTime(company);
+  const ms = at / NANOS_PER_MS - (at % NANOS_PER_MS < 0n ? 1n : 0n);
+  return dateOfDayNumber(clock.toLocal(Number(ms)).day).slice(0, 7);
+}
+
+/** The first instant of the period on the company's clock, and the first one after it, in epoch nanoseconds. */
+export function boundsOf(period: Period, company: BusinessClock): { start: bigint; end: bigint } {
+  const { clock } = workTime(company);
+  return {
+    start: nanosOfMs(clock.toInstant(firstDay(period), 0)),
+    end: nanosOfMs(clock.toInstant(firstDay(shiftPeriod(period, 1)), 0)),
+  };
+}
+
+/**
+ * The calendar date of working day WDn of a period's close: WD1 is the first working day after the period, WD2 the next;
+ * WD-1 the last working day of the period itself, WD-2 the one before. There is no WD0.
+ */
+export function closeWorkday(period: Period, n: number, company: BusinessClock): string {
+  return dateOfDayNumber(closeDay(period, n, company));
+}
+
+function closeDay(period: Period, n: number, company: BusinessClock): number {
+  const after = firstDay(shiftPeriod(period, 1));
+  return shiftWorkdays(workTime(company), n > 0 ? after - 1 : after, n);
+}
+
+/**
+ * Is the period closing at the instant? From the start of WD-2 until it is locked or signed off (`lockedAt`, epoch
+ * nanoseconds, when that is known), but not past the end of WD15: a company that never locks does not close forever.
+ */
+export function isClosing(period: Period, company: BusinessClock, at: bigint, lockedAt?: bigint): boolean {
+  const { clock } = workTime(company);
+  if (lockedAt !== undefined && at >= lockedAt) return false;
+  if (at < nanosOfMs(clock.toInstant(closeDay(period, -2, company), 0))) return false;
+  return at < nanosOfMs(clock.toInstant(closeDay(period, LAST_CLOSING_WORKDAY, company) + 1, 0));
+}

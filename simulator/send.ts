@@ -1,0 +1,76 @@
+import type { CloudEvent } from './events.ts';
+import { countSpans, type TracesRequest } from './otlp.ts';
+
+/** Where the landscape sends to, and the ingest token of each source; `traces` is that of the telemetry. */
+export interface Collector {
+  readonly url: string;
+  readonly tokens: Readonly<Record<string, string>>;
+  readonly tracesToken: string;
+}
+
+const BATCH = 500;
+
+async function post(url: string, token: string, type: string, body: unknown): Promise<unknown> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': type },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(60_000),
+  });
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${answer.slice(0, 500)}`);
+  try {
+    return JSON.parse(answer);
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * Sends events to `POST /v1/events` in order, in batches, each source with its own token. Resolves with how many were
+ * answered 2xx; throws on any other answer.
+ */
+export async function sendEvents(
+  collector: Collector,
+  events: readonly CloudEvent[],
+  onSent: (count: number) => void = () => {},
+): Promise<number> {
+  for (let at = 0; at < events.length; at += BATCH) {
+    const batch = events.slice(at, at + BATCH);
+    const bySource = Map.groupBy(batch, ({ source }) => source);
+    await Promise.all(
+      [...bySource].map(([source, group]) =>
+        post(
+          `${collector.url}/v1/events`,
+          collector.tokens[source] ?? '',
+          'application/cloudevents-batch+json',
+          group,
+        ),
+      ),
+    );
+    onSent(batch.length);
+  }
+  return events.length;
+}
+
+/** Sends spans to `POST /v1/traces`. Resolves with how many were taken; throws on an answer other than 2xx. */
+export async function sendTraces(
+  collector: Collector,
+  requests: readonly TracesRequest[],
+  onSent: (count: number) => void = () => {},
+): Promise<number> {
+  let taken = 0;
+  for (const request of requests) {
+    const answer = await post(
+      `${collector.url}/v1/traces`,
+      collector.tracesToken,
+      'application/json',
+      request,
+    );
+    const { partialSuccess } = answer as { partialSuccess?: { rejectedSpans?: string | number } };
+    const count = countSpans([request]);
+    taken += count - Number(partialSuccess?.rejectedSpans ?? 0);
+    onSent(count);
+  }
+  return taken;
+}

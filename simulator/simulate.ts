@@ -1,0 +1,47 @@
+import type { Company } from '../model/company.ts';
+import { workdays } from './calendar.ts';
+import { defaultCompanies } from './companies.ts';
+import { type CloudEvent, heartbeats } from './events.ts';
+import { type Planted, plantFaults } from './faults.ts';
+import { createLandscape } from './landscape.ts';
+import { type TracesRequest, tracesRequests } from './otlp.ts';
+import { createRandom } from './random.ts';
+import { usualDay } from './usual.ts';
+
+const DAY = 86_400_000;
+/** Faults need this much past to have come due; a shorter span is stretched. */
+const LEAST_DAYS = 25;
+
+export interface Simulation {
+  readonly companies: Company[];
+  /** In order of time; the last ones are heartbeats: every source has sent everything up to `now`. */
+  readonly events: CloudEvent[];
+  readonly traces: TracesRequest[];
+  readonly truth: Planted[];
+}
+
+/**
+ * What happened in the landscape in the `days` up to `now` (epoch ms): events and spans as they go over the wire, and the
+ * faults that are hidden in them. Pure: equal arguments give equal results.
+ */
+export function simulate(options: {
+  seed: number;
+  now: number;
+  days?: number;
+  companies?: Company[];
+}): Simulation {
+  const { seed, now, days = 30, companies = defaultCompanies(now) } = options;
+  const land = createLandscape(createRandom(seed), { until: now });
+  const from = now - Math.max(days, LEAST_DAYS) * DAY;
+  for (const company of companies) {
+    for (const day of workdays(company, from, now)) usualDay(land, company, day);
+  }
+  const truth = plantFaults(land, companies, now);
+  const { events, spans } = land.take();
+  return {
+    companies,
+    events: [...events, ...companies.flatMap((company) => heartbeats(company, now))],
+    traces: tracesRequests(spans),
+    truth,
+  };
+}

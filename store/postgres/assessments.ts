@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { type Insertable, type Selectable, sql } from 'kysely';
+import type { Assessment, FallbackReason, Verdict } from '../../model/assessment.ts';
+import { dateOf } from '../../model/time.ts';
+import type { Postgres } from './database.ts';
+import type { IncidentRow } from './incidents.ts';
+import { recordIncident } from './incidents.ts';
+import type { AssessmentTable, ExceptionTable } from './schema.ts';
+
+export type AssessmentRow = Selectable<AssessmentTable>;
+
+/** What PostgreSQL knows of an incident's evidence. */
+export interface IncidentEvidence {
+  readonly incident: IncidentRow;
+  /** The gravest exceptions: open first, then by severity and amount. */
+  readonly exceptions: readonly Selectable<ExceptionTable>[];
+  /** How many exceptions each rule has in each state. */
+  readonly rules: readonly { rule: string; kind: string; state: string; count: number }[];
+}
+
+/** Incidents that have changed since triage looked at them, the oldest first. */
+export async function incidentsToAssess(postgres: Postgres, limit: number): Promise<IncidentRow[]> {
+  return await postgres.db
+    .selectFrom('incidents')
+    .selectAll()
+    .whereRef('assessed_version', '<', 'version')
+    .orderBy('opened_at')
+    .limit(limit)
+    .execute();
+}
+
+export async function readIncidentEvidence(
+  postgres: Postgres,
+  incident: IncidentRow,
+  limit: number,
+): Promise<IncidentEvidence> {
+  const exceptions = await postgres.db
+    .selectFrom('exceptions')
+    .selectAll()
+    .where('incident', '=', incident.id)
+    .orderBy(sql`state IN ('open', 'indeterminate')`, 'desc')
+    .orderBy(sql`array_position(ARRAY['critical','high','medium','low','info'], severity)`)
+    .orderBy(sql`abs(amount::numeric)`, (order) => order.desc().nullsLast())
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  const rules = await postgres.db
+    .selectFrom('exceptions')
+    .select(['rule', 'kind', 'state', (rows) => rows.fn.countAll<string>().as('count')])
+    .where('incident', '=', incident.id)
+    .groupBy(['rule', 'kind', 'state'])
+    .orderBy('rule')
+    .execute();
+  return { incident, exceptions, rules: rules.map((row) => ({ ...row, count: Number(row.count) })) };
+}
+
+/** The newest assessment of an incident. */
+export async function latestAssessment(
+  postgres: Postgres,
+  incident: string,
+): Promise<AssessmentRow | undefined> {
+  return await postgres.db
+    .selectFrom('assessments')
+    .selectAll()
+    .where('incident', '=', incident)
+    .orderBy('version', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Rules' assessments for which the model has not been asked yet and that nothing has replaced, the gravest first. */
+export async function assessmentsAwaitingModel(postgres: Postgres, limit: number): Promise<AssessmentRow[]> {
+  return await postgres.db
+    .selectFrom('assessments as a')
+    .selectAll('a')
+    .where('a.fallback_reason', '=', 'pending')
+    .orderBy(sql`array_position(ARRAY['critical','high','medium','low','info'], a.severity)`)
+    .orderBy('a.created_at')
+    .limit(limit)
+    .execute();
+}
+
+/** Notes that triage has seen the incident as it was at this version and that nothing material changed. */
+export async function markAssessed(postgres: Postgres, incident: IncidentRow): Promise<void> {
+  await postgres.db
+    .updateTable('incidents')
+    .set({ assessed_version: incident.version })
+    .where('id', '=', incident.id)
+    .where('assessed_version', '<', incident.version)
+    .execute();
+}
+
+export interface NewAssessment extends Assessment {
+  readonly incident: string;
+  readonly materialHash: string;
+}
+
+/**
+ * Stores an assessment as the incident's next version, raises the incident's version (so that its message follows) and
+ * logs it; an earlier one that still waited for the model is then superseded. `seen` is the incident's version that the
+ * evidence was read at. Returns the assessment's version.
+ */
+export async function addAssessment(
+  postgres: Postgres,
+  assessment: NewAssessment,
+  when: { now: bigint; seen?: number },
+): Promise<number> {
+  return await postgres.db.transaction().execute(async (trx) => {
+    const incident = await trx
+      .selectFrom('incidents')
+      .selectAll()
+      .where('id', '=', assessment.incident)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    const last = await trx
+      .selectFrom('assessments')
+      .select((rows) => rows.fn.max('version').as('version'))
+      .where('incident', '=', assessment.incident)
+      .executeTakeFirst();
+    const version = Number(last?.version ?? 0) + 1;
+    await trx
+      .updateTable('assessments')
+      .set({ fallback_reason: 'superseded' satisfies FallbackReason })
+      .where('incident', '=', assessment.incident)
+      .where('fallback_reason', '=', 'pending')
+      .execute();
+    await trx
+      .insertInto('assessments')
+      .values(rowOf(assessment, version, when.now))
+      .execute();
+    const at = dateOf(when.now);
+    const seen = when.seen ?? incident.assessed_version;
+    const updated = await trx
+      .updateTable('incidents')
+      .set({
+        version: incident.version + 1,
+        assessed_version: seen === incident.version ? incident.version + 1 : seen,
+        updated_at: at,
+      })
+      .where('id', '=', incident.id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    await recordIncident(trx, updated, {
+      change: 'assessed',
+      now: when.now,
+      data: { assessment: version, author: assessment.author, category: assessment.category },
+    });
+    return version;
+  });
+}
+
+/** Says why the model did not replace a rules' assessment that waited for it. */
+export async function settleAssessment(
+  postgres: Postgres,
+  id: string,
+  outcome: { reason: FallbackReason; verdicts: readonly Verdict[] },
+): Promise<void> {
+  await postgres.db
+    .updateTable('assessments')
+    .set({ fallback_reason: outcome.reason, verdicts: JSON.stringify(outcome.verdicts) })
+    .where('id', '=', id)
+    .where('fallback_reason', '=', 'pending')
+    .execute();
+}
+
+function rowOf(assessment: NewAssessment, version: number, now: bigint): Insertable<AssessmentTable> {
+  return {
+    id: randomUUID(),
+    incident: assessment.incident,
+    version,
+    author: assessment.author,
+    category: assessment.category,
+    severity: assessment.severity,
+    summary: assessment.summary,
+    probable_cause: assessment.probableCause,
+    next_step: assessment.nextStep,
+    confidence: assessment.confidence,
+    claims: JSON.stringify(assessment.claims),
+    proposed_actions: JSON.stringify(assessment.proposedActions),
+    evidence: JSON.stringify(assessment.evidence),
+    evidence_hash: assessment.evidenceHash,
+    material_hash: assessment.materialHash,
+    prompt_id: assessment.promptId ?? null,
+    prompt_hash: assessment.promptHash ?? null,
+    schema_hash: assessment.schemaHash ?? null,
+    model: assessment.model ?? null,
+    input_hash: assessment.inputHash ?? null,
+    output_hash: assessment.outputHash ?? null,
+    tokens_in: assessment.tokensIn ?? null,
+    tokens_out: assessment.tokensOut ?? null,
+    fallback_reason: assessment.fallbackReason ?? null,
+    verdicts: JSON.stringify(assessment.verdicts),
+    created_at: dateOf(now),
+  };
+}

@@ -1,0 +1,51 @@
+import type { Selectable } from 'kysely';
+import type { CompanyScope } from '../../model/principal.ts';
+import type { SourceStream } from '../../model/watermark.ts';
+import type { Postgres } from './database.ts';
+import type { SourceTable } from './schema.ts';
+import { inScope } from './scope.ts';
+
+export type SourceRow = Selectable<SourceTable>;
+
+/** The streams of the sources that feed the readable companies, by source, company and stream. */
+export async function sourcesOf(
+  postgres: Postgres,
+  filter: { readonly companies: CompanyScope; readonly company?: string | undefined },
+): Promise<SourceRow[]> {
+  let query = postgres.db.selectFrom('sources').selectAll();
+  query = query.where(inScope('company', filter.companies));
+  if (filter.company !== undefined) query = query.where('company', '=', filter.company);
+  return await query.orderBy('source').orderBy('company').orderBy('stream').limit(1_000).execute();
+}
+
+/** A row as model/watermark.ts judges it. */
+export function streamOf(row: SourceRow): SourceStream {
+  const NANOS_PER_MS = 1_000_000n;
+  return {
+    source: row.source,
+    company: row.company,
+    stream: row.stream,
+    kind: row.kind,
+    completeUpTo: row.complete_up_to_ns === null ? undefined : BigInt(row.complete_up_to_ns),
+    completeWithoutLimit: row.complete_without_limit,
+    latenessNanos: BigInt(row.lateness_ms) * NANOS_PER_MS,
+    silenceNanos: BigInt(row.silence_ms) * NANOS_PER_MS,
+    lastArrivalAt: row.last_arrival_at ? BigInt(row.last_arrival_at.getTime()) * NANOS_PER_MS : undefined,
+    types: row.types,
+  };
+}
+
+/** Every company that any stored row names, sorted; an empty name (telemetry without a company) is left out. */
+export async function knownCompanies(postgres: Postgres): Promise<string[]> {
+  const { rows } = await postgres.db
+    .selectFrom('sources')
+    .select('company')
+    .union(postgres.db.selectFrom('exceptions').select('company'))
+    .union(postgres.db.selectFrom('incidents').select('company'))
+    .execute()
+    .then((rows) => ({ rows }));
+  return rows
+    .map((row) => row.company)
+    .filter((key) => key !== '' && key !== '*')
+    .sort();
+}

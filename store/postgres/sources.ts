@@ -1,0 +1,177 @@
+import { type Kysely, sql } from 'kysely';
+import type { SourceStream } from '../../model/watermark.ts';
+import type { Postgres } from './database.ts';
+import type { Database } from './schema.ts';
+
+/** What came for a source and company, summed up: one row however many events. */
+export interface Arrival {
+  readonly source: string;
+  readonly company: string;
+  /** Short event types that came. */
+  readonly types: Iterable<string>;
+  /** The newest event time, epoch nanoseconds. */
+  readonly lastEventAt?: bigint | undefined;
+  readonly events: number;
+}
+
+/** A source says it has sent everything up to `completeUpTo` (epoch nanoseconds). */
+export interface Declaration {
+  readonly source: string;
+  readonly company: string;
+  readonly stream: string;
+  readonly completeUpTo: bigint;
+}
+
+type Executor = Kysely<Database>;
+
+const MILLI = 1_000_000n;
+
+/** Every stream of every source as the collector knows it, by source, company, stream. */
+export async function listSources({ db }: Pick<Postgres, 'db'>): Promise<SourceStream[]> {
+  const rows = await db
+    .selectFrom('sources')
+    .selectAll()
+    .orderBy('source')
+    .orderBy('company')
+    .orderBy('stream')
+    .execute();
+  return rows.map((row) => ({
+    source: row.source,
+    company: row.company,
+    stream: row.stream,
+    kind: row.kind,
+    completeUpTo: row.complete_up_to_ns === null ? undefined : BigInt(row.complete_up_to_ns),
+    completeWithoutLimit: row.complete_without_limit,
+    latenessNanos: BigInt(row.lateness_ms) * MILLI,
+    silenceNanos: BigInt(row.silence_ms) * MILLI,
+    lastArrivalAt: row.last_arrival_at === null ? undefined : BigInt(row.last_arrival_at.getTime()) * MILLI,
+    types: row.types,
+  }));
+}
+
+const mergedTypes = sql<string[]>`(SELECT coalesce(array_agg(DISTINCT t ORDER BY t), '{}')
+  FROM unnest(sources.types || excluded.types) t)`;
+
+/** Rows in one order, so that two transactions that write several sources cannot wait for each other in a circle. */
+const inOrder = <T extends { source: string; company: string }>(rows: Iterable<T>): T[] =>
+  [...rows].sort((a, b) => {
+    const [x, y] = [`${a.source}\n${a.company}`, `${b.source}\n${b.company}`];
+    return x < y ? -1 : x > y ? 1 : 0;
+  });
+
+/**
+ * Records that live events arrived at `at`. A source not known yet is *assumed*; an imported one that sends live is so
+ * from now on, for its file no longer closes it.
+ */
+export async function recordArrival(db: Executor, arrivals: Iterable<Arrival>, at: Date): Promise<void> {
+  const values = inOrder(arrivals).map((arrival) => ({
+    source: arrival.source,
+    company: arrival.company,
+    kind: 'assumed' as const,
+    types: [...new Set(arrival.types)],
+    last_event_ns: arrival.lastEventAt ?? null,
+    last_arrival_at: at,
+    events: arrival.events,
+    updated_at: at,
+  }));
+  if (values.length === 0) return;
+  await db
+    .insertInto('sources')
+    .values(values)
+    .onConflict((conflict) =>
+      conflict.columns(['source', 'company', 'stream']).doUpdateSet({
+        kind: sql`CASE WHEN sources.kind = 'imported' THEN 'assumed' ELSE sources.kind END`,
+        complete_without_limit: sql`sources.complete_without_limit AND sources.kind <> 'imported'`,
+        types: mergedTypes,
+        last_event_ns: sql`greatest(sources.last_event_ns, excluded.last_event_ns)`,
+        last_arrival_at: sql`greatest(sources.last_arrival_at, excluded.last_arrival_at)`,
+        events: sql`sources.events + excluded.events`,
+        updated_at: sql`excluded.updated_at`,
+      }),
+    )
+    .execute();
+}
+
+/** Raises the *declared* watermarks of heartbeats that came at `at`; one never goes back. */
+export async function declareComplete(db: Executor, said: Iterable<Declaration>, at: Date): Promise<void> {
+  for (const { source, company, stream, completeUpTo } of inOrder(said)) {
+    await db
+      .insertInto('sources')
+      .values({
+        source,
+        company,
+        stream,
+        kind: 'declared',
+        complete_up_to_ns: completeUpTo,
+        last_arrival_at: at,
+        updated_at: at,
+      })
+      .onConflict((conflict) =>
+        conflict.columns(['source', 'company', 'stream']).doUpdateSet({
+          kind: 'declared',
+          complete_without_limit: false,
+          complete_up_to_ns: sql`greatest(sources.complete_up_to_ns, excluded.complete_up_to_ns)`,
+          last_arrival_at: sql`greatest(sources.last_arrival_at, excluded.last_arrival_at)`,
+          updated_at: sql`excluded.updated_at`,
+        }),
+      )
+      .execute();
+  }
+}
+
+/**
+ * Records what a file brought and closes its source: complete without limit, or up to `completeUpTo` when given. A source
+ * that is also fed live keeps its own watermark: back-fill does not make the live feed complete.
+ */
+export async function closeImported(
+  db: Executor,
+  arrivals: Iterable<Arrival>,
+  completeUpTo: bigint | undefined,
+  at: Date,
+): Promise<void> {
+  for (const arrival of inOrder(arrivals)) {
+    await db
+      .insertInto('sources')
+      .values({
+        source: arrival.source,
+        company: arrival.company,
+        kind: 'imported',
+        complete_up_to_ns: completeUpTo ?? null,
+        complete_without_limit: completeUpTo === undefined,
+        types: [...new Set(arrival.types)],
+        last_event_ns: arrival.lastEventAt ?? null,
+        last_arrival_at: at,
+        events: arrival.events,
+        updated_at: at,
+      })
+      .onConflict((conflict) =>
+        conflict.columns(['source', 'company', 'stream']).doUpdateSet({
+          complete_up_to_ns: sql`CASE WHEN sources.kind = 'imported' THEN excluded.complete_up_to_ns
+            ELSE sources.complete_up_to_ns END`,
+          complete_without_limit: sql`CASE WHEN sources.kind = 'imported' THEN excluded.complete_without_limit
+            ELSE sources.complete_without_limit END`,
+          types: mergedTypes,
+          last_event_ns: sql`greatest(sources.last_event_ns, excluded.last_event_ns)`,
+          last_arrival_at: sql`CASE WHEN sources.kind = 'imported' THEN excluded.last_arrival_at
+            ELSE sources.last_arrival_at END`,
+          events: sql`sources.events + excluded.events`,
+          updated_at: sql`excluded.updated_at`,
+        }),
+      )
+      .execute();
+  }
+}
+
+/** Counts refused events of sources that are known already, under the company they are known for. */
+export async function countErrors(
+  { db }: Pick<Postgres, 'db'>,
+  source: string,
+  errors: number,
+): Promise<void> {
+  await db
+    .updateTable('sources')
+    .set((set) => ({ errors: set('errors', '+', sql<string>`${errors}::bigint`) }))
+    .where('source', '=', source)
+    .where('stream', '=', '')
+    .execute();
+}

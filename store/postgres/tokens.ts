@@ -1,0 +1,150 @@
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { LRUCache } from 'lru-cache';
+import { ClosewatchError } from '../../model/errors.ts';
+import type { Postgres } from './database.ts';
+
+/** Who may send: the token's id and the source for which it speaks. */
+export interface Sender {
+  readonly tokenId: string;
+  readonly source: string;
+}
+
+export interface IngestToken {
+  readonly id: string;
+  readonly name: string;
+  readonly source: string;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+  readonly lastUsedAt: Date | null;
+  readonly revokedAt: Date | null;
+}
+
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+/**
+ * A new ingest token; its text is returned once and never stored, only its SHA-256. `token` gives the text instead of 32
+ * random bytes; a text that is known already keeps its id and takes the new name and source.
+ */
+export async function createToken(
+  { db }: Postgres,
+  given: { name: string; source: string; createdBy: string; token?: string | undefined },
+): Promise<{ id: string; token: string }> {
+  const token = given.token ?? `cw_${randomBytes(32).toString('base64url')}`;
+  const row = await db
+    .insertInto('ingest_tokens')
+    .values({
+      id: randomUUID(),
+      name: given.name,
+      source: given.source,
+      token_hash: hashOf(token),
+      created_by: given.createdBy,
+    })
+    .onConflict((conflict) =>
+      conflict.column('token_hash').doUpdateSet({ name: given.name, source: given.source, revoked_at: null }),
+    )
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return { id: row.id, token };
+}
+
+/** Every token, newest first; of revoked ones when they were. Never the text of one. */
+export async function listTokens({ db }: Postgres): Promise<IngestToken[]> {
+  const rows = await db
+    .selectFrom('ingest_tokens')
+    .select(['id', 'name', 'source', 'created_at', 'created_by', 'last_used_at', 'revoked_at'])
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    source: row.source,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    lastUsedAt: row.last_used_at,
+    revokedAt: row.revoked_at,
+  }));
+}
+
+/** Revokes the token with this id; collectors that know it stop taking it within 5 seconds. Throws `not-found`. */
+export async function revokeToken({ db }: Postgres, id: string, now: Date): Promise<void> {
+  const { numUpdatedRows } = await db
+    .updateTable('ingest_tokens')
+    .set((set) => ({ revoked_at: set.fn.coalesce('revoked_at', set.val(now)) }))
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) throw new ClosewatchError('not-found', `there is no ingest token ${id}`);
+}
+
+/** How long a collector may take a token that was revoked meanwhile. */
+const CACHE_MS = 5_000;
+/** `last_used_at` is written at most so often for a token. */
+const USED_EVERY_MS = 60_000;
+
+export interface IngestAuth {
+  /** The sender of a request by its `Authorization: Bearer` header. Throws `auth.missing`, `auth.invalid`. */
+  authenticate(request: Pick<IncomingMessage, 'headers'>): Promise<Sender>;
+  /** The sender that the token's text stands for; undefined for none, or a revoked one. */
+  verifyToken(token: string): Promise<Sender | undefined>;
+}
+
+/** Checks ingest tokens against the database; an answer is kept for 5 seconds, a refusal never. */
+export function createIngestAuth({ db }: Postgres, deps: { now?: () => number } = {}): IngestAuth {
+  const now = deps.now ?? Date.now;
+  const cache = new LRUCache<string, Sender & { readonly until: number }>({ max: 1000 });
+  const used = new LRUCache<string, number>({ max: 1000 });
+
+  const noteUse = (id: string): void => {
+    if (now() - (used.get(id) ?? Number.NEGATIVE_INFINITY) < USED_EVERY_MS) return;
+    used.set(id, now());
+    const at = new Date(now());
+    void db
+      .updateTable('ingest_tokens')
+      .set({ last_used_at: at })
+      .where('id', '=', id)
+      .execute()
+      .catch(() => {
+        used.delete(id);
+      });
+  };
+
+  const verifyToken = async (token: string): Promise<Sender | undefined> => {
+    const hash = hashOf(token);
+    const cached = cache.get(hash);
+    if (cached && cached.until > now()) {
+      noteUse(cached.tokenId);
+      return { tokenId: cached.tokenId, source: cached.source };
+    }
+    cache.delete(hash);
+    const row = await db
+      .selectFrom('ingest_tokens')
+      .select(['id', 'source', 'token_hash'])
+      .where('token_hash', '=', hash)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst();
+    if (!row || !timingSafeEqual(Buffer.from(row.token_hash, 'hex'), Buffer.from(hash, 'hex')))
+      return undefined;
+    cache.set(hash, { tokenId: row.id, source: row.source, until: now() + CACHE_MS });
+    noteUse(row.id);
+    return { tokenId: row.id, source: row.source };
+  };
+
+  return {
+    verifyToken,
+    async authenticate(request) {
+      const [, token] = /^Bearer +(\S{1,512})$/i.exec(request.headers.authorization ?? '') ?? [];
+      if (!token)
+        throw new ClosewatchError('auth.missing', 'an ingest token is needed: Authorization: Bearer cw_…');
+      const sender = await verifyToken(token);
+      if (!sender) throw new ClosewatchError('auth.invalid', 'the ingest token is unknown or revoked');
+      return sender;
+    },
+  };
+}
+
+/** May a token for `tokenSource` speak for `source`? For itself and what lies below it by `/`; `*` and `/` for every source. */
+export function coversSource(tokenSource: string, source: string): boolean {
+  if (tokenSource === '*' || tokenSource === '/' || tokenSource === source) return true;
+  return source.startsWith(tokenSource.endsWith('/') ? tokenSource : `${tokenSource}/`);
+}
