@@ -1,15 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { SpanBlock } from '../../store/clickhouse/span-block.ts';
+import { fixtures } from '../../test/harness.ts';
 import { readBlocks } from '../../test/native-block.ts';
 import { decodeRequest, encodeRequest, rowsOf } from '../../test/otlp-proto.ts';
 import { protobufOfJson } from './json.ts';
 import { type DecodedSpans, TraceDecoder } from './traces.ts';
 
-const FIXTURES = process.env.CLOSEWATCH_FIXTURES ?? resolve(import.meta.dirname, '../../../shared/fixtures');
-const fixture = (name: string) => readFileSync(resolve(FIXTURES, 'otlp', name));
+const fixture = (name: string) => readFileSync(resolve(fixtures ?? '', 'otlp', name));
 
 const limits = { latest: BigInt(Date.now() + 86_400_000) * 1_000_000n, maxRowBytes: 1 << 30 };
 const decoder = new TraceDecoder();
@@ -19,7 +19,7 @@ function decode(body: Buffer): DecodedSpans & { block: SpanBlock } {
   return { ...decoder.decode(body, { blockOf: () => block }, new SpanBlock(), limits), block };
 }
 
-describe.skipIf(!existsSync(FIXTURES))('fixtures (skipped where there are none)', () => {
+describe.skipIf(!fixtures)('fixtures (skipped where there are none)', () => {
   test.each([
     ['otlp2records_pb/testdata_traces_large.pb', 2621],
     ['duckdb_otlp_edge_cases/otlp_traces.pb', 1],
