@@ -3,6 +3,8 @@ import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEvent } from '../../model/event.ts';
+import type { ClickHouse } from '../../store/clickhouse/client.ts';
+import { type FinanceEventStore, openFinanceEvents } from '../../store/clickhouse/finance-events.ts';
 import { listSources } from '../../store/postgres/sources.ts';
 import { fixtures, temporaryFolder } from '../../test/harness.ts';
 import { type TemporaryStores, temporaryStores } from '../../test/temporary-stores.ts';
@@ -218,4 +220,55 @@ d,Order,2026-03-01 10:00:00
     expect(readFileSync(wrong, 'utf8')).toContain('curency');
     expect(basename(file)).toBe('log.csv');
   });
+});
+
+test('the examples of docs/import.md do what the page says', async () => {
+  const page = readFileSync(new URL('../../docs/import.md', import.meta.url), 'utf8');
+  const examples = [
+    ...page.matchAll(/<!-- example: (\S+) -->\n```yaml\n([\s\S]*?)```[\s\S]*?This stores (\d+) events/g),
+  ];
+  expect(examples).toHaveLength(2);
+  for (const [, name = '', map = '', count] of examples) {
+    const file = join(import.meta.dirname, '../../test/fixtures/import', name);
+    const result = await importEventLog({ file, map: put(`${name}.yaml`, map) }, stores);
+    expect(result).toMatchObject({ stored: Number(count), bad: 0, badCases: 0 });
+  }
+  const [first] = await stored('/uni/requests');
+  expect(first).toMatchObject({
+    type: 'request.submitted',
+    time: '2026-03-02T08:15:00Z',
+    amount: '34.33634285099345',
+    partyKey: 'V7',
+    attributes: { project: 'north', role: 'EMPLOYEE' },
+  });
+  expect((await stored('/erp/orders')).map((event) => [event.type, event.amount, event.company])).toEqual([
+    ['order.create_order', '298.00', 'acme'],
+    ['bill.received', '298.00', 'acme'],
+  ]);
+});
+
+test('killed half-way: what was stored keeps its keys, and a second run completes it, once', async () => {
+  const rows = Array.from({ length: 30_000 }, (_, i) => `c${i},Order,2026-03-01T10:00:00Z,1`);
+  const file = put('log.csv', `case,activity,time,amount\n${rows.join('\n')}\n`);
+  const map = put('map.yaml', MAP.replace('source: small', 'source: killed'));
+  // The process dies after the first block reached the events, before its keys and its confirmation.
+  const dying: FinanceEventStore = {
+    ...stores.events,
+    async insert(events, token) {
+      const keyless = {
+        ...stores.clickhouse,
+        insertRows: async (table: string, rows: readonly object[], o: { token: string }) => {
+          if (table === 'event_keys') throw new Error('killed');
+          await stores.clickhouse.insertRows(table, rows, o);
+        },
+      };
+      await openFinanceEvents(keyless as ClickHouse).insert(events, token);
+    },
+  };
+  await expect(importEventLog({ file, map }, { ...stores, events: dying })).rejects.toThrow('killed');
+  expect(await stored('killed')).toHaveLength(20_000);
+  expect(await stores.events.byJoinKeys(['subject:killed:c5'])).toHaveLength(0);
+  expect(await importEventLog({ file, map }, stores)).toMatchObject({ stored: 10_000, known: 20_000 });
+  expect(await stored('killed')).toHaveLength(30_000);
+  expect(await stores.events.byJoinKeys(['subject:killed:c5', 'subject:killed:c29999'])).toHaveLength(2);
 });
