@@ -5,7 +5,7 @@ import { nanosOf } from '../model/time.ts';
 import type { Logger } from '../store/logger.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import { incidentsToRoute, putMessages, type RenderedMessage } from '../store/postgres/messages.ts';
-import { type AlertsConfig, checkConfig } from './config.ts';
+import { type AlertsConfig, checkConfig, type SlackConfig } from './config.ts';
 import { deliver } from './deliver.ts';
 import { createPace } from './pace.ts';
 import { render } from './render.ts';
@@ -18,6 +18,8 @@ import { createSender } from './slack/sender.ts';
 export interface AlertsDeps {
   readonly postgres: Postgres;
   readonly logger: Logger;
+  /** The company of a key, whose name messages show. */
+  readonly company?: ((key: string) => { readonly name?: string | undefined }) | undefined;
   /** Epoch nanoseconds, for what people do by button; the wall clock when left out. */
   readonly now?: (() => bigint) | undefined;
 }
@@ -47,7 +49,7 @@ const PAGE = 200;
 /** The messages of incidents: route, render, compare, deliver. Throws `config.invalid` for settings that do not do. */
 export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
   const config = checkConfig(given);
-  const { slack } = config;
+  const slack = config.slack ?? {};
   const { postgres, logger } = deps;
   const now = deps.now ?? (() => nanosOf(new Date()));
   const pace = createPace(config.channelIntervalMs ?? 1_000);
@@ -64,7 +66,10 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
       const page = await incidentsToRoute(postgres, PAGE);
       for (const news of page) {
         const messages = route(config).map(({ channel, kind }): RenderedMessage => {
-          const { blocks, text } = render(news, config);
+          const { blocks, text } = render(news, {
+            publicUrl: config.publicUrl(),
+            companyName: deps.company?.(news.incident.company).name,
+          });
           const problems = limitProblems({ blocks, text });
           if (problems.length > 0)
             logger.error({ problems, incident: news.incident.id }, 'a message breaks limits');
@@ -103,7 +108,7 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
   const changed = (): void => {
     run(now()).catch((error: unknown) => logger.error({ err: error }, 'messages did not follow a change'));
   };
-  const inbound = openInbound(config, { ...deps, now, changed });
+  const inbound = openInbound(slack, { ...deps, now, changed });
 
   return {
     run,
@@ -123,10 +128,9 @@ interface Inbound {
 
 /** How clicks come in: over Socket Mode with an app token, over HTTP with a signing secret, else not at all. */
 function openInbound(
-  { slack }: AlertsConfig,
+  { botToken, appToken, signingSecret, apiUrl }: SlackConfig,
   deps: AlertsDeps & { now: () => bigint; changed: () => void },
 ): Inbound | undefined {
-  const { botToken, appToken, signingSecret, apiUrl } = slack;
   if (!botToken) return undefined;
   if (appToken) {
     const receiver = new SocketModeReceiver({

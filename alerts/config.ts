@@ -14,9 +14,10 @@ export interface SlackConfig {
 }
 
 export interface AlertsConfig {
-  readonly slack: SlackConfig;
-  /** Where people reach the console, `http://localhost:4000`: the links of messages. */
-  readonly publicUrl: string;
+  /** Left out: messages stay in the outbox. */
+  readonly slack?: SlackConfig | undefined;
+  /** Where people reach the console, `http://localhost:4000`: the links of messages. Asked whenever a message is made. */
+  readonly publicUrl: () => string;
   /** Milliseconds between two calls for one channel; 1,000, as Slack asks. */
   readonly channelIntervalMs?: number | undefined;
   /** Milliseconds that a run may spend on delivering; what is left waits for the next. 30,000. */
@@ -28,13 +29,11 @@ export const OUTBOX_CHANNEL = 'outbox';
 
 /** The configuration, checked. Throws `config.invalid` saying which setting is missing or wrong. */
 export function checkConfig(config: AlertsConfig): AlertsConfig {
-  const { slack } = config;
+  const { botToken, channel } = config.slack ?? {};
   const problems = [];
-  if (slack.botToken && !slack.channel)
-    problems.push({ where: 'SLACK_CHANNEL', what: 'is needed with SLACK_BOT_TOKEN' });
-  if (slack.botToken && slack.channel && !/^[CGD][A-Z0-9]{5,20}$/.test(slack.channel))
+  if (botToken && !channel) problems.push({ where: 'SLACK_CHANNEL', what: 'is needed with SLACK_BOT_TOKEN' });
+  if (botToken && channel && !/^[CGD][A-Z0-9]{5,20}$/.test(channel))
     problems.push({ where: 'SLACK_CHANNEL', what: "must be the channel's id, such as C0123456789" });
-  if (!URL.canParse(config.publicUrl)) problems.push({ where: 'publicUrl', what: 'must be a URL' });
   if (problems.length > 0)
     throw new ClosewatchError('config.invalid', 'the Slack settings are not complete', { problems });
   return config;

@@ -30,7 +30,10 @@ const SEVERITY_NAMES: Record<Severity, string> = {
 const STATE_NAMES = { open: 'Open', acknowledged: 'Acknowledged', resolved: 'Resolved' } as const;
 
 /** The one message of an incident: its blocks, and the text that notifications and screen readers show. */
-export function render(news: IncidentNews, to: { publicUrl: string }): { blocks: Block[]; text: string } {
+export function render(
+  news: IncidentNews,
+  to: { publicUrl: string; companyName?: string | undefined },
+): { blocks: Block[]; text: string } {
   const { incident, assessment } = news;
   const severity = SEVERITY_NAMES[incident.severity];
   const number = `INC-${incident.number}`;
@@ -38,7 +41,7 @@ export function render(news: IncidentNews, to: { publicUrl: string }): { blocks:
     header(`${severity} · ${number} · ${incident.title}`),
     fields([
       ['State', stateText(news)],
-      ['Company', literal(incident.company, 200)],
+      ['Company', literal(to.companyName ?? incident.company, 200)],
       ['Exceptions', `${incident.open_exceptions} open of ${incident.exceptions}`],
       ['Money', moneyText(news)],
       ['Since', instant(incident.opened_at)],
@@ -53,7 +56,8 @@ export function render(news: IncidentNews, to: { publicUrl: string }): { blocks:
     blocks.push(context([author(news), evidenceText(news)]));
   }
   if (news.recurrenceOf) blocks.push(context([`Happened before: INC-${news.recurrenceOf}`]));
-  blocks.push(actions(`incident:${incident.id}`, buttons(news, to.publicUrl)));
+  const choices = buttons(news, to.publicUrl);
+  if (choices.length > 0) blocks.push(actions(`incident:${incident.id}`, choices));
   const text = `${severity} ${number} ${incident.company}: ${incident.title} (${STATE_NAMES[incident.state]})`;
   return { blocks, text: escaped(text, 500) };
 }
@@ -113,15 +117,19 @@ function evidenceText({ assessment }: IncidentNews): string {
 
 function buttons({ incident }: IncidentNews, publicUrl: string): Button[] {
   const url = incidentUrl(publicUrl, incident.id);
-  const open: Button = {
-    action: OPEN_CONSOLE,
-    label: 'Open in Closewatch',
-    ...(url.length <= LIMITS.url && { url }),
+  const open: Button[] =
+    url && url.length <= LIMITS.url ? [{ action: OPEN_CONSOLE, label: 'Open in Closewatch', url }] : [];
+  const acknowledge: Button = {
+    action: ACKNOWLEDGE,
+    label: 'Acknowledge',
+    value: incident.id,
+    style: 'primary',
   };
-  if (incident.state !== 'open') return [open];
-  return [{ action: ACKNOWLEDGE, label: 'Acknowledge', value: incident.id, style: 'primary' }, open];
+  return incident.state === 'open' ? [acknowledge, ...open] : open;
 }
 
-/** Where the console shows the incident. */
-export const incidentUrl = (publicUrl: string, incident: string): string =>
-  new URL(`/incidents/${encodeURIComponent(incident)}`, publicUrl).href;
+/** Where the console shows the incident; undefined when it is not known where the console is. */
+const incidentUrl = (publicUrl: string, incident: string): string | undefined =>
+  URL.canParse(publicUrl)
+    ? new URL(`/#/incidents/${encodeURIComponent(incident)}`, publicUrl).href
+    : undefined;

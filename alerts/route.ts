@@ -8,5 +8,5 @@ export interface Destination {
 
 /** Where the message of an incident goes: one channel. */
 export const route = ({ slack }: AlertsConfig): Destination[] => [
-  { channel: slack.channel ?? OUTBOX_CHANNEL, kind: 'incident' },
+  { channel: slack?.channel ?? OUTBOX_CHANNEL, kind: 'incident' },
 ];

@@ -21,8 +21,7 @@ import { caseKeysOf, isSubjectOnly } from './cases.ts';
 import { completenessOf } from './completeness.ts';
 import { nextException } from './exception-changes.ts';
 import { asDetected, beforeOf, columnsOf, exceptionChange, judgedOf, type Recorded } from './record.ts';
-import type { Rule } from './rules.ts';
-import { STALE_SOURCE_RULE } from './stale-sources.ts';
+import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
 import { Touched } from './touched.ts';
 
 type Looking = (type: string) => readonly Rule[];

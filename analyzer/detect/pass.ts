@@ -23,7 +23,7 @@ import {
 } from './gather.ts';
 import { loadCases } from './load-cases.ts';
 import { type Judgement, type Recorded, record } from './record.ts';
-import { companyFinder, rulesByType, rulesOf } from './rules.ts';
+import { companyFinder, rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
 import { recordStaleSources } from './stale-sources.ts';
 import type { Touched, TouchedPart } from './touched.ts';
 
@@ -138,7 +138,7 @@ export function createDetector(deps: DetectorDeps): Detector {
       const since = before.clock ?? now;
       await judge(await gatherDue(deps.events, postgres.db, { rules, looking, streams, since, now }));
       await write(async (trx) => {
-        count('DC-02', await recordStaleSources(trx, rules, streams, { now, at }));
+        count(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at }));
         await forgetArrived(trx, now, at);
         if (before.clock === undefined || now > before.clock) await moveCursor(trx, CLOCK, now, at);
         const total = totalOf(sums.values());

@@ -30,11 +30,8 @@ import {
   type Recorded,
   rowOf,
 } from './record.ts';
-import type { Rule } from './rules.ts';
+import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
 import { anyOf } from './sentences.ts';
-
-/** The built-in rule "the stream moves on": its exceptions are sources that leave obligations undecided. */
-export const STALE_SOURCE_RULE = 'DC-02';
 
 interface Stale {
   readonly company: string;

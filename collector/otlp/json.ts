@@ -103,19 +103,25 @@ function integer(value: Json, path: string, least: bigint, most: bigint): bigint
   const whole =
     typeof value === 'number'
       ? Number.isInteger(value)
-      : typeof value === 'string' && /^-?\d{1,20}$/.test(value);
+      : typeof value === 'string' && /^-?\d{1,30}$/.test(value);
   const number = whole ? BigInt(value as string | number) : undefined;
   if (number === undefined || number < least || number > most)
-    throw wrong(path, `a whole number from ${least} to ${most}`);
+    throw wrong(path, 'a whole number in its range');
   return number;
 }
 
+/** The JavaScript SDK writes every whole number as an int64; one beyond 64 bits is kept as the double that it was. */
 const int64 =
-  (number: number): Field =>
+  (number: number, asDouble: number): Field =>
   (out, value, path) => {
-    const whole = integer(value, path, -(2n ** 63n), 2n ** 63n - 1n);
-    out.tag(number, VARINT);
-    out.varint(BigInt.asUintN(64, whole));
+    const whole = integer(value, path, -(10n ** 400n), 10n ** 400n);
+    if (BigInt.asIntN(64, whole) !== whole) {
+      out.tag(asDouble, I64);
+      out.double(Number(whole));
+    } else {
+      out.tag(number, VARINT);
+      out.varint(BigInt.asUintN(64, whole));
+    }
   };
 
 const fixed64 =
@@ -157,7 +163,7 @@ const uint32: Field = (_out, value, path) => {
 const ANY_VALUE: Message = {
   stringValue: text(1),
   boolValue: boolean(2),
-  intValue: int64(3),
+  intValue: int64(3, 4),
   doubleValue: double(4),
   arrayValue: message(5, () => ARRAY_VALUE),
   kvlistValue: message(6, () => KEY_VALUE_LIST),

@@ -44,6 +44,9 @@ export interface FinanceEventStore {
 const MAX_ROWS = 50_000;
 /** Parameters travel in the URL: so many bytes of them in one query (Node's server takes 16 KiB of URL and headers). */
 const MAX_PARAM_BYTES = 8_000;
+/** More ids than these are looked for by reading those of the source, unless it has more than that. */
+const FEW_IDS = 1_000;
+const MANY_EVENTS = 300_000;
 /** Queries of one call at the same time. */
 const PARALLEL = 3;
 const whole = z.string().regex(/^-?\d+$/);
@@ -100,6 +103,20 @@ const anyOfSource = defineQuery({
   sql: `SELECT 1 AS found FROM finance_events WHERE Source = {source:String} LIMIT 1`,
   params: z.object({ source: z.string() }),
   row: z.object({ found: z.number() }),
+});
+
+const countOfSource = defineQuery({
+  name: 'finance_events.count_of_source',
+  sql: 'SELECT toString(count()) AS events FROM finance_events WHERE Source = {source:String}',
+  params: z.object({ source: z.string() }),
+  row: z.object({ events: z.string() }),
+});
+
+const idsOfSource = defineQuery({
+  name: 'finance_events.ids_of_source',
+  sql: 'SELECT EventId AS id FROM finance_events WHERE Source = {source:String}',
+  params: z.object({ source: z.string() }),
+  row: z.object({ id: z.string() }),
 });
 
 /** The regular expression (RE2) of a set of type patterns: `*` stands for any text, everything else for itself. */
@@ -207,7 +224,14 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       ),
     async knownIds(source, ids) {
       const known = new Set<string>();
-      const chunks = chunksOf(new Set(ids));
+      const asked = new Set(ids);
+      const [count] = await clickhouse.query(countOfSource, { source });
+      if (asked.size > FEW_IDS && Number(count?.events ?? 0) < MANY_EVENTS) {
+        for await (const { id } of clickhouse.stream(idsOfSource, { source }))
+          if (asked.has(id)) known.add(id);
+        return known;
+      }
+      const chunks = chunksOf(asked);
       const ask = async (): Promise<void> => {
         for (let chunk = chunks.pop(); chunk; chunk = chunks.pop())
           for (const { id } of await clickhouse.query(knownEventIds, { source, ids: chunk })) known.add(id);

@@ -22,6 +22,8 @@ export interface ReceiveOptions {
   readonly params: ReadonlyMap<string, string>;
 }
 
+/** Bytes of a body that are written at a time: a trip to a thread for each piece of the network would cost more. */
+const WRITE_BYTES = 1024 * 1024;
 const MAX_VALUES_BYTES = 1024 * 1024;
 const DECODERS: Record<string, () => NodeJS.ReadWriteStream & Readable> = {
   gzip: createGunzip,
@@ -135,8 +137,22 @@ async function* counted(body: Readable, count: (bytes: number) => void): AsyncGe
 async function spool(path: string, first: Buffer, rest: AsyncIterable<Buffer>): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    if (first.length > 0) await file.writeFile(first);
-    for await (const chunk of rest) await file.writeFile(chunk);
+    let held: Buffer[] = [];
+    let bytes = 0;
+    const write = async (chunk: Buffer): Promise<void> => {
+      held.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= WRITE_BYTES) await flush();
+    };
+    const flush = async (): Promise<void> => {
+      const all = Buffer.concat(held);
+      held = [];
+      bytes = 0;
+      await file.writeFile(all);
+    };
+    await write(first);
+    for await (const chunk of rest) await write(chunk);
+    if (bytes > 0) await flush();
   } finally {
     await file.close();
   }

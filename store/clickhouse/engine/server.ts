@@ -61,6 +61,8 @@ export async function runEngine(options: EngineOptions): Promise<RunningEngine> 
     server.closeIdleConnections();
     if (!(await idle(() => door.active === 0, drainMs))) {
       await executor.killAll();
+      // Also a query that waits for its client to read ends then.
+      server.closeAllConnections();
       await idle(() => door.active === 0, 2000);
     }
     server.closeAllConnections();

@@ -1,0 +1,2 @@
+import { h } from 'preact';
+h;
