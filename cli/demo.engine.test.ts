@@ -29,7 +29,7 @@ test('finds every planted fault and nothing else through the real ports; doctor 
   expect(report.ok).toBe(true);
   expect(report.sources).toHaveLength(15);
   expect(report.flows.filter(({ status }: { status: string }) => status === 'active')).toHaveLength(6);
-});
+}, 300_000);
 
 test('the demo refuses a folder that holds files', async () => {
   const dataDir = join(folder.path, 'used');
