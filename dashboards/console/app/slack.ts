@@ -11,7 +11,7 @@ interface Block {
   elements?: (Text & { text: string | Text; style?: string; url?: string })[];
 }
 
-const unescape = (text: string): string =>
+const unescaped = (text: string): string =>
   text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 const MARKS = /\*([^*\n]+)\*|_([^_\n]+)_|`([^`\n]+)`|<(https?:[^|>]+)(?:\|([^>]+))?>|<[@!#]([^>]*)>/g;
 
@@ -22,18 +22,18 @@ function mrkdwn(text: string): unknown[] {
     let from = 0;
     for (const match of line.matchAll(MARKS)) {
       const [whole, bold, italic, code, url, label, mention] = match;
-      parts.push(unescape(line.slice(from, match.index)));
-      if (bold) parts.push(html`<strong>${unescape(bold)}</strong>`);
-      else if (italic) parts.push(html`<em>${unescape(italic)}</em>`);
-      else if (code) parts.push(html`<code>${unescape(code)}</code>`);
+      parts.push(unescaped(line.slice(from, match.index)));
+      if (bold) parts.push(html`<strong>${unescaped(bold)}</strong>`);
+      else if (italic) parts.push(html`<em>${unescaped(italic)}</em>`);
+      else if (code) parts.push(html`<code>${unescaped(code)}</code>`);
       else if (url)
         parts.push(
-          html`<a href=${unescape(url)} rel="noreferrer noopener" target="_blank">${unescape(label ?? url)}</a>`,
+          html`<a href=${unescaped(url)} rel="noreferrer noopener" target="_blank">${unescaped(label ?? url)}</a>`,
         );
       else parts.push(`@${mention}`);
       from = match.index + whole.length;
     }
-    parts.push(unescape(line.slice(from)));
+    parts.push(unescaped(line.slice(from)));
     return parts;
   });
 }

@@ -4,7 +4,10 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import { isSignedOut, query } from './api.ts';
 
 export type View = ReturnType<typeof h>;
-export const html = htm.bind(h) as (strings: TemplateStringsArray, ...values: unknown[]) => View;
+const bindable = htm as unknown as {
+  bind(create: typeof h): (strings: TemplateStringsArray, ...values: unknown[]) => View;
+};
+export const html = bindable.bind(h);
 
 export interface Money {
   amount: string;
