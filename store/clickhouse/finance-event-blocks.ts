@@ -58,9 +58,11 @@ function decimal<T>(name: string, value: (from: T) => string | undefined): Write
   const column = new NullableColumn(new FixedColumn('Decimal(38, 18)'), (inner) => inner.appendBigint(0n));
   const append = (from: T): void => {
     const scaled = scaledDecimal(value(from));
-    if (scaled === undefined) return column.appendNull();
-    column.inner.appendBigint(scaled);
-    column.endRow();
+    if (scaled === undefined) column.appendNull();
+    else {
+      column.inner.appendBigint(scaled);
+      column.endRow();
+    }
   };
   return { name, column, append };
 }
