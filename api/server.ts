@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { ClosewatchError } from '../model/errors.ts';
 import { dateOf } from '../model/time.ts';
+import type { Sample } from '../store/counters.ts';
 import type { Logger } from '../store/logger.ts';
 import { authenticate, requireOwnOrigin } from './auth/authenticate.ts';
 import { createSessions } from './auth/session.ts';
@@ -9,14 +10,14 @@ import type { SignIn } from './auth/sign-in.ts';
 import { type ApiConfig, apiConfig } from './config.ts';
 import { createContext, type Reads } from './context.ts';
 import { createGraphql } from './graphql.ts';
-import { type Metric, prometheusText } from './http/metrics.ts';
+import { prometheusText } from './http/metrics.ts';
 import { createProbes } from './http/probes.ts';
 import { readBody, sendError, sendJson, sendText, setSecurityHeaders } from './http/respond.ts';
 
 export interface ApiDeps extends Reads {
   readonly signIn: SignIn;
   /** The counters of the process, as they stand now. */
-  readonly counters: () => readonly Metric[];
+  readonly counters: () => readonly Sample[];
   readonly logger: Logger;
   /** Epoch nanoseconds. */
   readonly clock: () => bigint;

@@ -3,10 +3,18 @@ import { prometheusText } from './metrics.ts';
 
 test('writes help, type and samples, and escapes what must be escaped', () => {
   const text = prometheusText([
-    { name: 'a_total', help: 'Two\nlines', type: 'counter', samples: [{ value: 3 }] },
-    { name: 'b', help: 'b', type: 'gauge', samples: [{ labels: { source: 'x"y\\z' }, value: 0.5 }] },
+    { name: 'a_total', help: 'Two\nlines', labels: {}, value: 3 },
+    { name: 'b_total', help: 'b', labels: { source: 'x"y\\z' }, value: 5 },
+    { name: 'b_total', help: 'b', labels: { source: 'w' }, value: 6 },
   ]);
-  expect(text).toBe(
-    '# HELP a_total Two\\nlines\n# TYPE a_total counter\na_total 3\n# HELP b b\n# TYPE b gauge\nb{source="x\\"y\\\\z"} 0.5\n',
-  );
+  expect(text.split('\n')).toEqual([
+    '# HELP a_total Two\\nlines',
+    '# TYPE a_total counter',
+    'a_total 3',
+    '# HELP b_total b',
+    '# TYPE b_total counter',
+    'b_total{source="x\\"y\\\\z"} 5',
+    'b_total{source="w"} 6',
+    '',
+  ]);
 });

@@ -6,6 +6,7 @@ import {
   exceptionCursor,
   listExceptions,
 } from '../../store/postgres/exception-queries.ts';
+import type { Page } from '../../store/postgres/paging.ts';
 import type { ApiContext } from '../context.ts';
 import { builder } from './builder.ts';
 import { page } from './connection.ts';
@@ -101,17 +102,15 @@ builder.queryFields((t) => ({
         rule: t.arg.string(),
         subject: t.arg.string(),
       },
-      resolve: (_, args, context) =>
-        page(args, exceptionCursor, (window) =>
-          listExceptions(context.postgres, filterOf(args, context), window),
-        ),
+      resolve: async (_, args, context) => {
+        const filter = filterOf(args, context);
+        const list = (window: Page) => listExceptions(context.postgres, filter, window);
+        return {
+          ...(await page(args, exceptionCursor, list)),
+          count: () => countExceptions(context.postgres, filter),
+        };
+      },
     },
-    {
-      fields: (c) => ({
-        totalCount: c.int({
-          resolve: (_, args, context) => countExceptions(context.postgres, filterOf(args, context)),
-        }),
-      }),
-    },
+    { fields: (c) => ({ totalCount: c.int({ resolve: ({ count }) => count() }) }) },
   ),
 }));

@@ -125,16 +125,13 @@ builder.queryFields((t) => ({
         severities: t.arg({ type: [SeverityEnum] }),
         rule: t.arg.string(),
       },
-      resolve: (_, args, { postgres, scope }) =>
-        page(args, incidentCursor, (window) => listIncidents(postgres, incidentFilter(args, scope), window)),
+      resolve: async (_, args, { postgres, scope }) => {
+        const filter = incidentFilter(args, scope);
+        const found = await page(args, incidentCursor, (window) => listIncidents(postgres, filter, window));
+        return { ...found, count: () => countIncidents(postgres, filter) };
+      },
     },
-    {
-      fields: (c) => ({
-        totalCount: c.int({
-          resolve: (_, args, { postgres, scope }) => countIncidents(postgres, incidentFilter(args, scope)),
-        }),
-      }),
-    },
+    { fields: (c) => ({ totalCount: c.int({ resolve: ({ count }) => count() }) }) },
   ),
 }));
 

@@ -3,7 +3,7 @@ import { ClickHouseError } from '@clickhouse/client';
 import { ClosewatchError, errorCode } from '../../model/errors.ts';
 
 /** Waits between attempts: together longer than a restart of the embedded engine takes. */
-const WAITS_MS = [50, 200, 500, 1000, 2000, 4000];
+const WAITS_MS = [50, 200, 500, 1000, 2000, 4000, 8000];
 /** Failures of a connection, which say nothing about the request. */
 const NETWORK = new Set([
   'ECONNRESET',
@@ -45,7 +45,7 @@ export interface RetryOptions {
   readonly logger: { warn(fields: object, message: string): void } | undefined;
 }
 
-/** The result of `attempt`, tried again (some 8 s in all) while it fails with 'engine.unavailable'. */
+/** The result of `attempt`, tried again (some 16 s in all) while it fails with 'engine.unavailable'. */
 export async function withRetries<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {

@@ -3,9 +3,12 @@ import type { Token } from './lexer.ts';
 
 /**
  * What grants (settings.ts) cannot refuse, since chDB takes itself for a console tool of the user: functions that read
- * files of this machine or open disks elsewhere, and table engines that write to a path of their own choice.
+ * files of this machine, run text as SQL, ask models or open disks elsewhere, and table engines that write to a path of their own choice.
  */
-const FUNCTIONS = new Set(['FILE', 'CATBOOSTEVALUATE']);
+const FUNCTIONS = new Set([
+  ...['FILE', 'EVAL', 'CATBOOSTEVALUATE'],
+  ...['AICLASSIFY', 'AIGENERATE', 'AIEXTRACT', 'AIEMBED', 'AITRANSLATE'],
+]);
 const ENGINES = new Set(
   [
     ...[

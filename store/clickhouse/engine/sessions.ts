@@ -15,10 +15,13 @@ export interface Lease {
 interface Named {
   readonly connection: NativeConnection;
   busy: boolean;
+  /** Told when it is no longer busy. */
+  onFree: (() => void) | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
 const MAX_SESSIONS = 256;
+const TIDY_MS = 300;
 
 /** Named sessions live `session_timeout` seconds behind their last request; all other requests get a fresh one. */
 export class Sessions {
@@ -29,11 +32,12 @@ export class Sessions {
     this.#open = open;
   }
 
-  lease(wanted: EngineRequest['session']): Lease {
+  async lease(wanted: EngineRequest['session']): Promise<Lease> {
     if (!wanted) {
       const connection = this.#open();
       return { connection, named: false, fresh: true, release: async () => connection.close() };
     }
+    await this.#free(this.#named.get(wanted.id));
     let session = this.#named.get(wanted.id);
     if (session?.busy)
       throw new EngineError(373, 'Session is locked by a concurrent client.', 'SESSION_IS_LOCKED');
@@ -47,7 +51,7 @@ export class Sessions {
           'TOO_MANY_SIMULTANEOUS_QUERIES',
         );
       }
-      session = { connection: this.#open(), busy: false, timer: undefined };
+      session = { connection: this.#open(), busy: false, onFree: undefined, timer: undefined };
       this.#named.set(wanted.id, session);
     }
     const held = session;
@@ -60,9 +64,20 @@ export class Sessions {
       release: async (failed) => {
         if (failed) await held.connection.run('SELECT 1 FORMAT Null').catch(() => undefined);
         held.busy = false;
+        held.onFree?.();
         held.timer = setTimeout(() => this.#end(wanted.id), wanted.seconds * 1000).unref();
       },
     };
+  }
+
+  /** Waits a moment for a session whose last answer is out and whose settings are being set back. */
+  async #free(session: Named | undefined): Promise<void> {
+    if (!session?.busy || session.onFree) return;
+    await new Promise<void>((resolve) => {
+      session.onFree = resolve;
+      setTimeout(resolve, TIDY_MS);
+    });
+    session.onFree = undefined;
   }
 
   #end(id: string): void {

@@ -54,6 +54,15 @@ const GRANTS = [
   'SYSTEM MERGES, SYSTEM TTL MERGES, SYSTEM MOVES, SYSTEM VIEWS, SYSTEM DROP CACHE, SYSTEM FLUSH ON *.*',
 ];
 
+/** Settings that name files or addresses, or the language of the query (our reader knows one). No request may set them. */
+const FIXED = [
+  'dialect',
+  'format_schema',
+  'format_template_row',
+  'format_template_resultset',
+  'format_avro_schema_registry_url',
+];
+
 const tag = (name: string, value: number | string) => `  <${name}>${value}</${name}>`;
 
 /** Writes the engine's configuration into the data directory and returns the arguments to open chDB with. */
@@ -65,7 +74,7 @@ export function writeEngineSettings(config: EngineConfig): string[] {
     <max_execution_time>${config.maxExecutionSeconds}</max_execution_time>
     <constraints>
       <max_execution_time><min>0.001</min><max>${config.maxExecutionSeconds}</max></max_execution_time>
-      <dialect><const/></dialect>
+${FIXED.map((name) => `      <${name}><const/></${name}>`).join('\n')}
     </constraints>
   </default></profiles>
   <quotas><default></default></quotas>

@@ -39,12 +39,18 @@ export interface Engine {
 const MIB = 1024 * 1024;
 const START_PATIENCE_MS = 60_000;
 const WATCH_EVERY_MS = 2000;
-const BACK_OFF_MS = [100, 500, 1000, 2000, 5000, 10_000];
+const BACK_OFF_MS = [0, 100, 300, 1000, 3000, 10_000];
 /** An engine that lived so long starts over in the back-off. */
-const SOUND_AFTER_MS = 60_000;
+const SOUND_AFTER_MS = 30_000;
 const SPARE_THREADS = 8;
+/** For chDB's jemalloc: memory that a query gave back goes back to the system within a second, not when it is wanted again. */
+const GIVE_BACK = 'dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true';
 /** Nothing of our own environment: it holds secrets, and a local time zone would be the server's. */
-const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', TZ: 'UTC' };
+const ENVIRONMENT = {
+  PATH: '/usr/local/bin:/usr/bin:/bin',
+  TZ: 'UTC',
+  JE_MALLOC_CONF: GIVE_BACK,
+};
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 /**

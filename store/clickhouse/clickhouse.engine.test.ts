@@ -1,0 +1,247 @@
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { type ClickHouse, connectClickHouse } from './client.ts';
+import { migrate, readMigrations } from './migrate.ts';
+import { defineQuery } from './query.ts';
+import { type TemporaryEngine, temporaryEngine } from './testing/temporary.ts';
+
+/** The one client and the migrations, on the embedded engine. */
+let engine: TemporaryEngine;
+let clickhouse: ClickHouse;
+beforeAll(async () => {
+  engine = await temporaryEngine();
+  clickhouse = connectClickHouse(engine);
+});
+afterAll(async () => {
+  await clickhouse.close();
+  await engine.remove();
+});
+
+const anyRow = z.record(z.string(), z.unknown());
+const ask = (sql: string) => defineQuery({ name: 'test.ask', sql, params: z.object({}), row: anyRow });
+const count = async (table: string) =>
+  Number((await clickhouse.query(ask(`SELECT count() AS c FROM ${table}`), {}))[0]?.c);
+
+describe('migrations', () => {
+  test('run once, and again do nothing', async () => {
+    const all = readMigrations().map(({ version }) => version);
+    expect(await migrate(clickhouse)).toEqual(all);
+    expect(await migrate(clickhouse)).toEqual([]);
+    const tables = await clickhouse.query(
+      ask('SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name'),
+      {},
+    );
+    expect(tables.map(({ name }) => name)).toEqual([
+      'event_keys',
+      'finance_events',
+      'incident_events',
+      'otel_logs',
+      'otel_metrics_exp_histogram',
+      'otel_metrics_gauge',
+      'otel_metrics_histogram',
+      'otel_metrics_sum',
+      'otel_metrics_summary',
+      'otel_traces',
+      'otel_traces_trace_id_ts',
+      'otel_traces_trace_id_ts_mv',
+      'schema_migrations',
+    ]);
+  });
+
+  test('go on after a kill between any two statements', async () => {
+    const other = connectClickHouse({ ...address(), database: 'halfway' });
+    const [first] = readMigrations();
+    const cut = { ...other, database: 'halfway' } as ClickHouse;
+    let left = 4;
+    cut.createDatabase = () => other.createDatabase();
+    cut.query = (...args) => other.query(...args);
+    cut.insertRows = (...args) => other.insertRows(...args);
+    cut.command = async (sql) => {
+      if (left-- === 0) throw new Error('killed');
+      await other.command(sql);
+    };
+    await expect(migrate(cut, [first!])).rejects.toThrow('killed');
+    expect(await migrate(other, [first!])).toEqual([1]);
+    expect(await migrate(other, [first!])).toEqual([]);
+    await other.close();
+  });
+
+  test('a newer database is refused, naming both versions', async () => {
+    const [first] = readMigrations();
+    await expect(migrate(clickhouse, [first!])).rejects.toMatchObject({
+      code: 'schema.newer',
+      message: expect.stringMatching(/version 2.* up to 1/),
+    });
+  });
+
+  test('an edited migration is refused', async () => {
+    const edited = readMigrations().map((migration) => ({ ...migration, checksum: 'other' }));
+    await expect(migrate(clickhouse, edited)).rejects.toThrow(/0001_create_otel_tables\.sql was changed/);
+  });
+
+  const address = () => ({ url: engine.url, username: engine.username, password: engine.password });
+});
+
+describe('queries', () => {
+  test('are typed at both ends; big numbers, decimals and nanoseconds keep every digit', async () => {
+    const wide = defineQuery({
+      name: 'test.wide',
+      sql: `SELECT {n:UInt64} AS n, toDecimal128({d:String}, 18) AS d,
+        toUnixTimestamp64Nano(parseDateTime64BestEffort({t:String}, 9, 'UTC')) AS t, {s:Array(String)} AS s`,
+      params: z.object({ n: z.bigint(), d: z.string(), t: z.string(), s: z.array(z.string()) }),
+      row: z.object({ n: z.coerce.bigint(), d: z.string(), t: z.coerce.bigint(), s: z.array(z.string()) }),
+    });
+    const params = {
+      n: 18446744073709551615n,
+      d: '12345678901234567890.123456789012345678',
+      t: '2026-05-31T17:00:00.123456789Z',
+      s: ["a'b\n"],
+    };
+    expect(await clickhouse.query(wide, params)).toEqual([{ ...params, t: 1780246800123456789n }]);
+  });
+
+  test('a parameter or a row that does not fit is an error that names the query', async () => {
+    const typed = defineQuery({
+      name: 'test.typed',
+      sql: 'SELECT {a:UInt8} AS a',
+      params: z.object({ a: z.number() }),
+      row: z.object({ a: z.string() }),
+    });
+    await expect(clickhouse.query(typed, { a: 'x' } as never)).rejects.toMatchObject({
+      code: 'engine.failed',
+    });
+    await expect(clickhouse.query(typed, { a: 1 })).rejects.toThrow(/test\.typed: a row does not fit/);
+  });
+
+  test('what ClickHouse refuses is engine.failed, what is not there engine.unavailable', async () => {
+    await expect(clickhouse.query(ask('SELECT nope'), {})).rejects.toMatchObject({ code: 'engine.failed' });
+    const nobody = connectClickHouse({ url: 'http://127.0.0.1:1', database: 'x' });
+    const signal = AbortSignal.timeout(200);
+    await expect(nobody.query(ask('SELECT 1'), {}, { signal })).rejects.toMatchObject({ retryable: true });
+    expect(await nobody.ping()).toBe(false);
+    await nobody.close();
+    expect(await clickhouse.ping()).toBe(true);
+  });
+
+  test('a stream gives a million rows one by one, and may be left early', async () => {
+    const numbers = defineQuery({
+      name: 'test.numbers',
+      sql: 'SELECT number AS n FROM numbers({count:UInt64})',
+      params: z.object({ count: z.number() }),
+      row: z.object({ n: z.coerce.number() }),
+    });
+    let next = 0;
+    for await (const { n } of clickhouse.stream(numbers, { count: 1_000_000 })) if (n === next) next++;
+    expect(next).toBe(1_000_000);
+    for await (const { n } of clickhouse.stream(numbers, { count: 100_000_000 })) if (n > 10) break;
+    const running = ask("SELECT count() AS c FROM system.processes WHERE query LIKE '%AS n FROM numbers(%'");
+    await expect.poll(async () => (await clickhouse.query(running, {}))[0]?.c, { timeout: 5000 }).toBe('1');
+  });
+
+  test('a stream whose query fails in the middle fails', async () => {
+    const failing = ask('SELECT throwIf(number = 900000) AS z FROM numbers(1000000)');
+    const read = async () => {
+      for await (const _ of clickhouse.stream(failing, {})) {
+        // All rows, up to the failure.
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'engine.failed' });
+  });
+});
+
+describe('inserts', () => {
+  const span = { Timestamp: '2026-01-01T00:00:00.123456789Z', TraceId: 'a'.repeat(32), SpanName: 'x' };
+
+  test('the same token stores once, in the table and in what its view feeds', async () => {
+    for (const token of ['t1', 't1', 't2']) await clickhouse.insertRows('otel_traces', [span], { token });
+    expect([await count('otel_traces'), await count('otel_traces_trace_id_ts')]).toEqual([2, 2]);
+    const [row] = await clickhouse.query(
+      ask('SELECT toUnixTimestamp64Nano(Timestamp) AS t FROM otel_traces LIMIT 1'),
+      {},
+    );
+    expect(row?.t).toBe('1767225600123456789');
+  });
+
+  test('Native blocks, from bytes and from a stream, each token once', async () => {
+    await clickhouse.command(
+      'CREATE TABLE n (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 100',
+    );
+    const block = Buffer.from([1, 3, 1, 97, 5, ...Buffer.from('UInt8'), 10, 10, 59]);
+    await clickhouse.insertNative('n', ['a'], block, { token: '1' });
+    await clickhouse.insertNative('n', ['a'], block, { token: '1' });
+    await clickhouse.insertNative('n', ['a'], Readable.from([block.subarray(0, 4), block.subarray(4)]), {
+      token: '2',
+    });
+    expect(
+      await clickhouse.query(ask('SELECT groupArray(a) AS a FROM (SELECT a FROM n ORDER BY a)'), {}),
+    ).toEqual([{ a: [10, 10, 10, 10, 59, 59] }]);
+    await expect(
+      clickhouse.insertNative('n', ['a'], Buffer.from('junk'), { token: '3' }),
+    ).rejects.toMatchObject({
+      code: 'engine.failed',
+    });
+    await expect(clickhouse.insertNative('n; DROP TABLE n', ['a'], block, { token: '4' })).rejects.toThrow(
+      /not a name/,
+    );
+  });
+
+  test('finance events keep their amounts, times and keys', async () => {
+    const event = {
+      Batch: '7',
+      EventId: 'e1',
+      Source: 's',
+      Type: 'bill.posted',
+      Version: 1,
+      Time: '2026-05-31T17:00:00.000000001Z',
+      ReceivedAt: '2026-05-31T17:00:01.5Z',
+      Company: 'acme',
+      Subject: 'bill:1',
+      AmountText: '100.10',
+      Amount: '100.10',
+      Currency: 'EUR',
+      KeyTypes: ['docno'],
+      KeyValues: ['BILL/1'],
+      JoinKeys: ['docno:acme:BILL/1'],
+      Attributes: { a: 'b' },
+      Data: '{}',
+    };
+    for (let i = 0; i < 2; i++) await clickhouse.insertRows('finance_events', [event], { token: 'inbox:7' });
+    const [row, ...more] = await clickhouse.query(
+      ask('SELECT *, toUnixTimestamp64Nano(Time) AS ns FROM finance_events'),
+      {},
+    );
+    expect(more).toEqual([]);
+    expect(row).toMatchObject({
+      Batch: '7',
+      Amount: '100.1',
+      AmountText: '100.10',
+      CompanyAmount: null,
+      ns: '1780246800000000001',
+      JoinKeys: ['docno:acme:BILL/1'],
+      Attributes: { a: 'b' },
+    });
+  });
+
+  test('old names of the logs schema can be read', async () => {
+    await clickhouse.insertRows(
+      'otel_logs',
+      [
+        {
+          Timestamp: '2026-01-01T00:00:00Z',
+          Body: 'Tax engine answers 503',
+          ResourceAttributes: { 'k8s.pod.name': 'p' },
+        },
+      ],
+      { token: 'l' },
+    );
+    expect(
+      await clickhouse.query(
+        ask(
+          "SELECT TimestampTime, `__otel_materialized_k8s.pod.name` AS pod FROM otel_logs WHERE hasToken(lower(Body), '503')",
+        ),
+        {},
+      ),
+    ).toEqual([{ TimestampTime: '2026-01-01 00:00:00', pod: 'p' }]);
+  });
+});

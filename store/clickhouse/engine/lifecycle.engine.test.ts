@@ -1,0 +1,234 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { type ClickHouse, connectClickHouse } from '../client.ts';
+import { defineQuery } from '../query.ts';
+import { post } from '../testing/http.ts';
+import { temporaryEngine } from '../testing/temporary.ts';
+import { startEngine } from './supervisor.ts';
+
+/** How the engine's process begins, ends and begins again. */
+const folders: string[] = [];
+const temporary = () => {
+  const folder = mkdtempSync(join(tmpdir(), 'closewatch-engine-'));
+  folders.push(folder);
+  return folder;
+};
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const count = defineQuery({
+  name: 'test.count',
+  sql: 'SELECT count() AS rows, uniqExact(batch) AS batches FROM {table:Identifier}',
+  params: z.object({ table: z.string() }),
+  row: z.object({ rows: z.coerce.number(), batches: z.coerce.number() }),
+});
+
+test('reopens its data on the same folder with another port and password', async () => {
+  const dataDir = temporary();
+  const first = await startEngine({ dataDir });
+  await post(first, {}, 'CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a');
+  await post(first, {}, 'INSERT INTO t VALUES (1), (2)');
+  await first.stop();
+  const second = await startEngine({ dataDir });
+  expect(second.password).not.toBe(first.password);
+  expect((await post(second, {}, 'SELECT sum(a) FROM t')).text).toBe('3\n');
+  expect((await post(second, {}, "SELECT engine FROM system.databases WHERE name = 'closewatch'")).text).toBe(
+    'Atomic\n',
+  );
+  await second.stop();
+});
+
+test('a second engine on a folder in use says so and hurts nothing', async () => {
+  const engine = await temporaryEngine();
+  await post(engine, {}, 'CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a');
+  await expect(startEngine({ dataDir: engine.dataDir })).rejects.toMatchObject({
+    code: 'data-dir.locked',
+    message: expect.stringContaining(String(engine.pid)),
+  });
+  expect((await post(engine, {}, 'INSERT INTO t VALUES (1)')).text).toBe('');
+  expect((await post(engine, {}, 'SELECT count() FROM t')).text).toBe('1\n');
+  await engine.remove();
+});
+
+test('is started again when it is killed, at the same address, and clients with retries do not notice', async () => {
+  const engine = await temporaryEngine();
+  const clickhouse = connectClickHouse(engine);
+  const ends: unknown[] = [];
+  engine.onExit((end) => ends.push(end));
+  await clickhouse.command('CREATE TABLE t (batch UInt64) ENGINE = MergeTree ORDER BY batch');
+  const { pid, url, password } = engine;
+  process.kill(pid!, 'SIGKILL');
+  await clickhouse.insertRows('t', [{ batch: 1 }], { token: 'a' });
+  expect(await clickhouse.query(count, { table: 't' })).toEqual([{ rows: 1, batches: 1 }]);
+  expect(engine).toMatchObject({ url, password, restarts: 1 });
+  expect(engine.pid).not.toBe(pid);
+  expect(ends).toEqual([{ code: null, signal: 'SIGKILL' }]);
+  await clickhouse.close();
+  await engine.remove();
+});
+
+test('is restarted above its memory limit', async () => {
+  const engine = await temporaryEngine({ hardMemoryBytes: 1 });
+  const { pid } = engine;
+  await expect.poll(() => engine.restarts, { timeout: 30_000, interval: 200 }).toBeGreaterThan(0);
+  expect(engine.pid).not.toBe(pid);
+  await engine.remove();
+});
+
+test('stop lets a running insert end, refuses new ones, and ends with code 0', async () => {
+  const engine = await temporaryEngine();
+  await post(engine, {}, 'CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a');
+  const child = engine.pid!;
+  const slow = post(
+    engine,
+    { max_block_size: '1' },
+    'INSERT INTO t SELECT sleepEachRow(0.1) + number FROM numbers(12)',
+  );
+  await sleep(300);
+  process.kill(child, 'SIGTERM');
+  await sleep(200);
+  await expect(post(engine, {}, 'INSERT INTO t VALUES (100)')).rejects.toThrow();
+  expect((await slow).text).toBe('');
+  const end = await new Promise((resolve) => engine.onExit(resolve));
+  expect(end).toEqual({ code: 0, signal: null });
+  await expect.poll(() => engine.restarts, { timeout: 20_000 }).toBe(1);
+  expect((await post(engine, {}, 'SELECT count() FROM t')).text).toBe('12\n');
+  await engine.remove();
+});
+
+test('what will not end is killed when the drain is over', async () => {
+  const engine = await temporaryEngine({ drainMs: 300 });
+  const endless = post(engine, { max_block_size: '1' }, 'SELECT sleepEachRow(0.1) FROM numbers(10000)').catch(
+    () => 'cut',
+  );
+  await sleep(300);
+  const since = Date.now();
+  await engine.remove();
+  expect(Date.now() - since).toBeLessThan(6000);
+  await endless;
+});
+
+describe('with a parent of its own', () => {
+  const SCRIPT = `
+    import { startEngine } from ${JSON.stringify(new URL('./supervisor.ts', import.meta.url).href)};
+    const engine = await startEngine({ dataDir: process.argv[2] });
+    console.log(JSON.stringify({ pid: engine.pid, url: engine.url, username: engine.username, password: engine.password }));
+  `;
+  const parents: ChildProcess[] = [];
+  afterAll(() => {
+    for (const parent of parents) parent.kill('SIGKILL');
+  });
+
+  test('it ends when its parent is killed, also in the middle of a query, and the folder is free at once', async () => {
+    const dataDir = temporary();
+    const script = join(temporary(), 'parent.ts');
+    writeFileSync(script, SCRIPT);
+    const parent = spawn(process.execPath, [script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+    parents.push(parent);
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const child = JSON.parse(line.toString()) as {
+      pid: number;
+      url: string;
+      username: string;
+      password: string;
+    };
+    expect(isAlive(child.pid)).toBe(true);
+    void post(child, { max_block_size: '1' }, 'SELECT sleepEachRow(0.1) FROM numbers(10000)').catch(
+      () => undefined,
+    );
+    await sleep(300);
+    parent.kill('SIGKILL');
+    await expect.poll(() => isAlive(child.pid), { timeout: 10_000 }).toBe(false);
+    const next = await startEngine({ dataDir });
+    expect((await post(next, {}, 'SELECT 1')).text).toBe('1\n');
+    await next.stop();
+  });
+});
+
+describe('kill -9 during inserts', () => {
+  const ROWS = 500;
+  /** Native: one column `batch UInt64` with ROWS times the number. */
+  const block = (batch: number): Buffer => {
+    const rows = new BigUint64Array(ROWS).fill(BigInt(batch));
+    const head = [1, (ROWS & 127) | 128, ROWS >> 7, 5, ...Buffer.from('batch'), 6, ...Buffer.from('UInt64')];
+    return Buffer.concat([Buffer.from(head), Buffer.from(rows.buffer)]);
+  };
+  const perBatch = defineQuery({
+    name: 'test.per-batch',
+    sql: 'SELECT batch, count() AS rows FROM {table:Identifier} GROUP BY batch HAVING rows != 500',
+    params: z.object({ table: z.string() }),
+    row: z.object({ batch: z.string(), rows: z.string() }),
+  });
+
+  /** As a sender does: again, with the same token, as long as the engine is away. */
+  async function untilStored(insert: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await insert();
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'engine.unavailable') throw error;
+      }
+    }
+  }
+
+  async function insertUntil(clickhouse: ClickHouse, from: number, stop: () => boolean, acked: number[]) {
+    for (let batch = from; !stop(); batch += 3) {
+      await untilStored(() =>
+        clickhouse.insertNative('base', ['batch'], block(batch), { token: `batch:${batch}` }),
+      );
+      acked.push(batch);
+    }
+  }
+
+  test('nothing acknowledged is lost, each batch is there once, the view holds what its table holds', async () => {
+    const engine = await temporaryEngine();
+    const clickhouse = connectClickHouse(engine);
+    const window = 'SETTINGS non_replicated_deduplication_window = 10000';
+    await clickhouse.command(`CREATE TABLE base (batch UInt64) ENGINE = MergeTree ORDER BY batch ${window}`);
+    await clickhouse.command(
+      `CREATE TABLE derived (batch UInt64) ENGINE = MergeTree ORDER BY batch ${window}`,
+    );
+    await clickhouse.command('CREATE MATERIALIZED VIEW derived_mv TO derived AS SELECT batch FROM base');
+    const acked: number[] = [];
+    let done = false;
+    const writers = [0, 1, 2].map((from) => insertUntil(clickhouse, from, () => done, acked));
+    for (let cycle = 0; cycle < 5; cycle++) {
+      await sleep(300 + cycle * 70);
+      const before = engine.restarts;
+      if (engine.pid) process.kill(engine.pid, 'SIGKILL');
+      await expect.poll(() => engine.restarts, { timeout: 30_000 }).toBeGreaterThan(before);
+    }
+    await sleep(300);
+    done = true;
+    await Promise.all(writers);
+    expect(acked.length).toBeGreaterThan(20);
+    const expected = [{ rows: acked.length * ROWS, batches: acked.length }];
+    expect(await clickhouse.query(perBatch, { table: 'base' })).toEqual([]);
+    expect(await clickhouse.query(count, { table: 'base' })).toEqual(expected);
+    expect(await clickhouse.query(count, { table: 'derived' })).toEqual(expected);
+    const shm = readdirSync('/dev/shm').filter((name) => name.startsWith('closewatch-'));
+    const left = shm
+      .flatMap((name) => readdirSync(`/dev/shm/${name}`))
+      .filter((name) => name.startsWith('body-'));
+    expect(left).toEqual([]);
+    await clickhouse.close();
+    await engine.remove();
+    expect(existsSync(engine.dataDir)).toBe(false);
+  });
+});

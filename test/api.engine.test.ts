@@ -1,0 +1,451 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nanosOf } from '../model/time.ts';
+import { ADMIN, type ApiHouse, apiHouse, TOKEN_OF_ACME } from './api-house.ts';
+import { hash, seedLandscape, TRACE_A, TRACE_B } from './seed.ts';
+
+let house: ApiHouse;
+const now = nanosOf(new Date());
+
+beforeAll(async () => {
+  house = await apiHouse({ maxBodyBytes: 1_048_576 });
+  await seedLandscape(house.postgres, house.clickhouse, now);
+});
+afterAll(() => house?.close());
+
+const post = (body: BodyInit, headers: Record<string, string> = {}) =>
+  fetch(`${house.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${ADMIN}`, ...headers },
+    body,
+    redirect: 'manual',
+  });
+const codeOf = async (response: Response) =>
+  ((await response.json()) as { errors: { extensions: { code: string } }[] }).errors[0]?.extensions.code;
+
+describe('what a screen shows', () => {
+  test('an incident with its exceptions, assessment and changes', async () => {
+    const { data, errors } = await house.graphql(`{ incident(id: "inc-1") {
+      number title severity state causeKind sums { amount currency } rules
+      exceptions(first: 2) { edges { node { subject amount currency dueAt why events { id time } } } pageInfo { hasNextPage } }
+      assessment { author category confidence claims { text evidence } evidence { number kind facts { key value } }
+        proposedActions { kind title tier } }
+      changes { change state }
+    } }`);
+    expect(errors).toBeUndefined();
+    expect(data.incident).toMatchObject({
+      severity: 'high',
+      state: 'open',
+      causeKind: 'interface_error',
+      sums: [{ amount: '37351.50', currency: 'EUR' }],
+      rules: ['MP-02'],
+      assessment: {
+        category: 'tax_engine',
+        proposedActions: [{ kind: 'reprocess-events', tier: 'operator' }],
+      },
+      changes: [{ change: 'opened' }, { change: 'updated' }],
+    });
+    expect(data.incident.exceptions.edges).toHaveLength(2);
+    expect(data.incident.exceptions.pageInfo.hasNextPage).toBe(true);
+  });
+
+  test('the case of a key: its documents, and one timeline of events and spans', async () => {
+    const { data, errors } = await house.graphql(`{ case(key: "docno:acme:BILL/2026/05/0012") {
+      documents { subject hop kind exceptions { rule } }
+      timeline { kind at event { id } span { spanId } }
+      traceIds truncated
+    } }`);
+    expect(errors).toBeUndefined();
+    expect(data.case.documents).toMatchObject([
+      { subject: 'account.move/1', hop: 0, kind: 'bill', exceptions: [{ rule: 'MP-02' }] },
+      { subject: 'purchase.order/7', hop: 1, kind: 'purchaseorder' },
+    ]);
+    const order = data.case.timeline.map(
+      (entry: { event?: { id: string }; span?: { spanId: string } }) => entry.event?.id ?? entry.span?.spanId,
+    );
+    expect(order).toEqual(['po-1', '1111111111111111', 'received-1', '2222222222222222', 'drafted-1']);
+    expect(data.case).toMatchObject({ traceIds: [TRACE_A], truncated: false });
+  });
+
+  test('the same case by document, and nothing for an unknown key', async () => {
+    const { data } = await house.graphql(`{
+      caseOf(company: "acme", source: "/odoo/prod/1", subject: "account.move/1") { documents { subject } }
+      none: case(key: "docno:acme:NONE") { key }
+    }`);
+    expect(data.caseOf.documents).toHaveLength(2);
+    expect(data.none).toBeNull();
+    const wrong = await house.graphql('{ case(key: "nonsense") { key } }');
+    expect(wrong.errors?.[0]?.extensions?.code).toBe('request.malformed');
+  });
+
+  test('a trace, exact to the nanosecond', async () => {
+    const { data } = await house.graphql(`{ trace(id: "${TRACE_A}") {
+      durationNs services errorCount events { id }
+      spans { spanId parentSpanId startNs startedAt durationNs statusCode statusMessage
+        resourceAttributes { key value } attributes { key value } events { at name } links { spanId } }
+    } }`);
+    const start = now - 600n * 60_000_000_000n + 7n;
+    expect(data.trace).toMatchObject({
+      services: ['ocr-capture', 'tax-engine'],
+      errorCount: 1,
+      events: [{ id: 'received-1' }],
+    });
+    expect(data.trace.spans[0]).toMatchObject({
+      spanId: '1111111111111111',
+      parentSpanId: null,
+      startNs: `${start}`,
+      durationNs: '1234567891',
+      attributes: [{ key: 'http.status_code', value: '503' }],
+    });
+    expect(data.trace.spans[1].events).toMatchObject([{ name: 'exception' }]);
+  });
+
+  test('events by filter, paged without gap or repeat', async () => {
+    const seen: string[] = [];
+    let after: string | null = null;
+    do {
+      const {
+        data,
+      }: {
+        data: {
+          events: {
+            edges: { node: { id: string } }[];
+            pageInfo: { endCursor: string; hasNextPage: boolean };
+          };
+        };
+      } = await house.graphql(
+        `query ($after: String) { events(first: 1, after: $after, types: ["bill.*"]) {
+            edges { node { id } } pageInfo { endCursor hasNextPage } } }`,
+        { after },
+      );
+      seen.push(...data.events.edges.map((edge) => edge.node.id));
+      after = data.events.pageInfo.hasNextPage ? data.events.pageInfo.endCursor : null;
+    } while (after);
+    expect(seen).toEqual(['received-2', 'drafted-1', 'received-1']);
+    const { data } = await house.graphql(
+      '{ event(source: "/odoo/prod/1", id: "received-1") { amount keys { text } } }',
+    );
+    expect(data.event).toEqual({
+      amount: '12450.50',
+      keys: [{ text: 'docno:acme:BILL/2026/05/0012' }, { text: 'po:acme:P00042' }],
+    });
+  });
+
+  test('exceptions and incidents by filter, paged without gap or repeat', async () => {
+    const seen: string[] = [];
+    let after: string | null = null;
+    do {
+      const {
+        data,
+      }: {
+        data: {
+          exceptions: {
+            totalCount: number;
+            edges: { node: { id: string } }[];
+            pageInfo: { endCursor: string; hasNextPage: boolean };
+          };
+        };
+      } = await house.graphql(
+        `query ($after: String) { exceptions(company: "acme", states: [open], first: 2, after: $after) {
+            totalCount edges { node { id } } pageInfo { endCursor hasNextPage } } }`,
+        { after },
+      );
+      expect(data.exceptions.totalCount).toBe(4);
+      seen.push(...data.exceptions.edges.map((edge) => edge.node.id));
+      after = data.exceptions.pageInfo.hasNextPage ? data.exceptions.pageInfo.endCursor : null;
+    } while (after);
+    expect(seen.toSorted()).toEqual(['1', '11', '12', '21'].map(hash).toSorted());
+    const { data } = await house.graphql(
+      '{ incidents(severities: [high, critical], rule: "MP-02") { totalCount edges { node { id } } } }',
+    );
+    expect(data.incidents).toEqual({
+      totalCount: 2,
+      edges: [{ node: { id: 'inc-3' } }, { node: { id: 'inc-1' } }],
+    });
+  });
+
+  test('close readiness: gates, money by severity, freshness', async () => {
+    const period = new Date().toISOString().slice(0, 7);
+    const { data, errors } = await house.graphql(`{ readiness(company: "acme", period: "${period}") {
+      verdict confidence materialityKnown gates { id state detail }
+      openBySeverity { severity count blockers sums { amount currency } }
+      sources { source fresh kind watermark }
+    } }`);
+    expect(errors).toBeUndefined();
+    expect(data.readiness).toMatchObject({ verdict: 'not_ready', confidence: 0.8, materialityKnown: false });
+    const states = Object.fromEntries(
+      data.readiness.gates.map((g: { id: string; state: string }) => [g.id, g.state]),
+    );
+    expect(states).toEqual({
+      'critical-exception': 'passed',
+      'blocking-exceptions': 'blocked',
+      undecided: 'passed',
+      'stale-source': 'blocked',
+      'dead-letters': 'passed',
+    });
+    expect(data.readiness.openBySeverity[1]).toEqual({
+      severity: 'high',
+      count: 3,
+      blockers: 3,
+      sums: [{ amount: '37351.5', currency: 'EUR' }],
+    });
+    expect(data.readiness.sources).toMatchObject([
+      { source: '/bank/feed', fresh: false, kind: 'declared' },
+      { source: '/odoo/prod/1', fresh: true, kind: 'assumed' },
+    ]);
+    const wrong = await house.graphql('{ readiness(company: "acme", period: "May") { verdict } }');
+    expect(wrong.errors?.[0]?.extensions?.code).toBe('request.malformed');
+  });
+
+  test('acknowledging needs an open incident, and is recorded', async () => {
+    const mutation =
+      'mutation { acknowledgeIncident(id: "inc-1", comment: "mine") { state acknowledgedBy changes { change comment } } }';
+    const first = await house.graphql(mutation, {}, TOKEN_OF_ACME);
+    expect(first.data.acknowledgeIncident).toMatchObject({ state: 'acknowledged', acknowledgedBy: 'ines' });
+    expect(first.data.acknowledgeIncident.changes.at(-1)).toEqual({
+      change: 'acknowledged',
+      comment: 'mine',
+    });
+    expect((await house.graphql(mutation)).errors?.[0]?.extensions?.code).toBe('state.conflict');
+    const unknown = await house.graphql('mutation { acknowledgeIncident(id: "no") { id } }');
+    expect(unknown.errors?.[0]?.extensions?.code).toBe('not-found');
+  });
+});
+
+describe('one who may read acme sees nothing of beta', () => {
+  test.each([
+    ['incident(id: "inc-3") { id }', null],
+    ['incident(number: 3) { id }', null],
+    [`exception(id: "${hash('2')}") { id }`, null],
+    ['event(source: "/odoo/prod/1", id: "received-2") { id }', null],
+    [`trace(id: "${TRACE_B}") { id }`, null],
+    ['case(key: "docno:beta:BILL/9") { key }', null],
+    [`case(key: "trace:${TRACE_B}") { key }`, null],
+    ['caseOf(company: "beta", source: "/odoo/prod/1", subject: "account.move/2") { key }', null],
+  ])('%s', async (field, expected) => {
+    const query = `{ answer: ${field} }`;
+    expect((await house.graphql(query)).data.answer).not.toBeNull();
+    const { data, errors } = await house.graphql(query, {}, TOKEN_OF_ACME);
+    expect(errors).toBeUndefined();
+    expect(data.answer).toEqual(expected);
+  });
+
+  test('nor in any list', async () => {
+    const query = `{
+      incidents { totalCount edges { node { id company } } }
+      exceptions { totalCount edges { node { company } } }
+      events { edges { node { company } } }
+      messages { edges { node { id text incident { id } } } }
+      sources { company } companies { key } viewer { companies }
+      beta: incidents(company: "beta") { edges { node { id } } }
+      betaSources: sources(company: "beta") { source }
+      betaEvents: events(company: "beta") { edges { node { id } } }
+    }`;
+    expect(JSON.stringify((await house.graphql(query)).data)).toContain('beta');
+    const { data, errors } = await house.graphql(query, {}, TOKEN_OF_ACME);
+    expect(errors).toBeUndefined();
+    expect(data.incidents.totalCount).toBe(2);
+    expect(data.exceptions.totalCount).toBe(4);
+    expect(data.messages.edges).toHaveLength(1);
+    const { beta, betaSources, betaEvents, ...rest } = data;
+    expect([beta.edges, betaSources, betaEvents.edges]).toEqual([[], [], []]);
+    expect(JSON.stringify(rest)).not.toMatch(/beta|bank feed has sent/);
+  });
+
+  test('nor by readiness or acknowledgement', async () => {
+    const readiness = await house.graphql(
+      '{ readiness(company: "beta", period: "2026-05") { verdict } }',
+      {},
+      TOKEN_OF_ACME,
+    );
+    expect(readiness.errors?.[0]?.extensions?.code).toBe('not-found');
+    const act = await house.graphql(
+      'mutation { acknowledgeIncident(id: "inc-3") { id } }',
+      {},
+      TOKEN_OF_ACME,
+    );
+    expect(act.errors?.[0]?.extensions?.code).toBe('not-found');
+  });
+});
+
+describe('nothing is anonymous', () => {
+  test.each([
+    ['no token', {}, 'auth.missing'],
+    ['a wrong token', { authorization: 'Bearer wrong' }, 'auth.invalid'],
+    ['another scheme', { authorization: 'Basic eDp5' }, 'auth.invalid'],
+    ['a forged session', { cookie: 'closewatch_session=a.b.c', 'closewatch-request': '1' }, 'auth.missing'],
+  ])('%s', async (_, headers, code) => {
+    for (const path of ['/graphql', '/metrics']) {
+      const response = await fetch(house.url + path, { headers: headers as Record<string, string> });
+      expect([response.status, await codeOf(response)]).toEqual([401, code]);
+    }
+  });
+
+  test('probes say whether it lives and is ready; metrics need the token', async () => {
+    expect((await fetch(`${house.url}/healthz`)).status).toBe(200);
+    expect(await (await fetch(`${house.url}/readyz`)).json()).toEqual({
+      ready: true,
+      checks: { postgres: true, clickhouse: true },
+    });
+    const metrics = await fetch(`${house.url}/metrics`, { headers: { authorization: `Bearer ${ADMIN}` } });
+    expect(await metrics.text()).toContain('closewatch_test_total 1');
+  });
+
+  test('a sign-in link works once and gives a session for our own page only', async () => {
+    const link = `${house.url}/signin?token=${house.signIn.issue()}`;
+    const opened = await fetch(link, { redirect: 'manual' });
+    expect([opened.status, opened.headers.get('location')]).toEqual([303, '/']);
+    const set = opened.headers.get('set-cookie') ?? '';
+    expect(set).toMatch(/^closewatch_session=.+; Path=\/; HttpOnly; SameSite=Strict; Max-Age=28800$/);
+    const again = await fetch(link, { redirect: 'manual' });
+    expect([again.headers.get('location'), again.headers.get('set-cookie')]).toEqual([
+      '/#/signin?refused',
+      null,
+    ]);
+
+    const cookie = set.split(';')[0] ?? '';
+    const ask = (headers: Record<string, string>) =>
+      fetch(`${house.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', cookie, ...headers },
+        body: '{"query":"{ viewer { id } }"}',
+      });
+    expect((await ask({ 'closewatch-request': '1' })).status).toBe(200);
+    for (const headers of [
+      {},
+      { 'closewatch-request': '1', origin: 'https://evil.example' },
+      { 'closewatch-request': '1', 'sec-fetch-site': 'cross-site' },
+    ]) {
+      const refused = await ask(headers as Record<string, string>);
+      expect([refused.status, await codeOf(refused)]).toEqual([403, 'auth.forbidden']);
+    }
+  });
+
+  test('a session ends with its principal', async () => {
+    const { db } = house.postgres;
+    await db
+      .insertInto('principals')
+      .values({ id: 'ines', kind: 'human', name: 'Ines', roles: ['finance'], companies: ['acme'] })
+      .execute();
+    const token = house.signIn.issue({
+      kind: 'human',
+      id: 'ines',
+      name: 'Ines',
+      roles: ['admin'],
+      companies: ['*'],
+    });
+    const opened = await fetch(`${house.url}/signin?token=${token}`, { redirect: 'manual' });
+    const cookie = (opened.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+    const ask = async () => {
+      const headers = { 'content-type': 'application/json', cookie, 'closewatch-request': '1' };
+      const response = await fetch(`${house.url}/graphql`, {
+        method: 'POST',
+        headers,
+        body: '{"query":"{ viewer { companies roles } }"}',
+      });
+      return { status: response.status, body: (await response.json()) as { data?: unknown } };
+    };
+    expect((await ask()).body.data).toEqual({ viewer: { companies: ['acme'], roles: ['finance'] } });
+    await db.updateTable('principals').set({ disabled_at: new Date() }).where('id', '=', 'ines').execute();
+    expect((await ask()).status).toBe(401);
+  });
+});
+
+describe('limits', () => {
+  test('of the body', async () => {
+    const response = await post(
+      JSON.stringify({ query: '{ viewer { id } }', variables: { x: 'x'.repeat(1_100_000) } }),
+    );
+    expect(response.status).toBe(413);
+  });
+
+  test.each([
+    ['depth', `{ incidents { edges { node { ${'recurrenceOf { '.repeat(14)} id ${'} '.repeat(14)} } } } }`],
+    ['aliases', `{ ${Array.from({ length: 31 }, (_, n) => `a${n}: viewer { id }`).join(' ')} }`],
+    [
+      'cost',
+      '{ incidents(first: 200) { edges { node { exceptions(first: 200) { edges { node { id rule } } } } } } }',
+    ],
+    [
+      'cost by a variable',
+      'query ($n: Int) { incidents(first: $n) { edges { node { exceptions(first: $n) { edges { node { id rule } } } } } } }',
+    ],
+    [
+      'cost by fragments',
+      `{ incidents(first: 200) { edges { node { ...A } } } } fragment A on Incident { exceptions(first: 200) { edges { node { ...B } } } } fragment B on Exception { id rule why }`,
+    ],
+  ])('of %s', async (_, query) => {
+    const { data, errors } = await house.graphql(query);
+    expect(data ?? null).toBeNull();
+    expect(errors?.[0]?.extensions?.code).toBe('request.too-complex');
+  });
+
+  test('of tokens, of pages and of cursors', async () => {
+    const long = await house.graphql(`{ ${'viewer { id } '.repeat(1_100)} }`);
+    expect(long.errors?.[0]?.message).toMatch(/tokens/);
+    for (const args of ['first: 201', 'first: 0', 'last: 5', 'after: "bm9uc2Vuc2U"']) {
+      const { errors } = await house.graphql(`{ incidents(${args}) { edges { cursor } } }`);
+      expect(errors?.[0]?.extensions?.code).toBe('request.malformed');
+    }
+  });
+
+  test('several operations in one request are not taken', async () => {
+    expect((await post('[{"query":"{ viewer { id } }"},{"query":"{ viewer { id } }"}]')).status).toBe(400);
+  });
+
+  test('a mutation is not taken by GET', async () => {
+    const url = `${house.url}/graphql?query=${encodeURIComponent('mutation { acknowledgeIncident(id: "inc-2") { id } }')}`;
+    const response = await fetch(url, { headers: { authorization: `Bearer ${ADMIN}` } });
+    expect(response.status).toBe(405);
+  });
+});
+
+test('what is unexpected is logged under an id and not shown', async () => {
+  await house.postgres.db
+    .insertInto('assessments')
+    .values({
+      id: 'as-bad',
+      incident: 'inc-3',
+      version: 1,
+      author: 'rules',
+      category: 'unknown',
+      severity: 'low',
+      summary: '',
+      probable_cause: '',
+      next_step: '',
+      confidence: 0,
+      evidence_hash: '',
+      claims: '{"secret":"xyzzy"}',
+    })
+    .execute();
+  const { data, errors } = await house.graphql(
+    '{ incident(id: "inc-3") { title assessment { claims { text } } } }',
+  );
+  expect(data.incident).toMatchObject({ assessment: null });
+  const [error] = errors ?? [];
+  expect(error?.extensions?.code).toBe('internal');
+  expect(JSON.stringify(errors)).not.toMatch(/xyzzy|zod|invalid/i);
+  expect(house.logger.lines.some((line) => line.includes(`${error?.extensions?.errorId}`))).toBe(true);
+});
+
+test('every answer carries the security headers', async () => {
+  for (const path of ['/', '/graphql', '/healthz', '/nothing']) {
+    const { headers } = await fetch(house.url + path);
+    expect(headers.get('content-security-policy')).toContain("script-src 'self'");
+    expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+    expect(headers.get('content-security-policy')).not.toContain('unsafe');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.get('access-control-allow-origin')).toBeNull();
+  }
+});
+
+test('the page and its files come with an ETag; what is not there is 404', async () => {
+  const page = await fetch(house.url);
+  const etag = page.headers.get('etag') ?? '';
+  expect((await fetch(house.url, { headers: { 'if-none-match': etag } })).status).toBe(304);
+  expect(await fetch(`${house.url}/vendor/preact-hooks.js`).then((r) => r.text())).toMatch(
+    /from"\/vendor\/preact.js"/,
+  );
+  for (const path of ['/app/../server.ts', '/app/%2e%2e/server.ts', '/package.json', '/app/x.ts'])
+    expect((await fetch(house.url + path)).status).toBe(404);
+});
