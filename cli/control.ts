@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import type { ReadableStream as WebStream } from 'node:stream/web';
 import { ClosewatchError, type ErrorCode, errorCode, type Problem } from '../model/errors.ts';
 import type { AnyTask } from './task.ts';
 
@@ -81,7 +82,7 @@ export async function askControl<Result>(
       `the running process refused the task ${task}: HTTP ${response.status}`,
     );
   }
-  for await (const line of createInterface({ input: Readable.fromWeb(response.body) })) {
+  for await (const line of createInterface({ input: Readable.fromWeb(response.body as WebStream) })) {
     const message = JSON.parse(line) as Line;
     if ('progress' in message) onProgress(message.progress);
     else if ('result' in message) return message.result as Result;

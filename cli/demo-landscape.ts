@@ -1,7 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { Company } from '../model/company.ts';
 import { ClosewatchError } from '../model/errors.ts';
@@ -52,24 +51,6 @@ export async function collectorOf(postgres: Postgres, url: string): Promise<Coll
     createdBy: 'demo',
   });
   return { url, tokens, tracesToken: traces.token };
-}
-
-const POLL_MS = 100;
-
-/** Resolves when ClickHouse holds every accepted event: detection sees what is stored. Throws after `timeoutMs`. */
-export async function whenStored({ db }: Postgres, timeoutMs = 120_000): Promise<void> {
-  for (const deadline = Date.now() + timeoutMs; ; await sleep(POLL_MS)) {
-    const waiting = await db
-      .selectFrom('batches')
-      .select('batch')
-      .where('state', '=', 'pending')
-      .limit(1)
-      .execute();
-    if (waiting.length === 0) return;
-    if (Date.now() > deadline) {
-      throw new ClosewatchError('store.unavailable', 'accepted events did not reach ClickHouse in time');
-    }
-  }
 }
 
 /** The exceptions that stand open now, or cannot be judged, and the number of incidents. */

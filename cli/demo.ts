@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defineCommand } from 'citty';
-import { Presets, SingleBar } from 'cli-progress';
 import { nanosOf } from '../model/time.ts';
 import { heartbeats } from '../simulator/events.ts';
 import { countSpans } from '../simulator/otlp.ts';
@@ -9,9 +8,12 @@ import { type Collector, sendEvents, sendTraces } from '../simulator/send.ts';
 import { type Simulation, simulate } from '../simulator/simulate.ts';
 import { createTrickle } from '../simulator/trickle.ts';
 import { readConfig } from './config.ts';
-import { collectorOf, demoFolder, findingsOf, whenStored, writeFlows } from './demo-landscape.ts';
+import { collectorOf, demoFolder, findingsOf, writeFlows } from './demo-landscape.ts';
 import { EXIT, exitCodeOf, jsonFlag } from './flags.ts';
-import { type Running, startUp } from './up.ts';
+import { createLogger } from './logger.ts';
+import { createBar } from './progress.ts';
+import { type Running, startUp } from './start-up.ts';
+import { untilSignal } from './up.ts';
 
 interface Outcome extends Score {
   readonly byRule: Record<string, Score>;
@@ -26,8 +28,6 @@ const FOREIGN = /^(CLICKHOUSE_|DATABASE_URL|REDIS_URL|SLACK_|CLOSEWATCH_(CONFIG|
 const ownEnvironment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOREIGN.test(name)));
 
-/** Scheduled passes stay out of the way while the past is loaded; the demo asks for its own. */
-const SELDOM_SECONDS = 3600;
 const TICK_MS = 2000;
 const TICKS_A_PASS = 5;
 
@@ -65,7 +65,6 @@ export default defineCommand({
       const config = readConfig(ownEnvironment(), {
         dataDir: folder.path,
         flowsDir: writeFlows(folder.path, past.companies),
-        detectEverySeconds: SELDOM_SECONDS,
         groupWaitSeconds: 0,
         apiPort: args.port ?? free,
         collectorPort: args['collector-port'] ?? free,
@@ -74,13 +73,17 @@ export default defineCommand({
       let running: Running | undefined;
       try {
         note('starting the engines');
-        running = await startUp(config);
-        const collector = await collectorOf(running.postgres, running.collectorUrl);
+        running = await startUp(config, createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel), {
+          schedule: false,
+        });
+        const collector = await collectorOf(running.stores.postgres, running.collectorUrl);
         const outcome = await playPast(running, collector, past, started);
         if (args.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
         else process.stdout.write(report(outcome));
         if (args.once) return outcome.missed + outcome.wrong === 0 ? EXIT.ok : EXIT.failed;
-        note(`the console is at ${running.signInUrl}\nthe landscape goes on; Ctrl+C ends the demo`);
+        note(
+          `the console: ${running.signInLink()}   (works once, for 15 minutes)\nthe landscape goes on; Ctrl+C ends the demo`,
+        );
         await playOn(running, collector, past, { seed, from: started });
         return EXIT.ok;
       } finally {
@@ -98,12 +101,7 @@ async function playPast(
   started: number,
 ): Promise<Outcome> {
   const total = past.events.length + countSpans(past.traces);
-  const bar = process.stderr.isTTY
-    ? new SingleBar(
-        { format: 'sending {bar} {value}/{total}', stream: process.stderr },
-        Presets.shades_classic,
-      )
-    : undefined;
+  const bar = createBar('sending {bar} {value}/{total}');
   bar?.start(total, 0);
   const advance = (count: number) => bar?.increment(count);
   const spans = await sendTraces(collector, past.traces, advance);
@@ -115,9 +113,8 @@ async function playPast(
     collector,
     past.companies.flatMap((company) => heartbeats(company, now)),
   );
-  await whenStored(running.postgres);
   await running.runPasses(nanosOf(new Date(now)));
-  const { findings, incidents } = await findingsOf(running.postgres);
+  const { findings, incidents } = await findingsOf(running.stores.postgres);
   const seconds = Math.round((Date.now() - started) / 100) / 10;
   const { byRule, ...sums } = score(past.truth, findings);
   return { ...sums, byRule, events, spans, incidents, seconds };
@@ -131,8 +128,7 @@ async function playOn(
   { seed, from }: { seed: number; from: number },
 ): Promise<void> {
   const ending = new AbortController();
-  const end = () => ending.abort();
-  process.once('SIGINT', end).once('SIGTERM', end);
+  void untilSignal().then(() => ending.abort());
   const trickle = createTrickle({ seed, from, companies: past.companies, past });
   for (let tick = 1; !ending.signal.aborted; tick += 1) {
     const { events, traces } = trickle.take(Date.now());

@@ -16,7 +16,7 @@ import { readCatalogue } from './catalogue.ts';
 import { type Collector, startCollector } from './collector.ts';
 import type { Config } from './config.ts';
 import { serveControl } from './control.ts';
-import { type HttpServer, listen } from './http.ts';
+import { type Handler as Handle, type HttpServer, listen } from './http.ts';
 import { secretOf } from './secrets.ts';
 import { openStores, type Stores } from './stores.ts';
 import { TASKS } from './tasks.ts';
@@ -69,13 +69,20 @@ export async function startUp(
     const collector = await startCollector(stores);
     closing.push(() => collector.close());
 
-    const signIn = createSignIn({ adminToken: token.text }, { now: Date.now });
-    let publicUrl = config.publicUrl ?? '';
+    let handle: Handle = startingUp;
+    const http = await listen((request, response) => handle(request, response), {
+      host: config.bind,
+      port: config.apiPort,
+      onError: (err) => logger.error({ err }, 'a request to the API failed'),
+    });
+    closing.push(() => http.close());
+    const publicUrl = config.publicUrl ?? http.url;
     const alerts = createAlerts(
-      { slack: config.slack, publicUrl: () => publicUrl },
-      { postgres, company: catalogue.company, logger },
+      { slack: config.slack ?? {}, publicUrl: () => publicUrl },
+      { postgres, logger },
     );
     closing.push(() => alerts.stop());
+    const signIn = createSignIn({ adminToken: token.text }, { now: Date.now });
     const api = createApi(
       { secureCookies: publicUrl.startsWith('https:') },
       {
@@ -92,13 +99,7 @@ export async function startUp(
         clock,
       },
     );
-    const http = await listen(withSlack(api.handle, alerts.slackHandler), {
-      host: config.bind,
-      port: config.apiPort,
-      onError: (err) => logger.error({ err }, 'a request to the API failed'),
-    });
-    closing.push(() => http.close());
-    publicUrl ||= http.url;
+    handle = withSlack(api.handle, alerts.slackHandler);
 
     const control = await serveControl(TASKS, stores);
     closing.push(() => control.close());
@@ -156,7 +157,9 @@ async function firstIngestToken({ config, postgres }: Stores): Promise<string | 
   return (await createToken(postgres, { name: 'first', source: '*', createdBy: 'closewatch up' })).token;
 }
 
-type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+async function startingUp(_: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.writeHead(503, { 'content-type': 'text/plain', 'retry-after': '1' }).end('starting\n');
+}
 
 const withSlack = (api: Handle, slack: Handle | undefined): Handle =>
   slack

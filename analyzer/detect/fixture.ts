@@ -34,7 +34,7 @@ export const eventsOf = (written: readonly string[], given: Partial<CaseEvent> =
     })
     .sort(inEventOrder);
 
-export const ruleOf = (written: { kind: string } & object): Expectation =>
+export const ruleOf = (written: { readonly kind: string; readonly [field: string]: unknown }): Expectation =>
   expectation.parse({ id: 'R-1', ...(written.kind === 'no-duplicate' ? {} : { within: '1d' }), ...written });
 
 /** A judgement at `at`, with everything complete unless `watermark` says otherwise (null: nothing is known). */

@@ -85,6 +85,11 @@ test.each([
     /^a\.yaml:6:5 by: a key of type trace/,
   ],
   [
+    'the id of a built-in rule',
+    FLOW.replace('id: MP-02', 'id: DC-02'),
+    /^a\.yaml:5:5 rule DC-02 is built in/,
+  ],
+  [
     'an alias bomb',
     `a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n`,
     /alias/i,

@@ -6,6 +6,7 @@ import { type Company, companiesFile } from '../../model/company.ts';
 import { ClosewatchError, type Problem } from '../../model/errors.ts';
 import { type Expectation, type Flow, flow as flowSchema } from '../../model/flow.ts';
 import { GROUP_KEY_TYPES } from '../../model/key.ts';
+import { STALE_SOURCE_RULE } from './rules.ts';
 
 /** A flow and the file that it was read from. */
 export interface LoadedFlow extends Flow {
@@ -162,7 +163,8 @@ function problemsOf(flow: Flow, place: Place, places: Map<string, string>): Prob
     const at = (...rest: string[]): string => place(['expectations', index, ...rest]);
     const found: Problem[] = [];
     const before = places.get(rule.id);
-    if (before) found.push({ where: at('id'), what: `rule ${rule.id} is already at ${before}` });
+    if (rule.id === STALE_SOURCE_RULE) found.push({ where: at('id'), what: `rule ${rule.id} is built in` });
+    else if (before) found.push({ where: at('id'), what: `rule ${rule.id} is already at ${before}` });
     else places.set(rule.id, at('id'));
     if (rule.kind !== 'no-duplicate') found.push(...unjoinable(rule, at('by')));
     return found;

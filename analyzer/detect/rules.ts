@@ -1,6 +1,9 @@
 import { type Company, defaultCompany } from '../../model/company.ts';
 import { type Expectation, type Flow, typeMatcher, typesOf } from '../../model/flow.ts';
 
+/** The built-in rule "the stream moves on": its exceptions are sources that leave obligations undecided. */
+export const STALE_SOURCE_RULE = 'DC-02';
+
 /** An enabled expectation of a flow, with its position over all flows: the order of every output. */
 export interface Rule {
   readonly expectation: Expectation;

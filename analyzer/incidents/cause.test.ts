@@ -27,7 +27,7 @@ test('the first cause that applies holds', () => {
   expect(causeOf(everything, [failing])).toEqual({
     kind: 'interface-error',
     key: 'tax-engine | post /tax | <n> from upstream',
-    title: 'tax-engine fails: post /tax, <n> from upstream',
+    title: 'tax-engine fails: post /tax, … from upstream',
   });
   expect(causeOf(everything, [])).toMatchObject({ kind: 'stale-source', key: '/ocr/capture' });
   expect(causeOf({ ...everything, state: 'open' }, [])).toMatchObject({

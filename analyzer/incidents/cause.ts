@@ -23,7 +23,7 @@ export function causeOf(exception: CausedException, linked: readonly LinkedSpan[
   const signature = commonSignature(linked);
   if (signature) {
     const { key, service, operation, error } = signature;
-    return { kind: 'interface-error', key, title: `${service} fails: ${operation}, ${error}` };
+    return { kind: 'interface-error', key, title: unmasked(`${service} fails: ${operation}, ${error}`) };
   }
   const stale = staleSource(exception);
   if (stale) return { kind: 'stale-source', key: stale, title: `No complete data from ${stale}` };
@@ -36,6 +36,9 @@ export function causeOf(exception: CausedException, linked: readonly LinkedSpan[
     return { kind: 'rule-counterparty', key: JSON.stringify([rule, source]), title: `${name} (${source})` };
   return { kind: 'rule', key: rule, title: name };
 }
+
+/** Masks read better as an ellipsis. */
+const unmasked = (text: string): string => text.replace(/<(n|id|hex|text|url|email)>/g, '…');
 
 function staleSource({ kind, state, source, inhibitedBy }: CausedException): string | undefined {
   if (inhibitedBy?.startsWith('source:')) return inhibitedBy.slice('source:'.length);

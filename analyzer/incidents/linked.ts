@@ -33,15 +33,17 @@ export async function readEvidence(
   exceptions: readonly Linking[],
   deps: { spans?: SpanReader | undefined; events?: EventReader | undefined },
 ): Promise<Evidence> {
-  const traces = new Set(exceptions.flatMap(({ trace_ids }) => trace_ids.slice(0, LINKS)));
-  const spans = Map.groupBy(await readSpans([...traces], deps.spans), ({ traceId }) => traceId);
+  const traces = new Set(
+    exceptions.flatMap(({ trace_ids }) => trace_ids.slice(0, LINKS).map((id) => id.toLowerCase())),
+  );
+  const spans = Map.groupBy(await readSpans([...traces], deps.spans), ({ traceId }) => traceId.toLowerCase());
   const ids = new Set(exceptions.flatMap(({ events }) => events.slice(0, LINKS)));
   const events = Map.groupBy(
     ids.size > 0 ? ((await deps.events?.byIds([...ids])) ?? []) : [],
     ({ id }) => id,
   );
   return {
-    spansOf: ({ trace_ids }) => trace_ids.slice(0, LINKS).flatMap((id) => spans.get(id) ?? []),
+    spansOf: ({ trace_ids }) => trace_ids.slice(0, LINKS).flatMap((id) => spans.get(id.toLowerCase()) ?? []),
     batchOf({ company, events: linked }) {
       const own = linked
         .slice(0, LINKS)

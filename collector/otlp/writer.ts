@@ -24,13 +24,14 @@ export interface SpanWriter {
 
 /** What an empty block of one more day takes. */
 const BLOCK_BYTES = 16 << 10;
+const DAYS_AN_INSERT = 90;
 /** So many emptied blocks are kept to be filled again. */
 const SPARE_BLOCKS = 2;
 
 /**
  * Group commit: the requests that come while one insert is under way share the next one, so that many senders make few
- * inserts. One insert runs at a time; a group makes one for each day, which keeps each far from ClickHouse's limit of
- * 100 partitions an insert, whatever the age of the spans.
+ * inserts. One insert runs at a time. Rows are split by the day on which they start, as the table is, so that no insert
+ * passes ClickHouse's limit of 100 partitions, whatever the age of the spans.
  */
 export function createSpanWriter(
   config: Pick<OtlpConfig, 'maxBlockBytes' | 'gatherMs'>,
@@ -51,11 +52,13 @@ export function createSpanWriter(
   };
 
   const store = async (group: Group): Promise<void> => {
-    for (const block of group.blocks()) {
-      const bytes = block.encode();
+    for (const blocks of group.inserts()) {
+      const bytes = Buffer.concat(blocks.map((block) => block.encode()));
       inFlight = group.bytes + bytes.length;
-      block.clear();
-      if (spare.length < SPARE_BLOCKS) spare.push(block);
+      for (const block of blocks.slice(0, SPARE_BLOCKS - spare.length)) {
+        block.clear();
+        spare.push(block);
+      }
       await deps.insert(bytes, `otlp:${randomUUID()}`);
     }
   };
@@ -138,11 +141,10 @@ class Group {
     }
   }
 
-  *blocks(): Generator<SpanBlock> {
-    for (const [day, block] of this.#days) {
-      this.#days.delete(day);
-      yield block;
-    }
+  /** The blocks, as many together as may go into one insert. */
+  *inserts(): Generator<SpanBlock[]> {
+    const blocks = [...this.#days.values()];
+    for (let i = 0; i < blocks.length; i += DAYS_AN_INSERT) yield blocks.slice(i, i + DAYS_AN_INSERT);
   }
 
   #open(day: number): SpanBlock {

@@ -135,7 +135,7 @@ describe('queries', () => {
     for await (const { n } of clickhouse.stream(numbers, { count: 1_000_000 })) if (n === next) next++;
     expect(next).toBe(1_000_000);
     for await (const { n } of clickhouse.stream(numbers, { count: 100_000_000 })) if (n > 10) break;
-    const running = ask("SELECT count() AS c FROM system.processes WHERE query LIKE '%FROM numbers({%'");
+    const running = ask("SELECT count() AS c FROM system.processes WHERE query LIKE '%AS n FROM numbers(%'");
     await expect.poll(async () => (await clickhouse.query(running, {}))[0]?.c, { timeout: 5000 }).toBe('1');
   });
 

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { FinanceEvent } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
-import { EVENT_COLUMNS, eventOfRow, eventRow, rowsOfEvent } from './finance-event-rows.ts';
+import { type Block, eventBlock, keyBlocks } from './finance-event-blocks.ts';
+import { EVENT_COLUMNS, eventOfRow, eventRow } from './finance-event-rows.ts';
 import { defineQuery } from './query.ts';
 
 /** The finance events of ClickHouse: the readers' copy, in which every accepted event stands once. */
@@ -44,6 +45,9 @@ export interface FinanceEventStore {
 const MAX_ROWS = 50_000;
 /** Parameters travel in the URL: so many bytes of them in one query (Node's server takes 16 KiB of URL and headers). */
 const MAX_PARAM_BYTES = 8_000;
+/** More ids than these are looked for by reading those of the source, unless it has more than that. */
+const FEW_IDS = 1_000;
+const MANY_EVENTS = 300_000;
 /** Queries of one call at the same time. */
 const PARALLEL = 3;
 const whole = z.string().regex(/^-?\d+$/);
@@ -102,6 +106,20 @@ const anyOfSource = defineQuery({
   row: z.object({ found: z.number() }),
 });
 
+const countOfSource = defineQuery({
+  name: 'finance_events.count_of_source',
+  sql: 'SELECT toString(count()) AS events FROM finance_events WHERE Source = {source:String}',
+  params: z.object({ source: z.string() }),
+  row: z.object({ events: z.string() }),
+});
+
+const idsOfSource = defineQuery({
+  name: 'finance_events.ids_of_source',
+  sql: 'SELECT EventId AS id FROM finance_events WHERE Source = {source:String}',
+  params: z.object({ source: z.string() }),
+  row: z.object({ id: z.string() }),
+});
+
 /** The regular expression (RE2) of a set of type patterns: `*` stands for any text, everything else for itself. */
 export function typesRegex(patterns: readonly string[] | undefined): string {
   if (patterns === undefined) return '';
@@ -154,11 +172,12 @@ function merged(answers: readonly FinanceEvent[][]): FinanceEvent[] {
 
 /** The store of finance events on a ClickHouse. */
 export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
-  const insertIn = async (table: string, rows: readonly object[], token: string): Promise<void> => {
-    for (let at = 0, part = 0; at < rows.length; at += MAX_ROWS, part++) {
-      const partToken = part === 0 ? token : `${token}:${part}`;
-      await clickhouse.insertRows(table, rows.slice(at, at + MAX_ROWS), { token: partToken });
-    }
+  const send = (table: string, block: Block, token: string): Promise<void> =>
+    clickhouse.insertNative(table, block.columns, block.bytes, { token });
+  const tokenOf = (token: string, part: number): string => (part === 0 ? token : `${token}:${part}`);
+  const insertKeys = async (batch: readonly FinanceEvent[], token: string): Promise<void> => {
+    for (const [part, block] of keyBlocks(batch, MAX_ROWS).entries())
+      await send('event_keys', block, tokenOf(token, part));
   };
 
   async function* events(rows: AsyncIterable<z.infer<typeof eventRow>>): AsyncGenerator<FinanceEvent> {
@@ -167,24 +186,11 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
 
   return {
     async insert(batch, token) {
-      const rows = batch.map(rowsOfEvent);
-      await insertIn(
-        'finance_events',
-        rows.map((row) => row.event),
-        token,
-      );
-      await insertIn(
-        'event_keys',
-        rows.flatMap((row) => row.keys),
-        token,
-      );
+      for (let at = 0, part = 0; at < batch.length; at += MAX_ROWS, part++)
+        await send('finance_events', eventBlock(batch.slice(at, at + MAX_ROWS)), tokenOf(token, part));
+      await insertKeys(batch, token);
     },
-    insertKeys: (batch, token) =>
-      insertIn(
-        'event_keys',
-        batch.flatMap((event) => rowsOfEvent(event).keys),
-        token,
-      ),
+    insertKeys,
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
@@ -207,7 +213,14 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       ),
     async knownIds(source, ids) {
       const known = new Set<string>();
-      const chunks = chunksOf(new Set(ids));
+      const asked = new Set(ids);
+      const [count] = await clickhouse.query(countOfSource, { source });
+      if (asked.size > FEW_IDS && Number(count?.events ?? 0) < MANY_EVENTS) {
+        for await (const { id } of clickhouse.stream(idsOfSource, { source }))
+          if (asked.has(id)) known.add(id);
+        return known;
+      }
+      const chunks = chunksOf(asked);
       const ask = async (): Promise<void> => {
         for (let chunk = chunks.pop(); chunk; chunk = chunks.pop())
           for (const { id } of await clickhouse.query(knownEventIds, { source, ids: chunk })) known.add(id);

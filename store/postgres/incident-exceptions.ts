@@ -2,8 +2,8 @@ import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Postgres } from './database.ts';
 import type { Database, ExceptionTable } from './schema.ts';
 
-/** The condition of the index `exceptions_unseen`: an exception that notifies and whose incident has not counted it as it is. */
-const unseen = sql<boolean>`notify AND seen IS DISTINCT FROM facts`;
+/** The condition of the index `exceptions_unseen`: an exception that notifies or has an incident, not counted as it is. */
+const unseen = sql<boolean>`(notify OR incident IS NOT NULL) AND seen IS DISTINCT FROM facts`;
 
 export type UngroupedException = Pick<
   Selectable<ExceptionTable>,

@@ -4,6 +4,7 @@ import { nextIncidentState } from '../../model/incident.ts';
 import { mayAcknowledge } from '../../model/policy.ts';
 import type { Actor } from '../../model/principal.ts';
 import { dateOf } from '../../model/time.ts';
+import { appendChanges } from './change-log.ts';
 import type { Postgres } from './database.ts';
 import type { Database, IncidentTable } from './schema.ts';
 
@@ -83,12 +84,11 @@ export async function recordIncident(
   what: { change: string; now: bigint; actor?: string; data?: Record<string, unknown> },
 ): Promise<void> {
   const sum = incident.sums.length === 1 ? incident.sums[0] : undefined;
-  await trx
-    .insertInto('change_log')
-    .values({
+  await appendChanges(trx, [
+    {
       at: dateOf(what.now),
       entity: 'incident',
-      entity_id: incident.id,
+      entityId: incident.id,
       company: incident.company,
       change: what.change,
       state: incident.state,
@@ -96,14 +96,14 @@ export async function recordIncident(
       amount: sum?.amount ?? null,
       currency: sum?.currency ?? null,
       actor: what.actor ?? null,
-      data: JSON.stringify({
+      data: {
         number: incident.number,
         cause: { kind: incident.cause_kind, key: incident.cause_key },
         exceptions: incident.exceptions,
         open: incident.open_exceptions,
         sums: incident.sums,
         ...what.data,
-      }),
-    })
-    .execute();
+      },
+    },
+  ]);
 }

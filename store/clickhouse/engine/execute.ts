@@ -54,10 +54,11 @@ export class Executor {
     try {
       slot = await this.#slots.take(signal);
       lease = await this.#sessions.lease(request.session);
-      const restore = await prepare(lease, request, received);
+      const tag = `closewatch:${randomBytes(12).toString('hex')}`;
+      const restore = await prepare(lease, request, received, tag);
       // An insert whose body is whole is stored, also when its sender has just gone.
       if (received.statement.kind !== 'insert') signal.throwIfAborted();
-      failed = await this.#start(lease.connection, slot, received, signal, use);
+      failed = await this.#start(lease.connection, tag, slot, received, signal, use);
       if (restore) await lease.connection.run(restore);
     } finally {
       await lease?.release(failed);
@@ -69,18 +70,18 @@ export class Executor {
   /** Returns whether the query failed. */
   async #start(
     connection: NativeConnection,
+    tag: string,
     slot: Slot,
     received: Received,
     signal: AbortSignal,
     use: (running: Running) => Promise<void>,
   ): Promise<boolean> {
     const { statement, dataFile } = received;
-    const tag = `/*closewatch:${randomBytes(12).toString('hex')}*/`;
     const fifo = statement.kind === 'rows' ? openFifo(slot.fifo) : undefined;
     const sql = sqlOf(statement, statement.kind === 'rows' ? slot.fifo : dataFile);
     this.#tags.add(tag);
     let settled = false;
-    const outcome = connection.run(`${tag} ${sql}`, statement.format).finally(() => {
+    const outcome = connection.run(`/*${tag}*/ ${sql}`, statement.format).finally(() => {
       settled = true;
       this.#tags.delete(tag);
       fifo?.finish();
@@ -110,8 +111,10 @@ export class Executor {
     }
   }
 
+  /** The tag stands in log_comment, and before the text: each may be missing, by SETTINGS or where parameters rewrite the text. */
   #kill(tag: string): Promise<unknown> {
-    const sql = `KILL QUERY WHERE startsWith(query, ${quote(tag)}) ASYNC FORMAT Null`;
+    const isIt = `startsWith(Settings['log_comment'], ${quote(tag)}) OR startsWith(query, ${quote(`/*${tag}*/`)})`;
+    const sql = `KILL QUERY WHERE ${isIt} ASYNC FORMAT Null`;
     this.#killing = this.#killing.then(() => this.#killer.run(sql)).catch(() => undefined);
     return this.#killing;
   }
@@ -136,8 +139,10 @@ async function prepare(
   lease: Lease,
   request: EngineRequest,
   received: Received,
+  tag: string,
 ): Promise<string | undefined> {
   const settings = new Map(request.settings);
+  settings.set('log_comment', `${tag} ${settings.get('log_comment') ?? ''}`.trimEnd());
   if (lease.named && Number(settings.get('readonly') ?? 0) > 0) {
     settings.delete('readonly');
     if (received.statement.kind !== 'rows') {

@@ -113,7 +113,7 @@ export class Bytes {
   }
 }
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * Undefined when the bytes are well-formed UTF-8, else their text with U+FFFD for what is not. Foreign bytes pass

@@ -93,7 +93,7 @@ CREATE TABLE closewatch.sources (
 );
 CREATE INDEX sources_company ON closewatch.sources (company);
 
--- id = sha256 of rule, company, subject, occurrence.
+-- id = sha256 of rule, company, source and subject, occurrence.
 CREATE TABLE closewatch.obligations (
   id text PRIMARY KEY,
   rule text NOT NULL,
@@ -118,9 +118,10 @@ CREATE TABLE closewatch.obligations (
   watermark_ns bigint,
   history boolean NOT NULL DEFAULT false,
   updated_at timestamptz NOT NULL DEFAULT now(),
-  UNIQUE (rule, company, subject, occurrence)
+  UNIQUE (rule, company, source, subject, occurrence)
 );
 CREATE INDEX obligations_due ON closewatch.obligations (due_ns) WHERE state IN ('pending', 'indeterminate');
+CREATE INDEX obligations_open ON closewatch.obligations (due_ns) WHERE state IN ('open', 'indeterminate');
 CREATE INDEX obligations_rule ON closewatch.obligations (rule, company, state);
 
 CREATE TABLE closewatch.obligation_keys (

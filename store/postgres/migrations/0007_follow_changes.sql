@@ -6,7 +6,8 @@ ALTER TABLE closewatch.exceptions ADD COLUMN facts text NOT NULL GENERATED ALWAY
   state || '|' || severity || '|' || coalesce(amount, '') || '|' || coalesce(currency, '') || '|' || reopened::text
 ) STORED;
 ALTER TABLE closewatch.exceptions ADD COLUMN seen text;
-CREATE INDEX exceptions_unseen ON closewatch.exceptions (opened_at, id) WHERE notify AND seen IS DISTINCT FROM facts;
+CREATE INDEX exceptions_unseen ON closewatch.exceptions (opened_at, id)
+  WHERE (notify OR incident IS NOT NULL) AND seen IS DISTINCT FROM facts;
 
 -- `tally` counts the exceptions by severity and their money; the versions say what triage and the messages have seen.
 ALTER TABLE closewatch.incidents ADD COLUMN tally jsonb NOT NULL DEFAULT '{}';

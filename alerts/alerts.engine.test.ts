@@ -1,0 +1,382 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { createIncidents } from '../analyzer/incidents/incidents.ts';
+import { createTriage } from '../analyzer/triage/triage.ts';
+import type { Postgres } from '../store/postgres/database.ts';
+import {
+  acme,
+  at,
+  changeExceptions,
+  emptied,
+  exceptionRow,
+  memoryLogger,
+  openExceptions,
+  temporaryPostgres,
+} from '../test/incident-house.ts';
+import {
+  BOT_TOKEN,
+  buttonPress,
+  type SignedRequest,
+  type SlackStandIn,
+  signed,
+  startSlackStandIn,
+} from '../test/stand-ins/slack.ts';
+import { type Alerts, createAlerts } from './alerts.ts';
+import type { AlertsConfig } from './config.ts';
+
+const SECRET = 'signing secret of the test';
+const CHANNEL = 'C0000001';
+const CLOCK = at(100);
+const CLOCK_MS = Number(CLOCK / 1_000_000n);
+
+let postgres: Postgres;
+let close: () => Promise<void>;
+let slack: SlackStandIn;
+const logger = memoryLogger();
+const started: { stop(): Promise<void> }[] = [];
+beforeAll(async () => {
+  ({ postgres, close } = await temporaryPostgres());
+});
+afterAll(() => close());
+beforeEach(async () => {
+  await emptied(postgres);
+  slack = await startSlackStandIn();
+  return async () => {
+    for (const one of started.splice(0)) await one.stop();
+    await slack.close();
+  };
+});
+
+const alertsOf = (
+  over: Partial<AlertsConfig> = {},
+  slackOver: NonNullable<AlertsConfig['slack']> = {},
+): Alerts => {
+  const alerts = createAlerts(
+    {
+      publicUrl: () => 'https://closewatch.acme.example',
+      channelIntervalMs: 0,
+      runMs: 4_000,
+      ...over,
+      slack: {
+        botToken: BOT_TOKEN,
+        signingSecret: SECRET,
+        channel: CHANNEL,
+        apiUrl: slack.url,
+        ...slackOver,
+      },
+    },
+    { postgres, logger, now: () => CLOCK },
+  );
+  started.push(alerts);
+  return alerts;
+};
+const incidents = () => createIncidents({ postgres, company: () => acme, logger });
+const triage = () => createTriage({ pseudonymKey: 'key' }, { postgres, logger });
+
+/** An incident of so many exceptions, assessed. Returns its id. */
+async function incident(exceptions = 3, over: Parameters<typeof exceptionRow>[1] = {}): Promise<string> {
+  const ids = Array.from({ length: exceptions }, (_, n) => `e${n}${over.rule ?? ''}`);
+  await openExceptions(
+    postgres,
+    ids.map((id) => exceptionRow(id, over)),
+  );
+  await incidents().run(at(60));
+  await triage().run(at(60));
+  const row = await postgres.db
+    .selectFrom('incidents')
+    .select('id')
+    .orderBy('number', 'desc')
+    .executeTakeFirstOrThrow();
+  return row.id;
+}
+const messages = () => postgres.db.selectFrom('messages').selectAll().execute();
+const stateOf = async (id: string) =>
+  (await postgres.db.selectFrom('incidents').select('state').where('id', '=', id).executeTakeFirstOrThrow())
+    .state;
+
+async function person(
+  over: { roles?: string[]; verified?: boolean; disabled?: boolean } = {},
+): Promise<void> {
+  await postgres.db
+    .insertInto('principals')
+    .values({
+      id: 'sam',
+      kind: 'human',
+      name: 'Sam Support',
+      roles: over.roles ?? ['support'],
+      companies: ['acme'],
+      disabled_at: over.disabled ? new Date() : null,
+    })
+    .execute();
+  await postgres.db
+    .insertInto('identities')
+    .values({ provider: 'slack', external_id: 'U0SAM', principal: 'sam', verified: over.verified ?? true })
+    .execute();
+}
+
+async function serve(
+  alerts: Alerts,
+): Promise<(request: SignedRequest, method?: string) => Promise<Response>> {
+  const server: Server = createServer((req, res) => void alerts.slackHandler?.(req, res));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  started.unshift({
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/slack/events`;
+  return (request, method = 'POST') =>
+    fetch(url, { method, headers: request.headers, ...(method === 'POST' && { body: request.body }) });
+}
+const press = (user: string, value: string, atMs = CLOCK_MS, secret = SECRET): SignedRequest =>
+  signed(buttonPress({ user, actionId: 'acknowledge_incident', value }), secret, atMs);
+
+test('without a token the same blocks stay in the outbox', async () => {
+  const id = await incident();
+  const alerts = alertsOf({}, { botToken: undefined, channel: undefined });
+  expect(await alerts.run(at(61))).toEqual({ changed: 1, posted: 0, edited: 0, failed: 0 });
+  const [message] = await messages();
+  expect(message).toMatchObject({ incident: id, state: 'outbox', channel: 'outbox', ts: null });
+  expect(JSON.stringify(message?.blocks)).toContain('acknowledge_incident');
+  expect(alerts.slackHandler).toBeUndefined();
+  expect(slack.calls).toEqual([]);
+});
+
+test('one message an incident: posted once, then edited in place through fifty changes', async () => {
+  await incident(50);
+  const alerts = alertsOf();
+  expect(await alerts.run(at(61))).toEqual({ changed: 1, posted: 1, edited: 0, failed: 0 });
+  expect(await alerts.run(at(62))).toEqual({ changed: 0, posted: 0, edited: 0, failed: 0 });
+  for (let n = 0; n < 50; n += 1) {
+    await changeExceptions(postgres, [`e${n}`], { state: 'late' });
+    await incidents().run(at(70 + n));
+    await triage().run(at(70 + n));
+    await alerts.run(at(70 + n));
+  }
+  expect(slack.callsOf('chat.postMessage')).toHaveLength(1);
+  expect(slack.callsOf('chat.update').length).toBe(50);
+  expect(slack.messages).toHaveLength(1);
+  expect(slack.messages[0]?.text).toContain('Resolved');
+  expect(JSON.stringify(slack.messages[0]?.blocks)).toContain('0 open of 50');
+});
+
+test('fifty changes between two runs are one edit', async () => {
+  await incident(50);
+  const alerts = alertsOf();
+  await alerts.run(at(61));
+  for (let n = 0; n < 49; n += 1) {
+    await changeExceptions(postgres, [`e${n}`], { state: 'late' });
+    await incidents().run(at(70));
+  }
+  await Promise.all([alerts.run(at(71)), alerts.run(at(71)), alerts.run(at(71))]);
+  expect(slack.callsOf('chat.postMessage')).toHaveLength(1);
+  expect(slack.callsOf('chat.update')).toHaveLength(1);
+});
+
+test('a signed press of the button acknowledges once, and the message follows', async () => {
+  const id = await incident();
+  await person();
+  const alerts = alertsOf();
+  const post = await serve(alerts);
+  await alerts.run(at(61));
+  const request = press('U0SAM', id);
+  const began = performance.now();
+  expect((await post(request)).status).toBe(200);
+  expect(performance.now() - began).toBeLessThan(3_000);
+  await vi.waitFor(async () => expect(await stateOf(id)).toBe('acknowledged'), 5_000);
+  await vi.waitFor(() => expect(slack.messages[0]?.text).toContain('Acknowledged'), 5_000);
+  expect(JSON.stringify(slack.messages[0]?.blocks)).toContain('Sam Support');
+  expect(JSON.stringify(slack.messages[0]?.blocks)).not.toContain('acknowledge_incident');
+  expect((await post(request)).status).toBe(200);
+  const log = await postgres.db
+    .selectFrom('change_log')
+    .selectAll()
+    .where('change', '=', 'acknowledged')
+    .execute();
+  expect(log).toMatchObject([{ actor: 'sam', entity_id: id }]);
+  expect(slack.callsOf('chat.postEphemeral')).toEqual([]);
+});
+
+test('what is not signed as it must be is refused and does nothing', async () => {
+  const id = await incident();
+  await person();
+  const post = await serve(alertsOf());
+  const good = press('U0SAM', id);
+  const refused: SignedRequest[] = [
+    press('U0SAM', id, CLOCK_MS, 'another secret'),
+    press('U0SAM', id, CLOCK_MS - 301_000),
+    press('U0SAM', id, CLOCK_MS + 301_000),
+    { ...good, body: `${good.body}x` },
+    { ...good, headers: { 'content-type': good.headers['content-type']! } },
+    { ...good, headers: { ...good.headers, 'x-slack-request-timestamp': 'NaN' } },
+    { ...good, headers: { ...good.headers, 'x-slack-signature': 'v0=' } },
+  ];
+  for (const request of refused) expect((await post(request)).status).toBe(401);
+  expect((await post(good, 'GET')).status).toBe(405);
+  expect((await post(signed('x'.repeat(600_000), SECRET, CLOCK_MS))).status).toBe(413);
+  expect((await post(signed('payload=%7Bnot', SECRET, CLOCK_MS))).status).toBe(400);
+  expect(await stateOf(id)).toBe('open');
+});
+
+test('the check of the URL is answered with the challenge', async () => {
+  const post = await serve(alertsOf());
+  const request = signed(JSON.stringify({ type: 'url_verification', challenge: 'abc' }), SECRET, CLOCK_MS);
+  const answer = await post({
+    ...request,
+    headers: { ...request.headers, 'content-type': 'application/json' },
+  });
+  expect(await answer.text()).toBe('abc');
+});
+
+test.each<[string, Parameters<typeof person>[0] | undefined, RegExp]>([
+  ['is linked to nobody', undefined, /not linked/],
+  ['is linked but not verified', { verified: false }, /not linked/],
+  ['is disabled', { disabled: true }, /not linked/],
+  ['has no working role', { roles: ['auditor'] }, /needs the role/],
+])('a user who %s is refused with the reason, and only that user sees it', async (_, who, reason) => {
+  const id = await incident();
+  if (who) await person(who);
+  const alerts = alertsOf();
+  const post = await serve(alerts);
+  await alerts.run(at(61));
+  expect((await post(press('U0SAM', id))).status).toBe(200);
+  await vi.waitFor(() => expect(slack.callsOf('chat.postEphemeral')).toHaveLength(1), 5_000);
+  expect(slack.callsOf('chat.postEphemeral')[0]?.args).toMatchObject({ channel: CHANNEL, user: 'U0SAM' });
+  expect(slack.callsOf('chat.postEphemeral')[0]?.args.text).toMatch(reason);
+  expect(await stateOf(id)).toBe('open');
+  expect(slack.messages).toHaveLength(1);
+});
+
+test('a press on what is acknowledged already, or gone, says so', async () => {
+  const id = await incident();
+  await person();
+  const post = await serve(alertsOf());
+  await post(press('U0SAM', id));
+  await vi.waitFor(async () => expect(await stateOf(id)).toBe('acknowledged'), 5_000);
+  await post(press('U0SAM', id, CLOCK_MS + 1_000));
+  await post(press('U0SAM', 'no-such-incident', CLOCK_MS));
+  await vi.waitFor(() => expect(slack.callsOf('chat.postEphemeral')).toHaveLength(2), 5_000);
+  const texts = slack.callsOf('chat.postEphemeral').map(({ args }) => String(args.text));
+  expect(texts.some((text) => text.includes('acknowledged already'))).toBe(true);
+  expect(texts.some((text) => text.includes('no incident'))).toBe(true);
+});
+
+test('a 429 is waited out for as long as Slack asks, then the message goes', async () => {
+  await incident();
+  slack.script('chat.postMessage', { status: 429, retryAfter: 30 });
+  const alerts = alertsOf({ runMs: 500 });
+  expect(await alerts.run(at(61))).toMatchObject({ posted: 0, failed: 1 });
+  expect((await messages())[0]).toMatchObject({ state: 'pending', last_error: 'ratelimited' });
+  expect(await alerts.run(at(90))).toMatchObject({ posted: 0, failed: 0 });
+  expect(slack.callsOf('chat.postMessage')).toHaveLength(1);
+  expect(await alertsOf().run(at(92))).toMatchObject({ posted: 1 });
+});
+
+test('a message that people deleted is posted anew', async () => {
+  await incident();
+  const alerts = alertsOf();
+  await alerts.run(at(61));
+  slack.remove(slack.messages[0]!.ts);
+  await changeExceptions(postgres, ['e0'], { state: 'late' });
+  await incidents().run(at(62));
+  expect(await alerts.run(at(63))).toMatchObject({ posted: 1 });
+  expect(slack.messages).toHaveLength(1);
+  expect((await messages())[0]).toMatchObject({ state: 'sent', ts: slack.messages[0]!.ts });
+});
+
+test('when the answer to a post is lost the message is found again, not posted twice', async () => {
+  await incident();
+  slack.script('chat.postMessage', { lost: true });
+  const alerts = alertsOf();
+  expect(await alerts.run(at(61))).toMatchObject({ posted: 0, failed: 1 });
+  expect(slack.messages).toHaveLength(1);
+  expect(await alerts.run(at(70))).toMatchObject({ posted: 1, failed: 0 });
+  expect(slack.callsOf('chat.postMessage')).toHaveLength(1);
+  expect(slack.messages).toHaveLength(1);
+  expect((await messages())[0]).toMatchObject({ state: 'sent', ts: slack.messages[0]!.ts });
+});
+
+test('a crash between the post and its note makes no second message either', async () => {
+  const id = await incident();
+  await alertsOf().run(at(61));
+  await postgres.db
+    .updateTable('messages')
+    .set({ ts: null, state: 'pending', posting_since: new Date(Number(slack.messages[0]!.ts) * 1_000) })
+    .where('incident', '=', id)
+    .execute();
+  await alertsOf().run(at(200));
+  expect(slack.messages).toHaveLength(1);
+});
+
+test('without the right to read the history there is one duplicate at most', async () => {
+  await incident();
+  slack.script('chat.postMessage', { lost: true });
+  slack.script('conversations.history', { error: 'missing_scope' });
+  await alertsOf().run(at(61));
+  await alertsOf().run(at(70));
+  await alertsOf().run(at(80));
+  expect(slack.messages).toHaveLength(2);
+});
+
+test.each<[string, boolean]>([
+  ['channel_not_found', false],
+  ['is_archived', false],
+  ['invalid_auth', false],
+  ['invalid_blocks', false],
+  ['internal_error', true],
+])('%s: tried again %s', async (error, retry) => {
+  const id = await incident();
+  slack.script('chat.postMessage', { error });
+  const alerts = alertsOf();
+  await alerts.run(at(61));
+  expect((await messages())[0]).toMatchObject({ state: retry ? 'pending' : 'failed', last_error: error });
+  expect(await alerts.run(at(600))).toMatchObject({ posted: retry ? 1 : 0 });
+  await changeExceptions(postgres, ['e0'], { state: 'late' });
+  await incidents().run(at(601));
+  await alerts.run(at(601));
+  expect(slack.messages).toHaveLength(1);
+  expect((await messages())[0]).toMatchObject({ incident: id, state: 'sent' });
+});
+
+test('a Slack that does not answer costs five seconds, not the run', async () => {
+  await incident();
+  slack.script('chat.postMessage', { delayMs: 60_000 });
+  const began = performance.now();
+  expect(await alertsOf().run(at(61))).toMatchObject({ posted: 0, failed: 1 });
+  expect(performance.now() - began).toBeLessThan(7_000);
+});
+
+test('calls for the channel keep their distance, and two deliverers post nothing twice', async () => {
+  for (const rule of ['R1', 'R2', 'R3', 'R4']) await incident(1, { rule });
+  const pace = { channelIntervalMs: 150 };
+  await Promise.all([alertsOf(pace).run(at(61)), alertsOf().run(at(61))]);
+  expect(slack.callsOf('chat.postMessage')).toHaveLength(4);
+  expect(slack.messages).toHaveLength(4);
+  await emptied(postgres);
+  for (const rule of ['R1', 'R2', 'R3']) await incident(1, { rule });
+  await alertsOf(pace).run(at(61));
+  const times = slack
+    .callsOf('chat.postMessage')
+    .slice(4)
+    .map((call) => call.at);
+  const gaps = times.slice(1).map((time, n) => time - times[n]!);
+  expect(gaps.every((gap) => gap >= 140)).toBe(true);
+});
+
+test('settings that do not do are named', () => {
+  expect(() => alertsOf({}, { channel: undefined })).toThrow(/settings/);
+  expect(() => alertsOf({}, { channel: '#finance' })).toThrow(/settings/);
+});
+
+test('Socket Mode asks for its connection with the app token, and HTTP is closed', async () => {
+  const alerts = alertsOf({}, { appToken: 'xapp-stand-in' });
+  expect(alerts.slackHandler).toBeUndefined();
+  await vi.waitFor(() => expect(slack.callsOf('apps.connections.open').length).toBeGreaterThan(0), 5_000);
+  expect(slack.callsOf('apps.connections.open')[0]?.token).toBe('xapp-stand-in');
+});
+
+test('no secret is in the log', () => {
+  expect(logger.lines.join('\n')).not.toMatch(/xoxb-|xapp-|signing secret/);
+});

@@ -1,0 +1,73 @@
+import type { ExceptionState, Obligation } from '../../model/obligation.ts';
+import { isOpenException } from '../../model/obligation.ts';
+import type { CloseImpact, Severity } from '../../model/severity.ts';
+
+/** The part of a stored exception that decides what may follow. */
+export interface ExceptionBefore {
+  readonly state: ExceptionState;
+  readonly openedAt: Date;
+  readonly closedAt: Date | null;
+  readonly reopened: number;
+  readonly notify: boolean;
+  readonly inhibitedBy: string | null;
+}
+
+/** An exception as it is to be stored. */
+export interface ExceptionAfter extends ExceptionBefore {
+  readonly change: 'opened' | 'reopened' | 'closed' | 'changed';
+  readonly severity: Severity;
+  readonly closeImpact: CloseImpact;
+}
+
+/** What an obligation's state means for its exception. `gone`: it is no obligation any more. */
+export function exceptionStateOf(obligation: Pick<Obligation, 'state' | 'kind'> | 'gone'): ExceptionState {
+  if (obligation === 'gone') return 'resolved';
+  switch (obligation.state) {
+    case 'open':
+    case 'indeterminate':
+    case 'late':
+    case 'waived':
+      return obligation.state;
+    case 'voided':
+      return obligation.kind === 'no-duplicate' ? 'resolved' : 'voided';
+    case 'satisfied':
+    case 'pending':
+      return 'resolved';
+  }
+}
+
+/**
+ * The exception that follows from what was stored and the state that its obligation asks for, at `now`; undefined when
+ * there is none to be. Only an open or indeterminate obligation begins one; a waiver holds until the exception closes; one
+ * that closed and breaches again is the same, reopened. Indeterminate ones notify nobody: the stale source's does.
+ */
+export function nextException(
+  before: ExceptionBefore | undefined,
+  state: ExceptionState,
+  judged: { severity: Severity; closeImpact: CloseImpact },
+  now: Date,
+): ExceptionAfter | undefined {
+  const breaching = isOpenException(state);
+  if (!before) {
+    if (!breaching) return undefined;
+    const fresh = { openedAt: now, closedAt: null, reopened: 0, inhibitedBy: null };
+    return { ...judged, ...fresh, state, notify: state === 'open', change: 'opened' };
+  }
+  if (before.state === 'waived' && breaching) return { ...before, ...judged, change: 'changed' };
+  const wasBreaching = isOpenException(before.state) || before.state === 'waived';
+  if (!breaching) {
+    const closedAt = wasBreaching ? now : before.closedAt;
+    const change = wasBreaching ? 'closed' : 'changed';
+    return { ...before, ...judged, state, closedAt, inhibitedBy: null, change };
+  }
+  return {
+    ...judged,
+    state,
+    openedAt: before.openedAt,
+    closedAt: null,
+    reopened: before.reopened + (wasBreaching ? 0 : 1),
+    notify: before.notify || state === 'open',
+    inhibitedBy: state === 'indeterminate' ? before.inhibitedBy : null,
+    change: wasBreaching ? 'changed' : 'reopened',
+  };
+}

@@ -1,0 +1,464 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { company } from '../../model/company.ts';
+import type { FinanceEvent } from '../../model/event.ts';
+import { type Flow, flow } from '../../model/flow.ts';
+import { formatInstant } from '../../model/time.ts';
+import type { SourceStream } from '../../model/watermark.ts';
+import { type ClickHouse, connectClickHouse } from '../../store/clickhouse/client.ts';
+import { type FinanceEventStore, openFinanceEvents } from '../../store/clickhouse/finance-events.ts';
+import { migrate } from '../../store/clickhouse/migrate.ts';
+import { type TemporaryEngine, temporaryEngine } from '../../store/clickhouse/testing/temporary.ts';
+import { takeBatch } from '../../store/postgres/batches.ts';
+import { shipChanges } from '../../store/postgres/change-log.ts';
+import { openPostgres, type Postgres } from '../../store/postgres/database.ts';
+import { declareComplete } from '../../store/postgres/sources.ts';
+import { caseEventOf } from './case-event.ts';
+import { casesOf } from './cases.ts';
+import { createCompleteness } from './completeness.ts';
+import { evaluate } from './evaluators.ts';
+import { instantOf } from './fixture.ts';
+import { createDetector } from './pass.ts';
+import { rulesOf } from './rules.ts';
+
+const logger = { info() {}, warn() {}, error() {}, debug() {} };
+const dir = mkdtempSync(join(tmpdir(), 'closewatch-detect-'));
+let engine: TemporaryEngine;
+let clickhouse: ClickHouse;
+let postgres: Postgres;
+let events: FinanceEventStore;
+
+beforeAll(async () => {
+  engine = await temporaryEngine();
+  clickhouse = connectClickHouse(engine);
+  await migrate(clickhouse);
+  postgres = await openPostgres({ dataDir: dir }, { logger });
+  events = openFinanceEvents(clickhouse);
+});
+afterAll(async () => {
+  await postgres?.close();
+  await clickhouse?.close();
+  await engine?.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
+beforeEach(clear);
+
+async function clear(): Promise<void> {
+  await sql`TRUNCATE obligations, obligation_keys, exceptions, change_log, cursors, control_runs, settings, sources,
+    batches CASCADE`.execute(postgres.db);
+  for (const table of ['finance_events', 'event_keys', 'incident_events'])
+    await clickhouse.command(`TRUNCATE TABLE ${table}`);
+}
+
+const FLOWS = [
+  flow.parse({
+    flow: 'ap',
+    name: 'Bills',
+    owner: 'ap',
+    expectations: [
+      {
+        id: 'posted',
+        kind: 'response',
+        by: ['supref', 'docno'],
+        when: { types: ['bill.received'] },
+        expect: { types: ['bill.posted'] },
+        unless: { types: ['bill.cancelled'] },
+        within: '2d',
+      },
+      {
+        id: 'draft',
+        kind: 'state-age',
+        enter: { types: ['bill.drafted'] },
+        leave: { types: ['bill.posted', 'bill.cancelled'] },
+        within: '1d',
+        closeImpact: 'blocker',
+      },
+      {
+        id: 'twice',
+        kind: 'no-duplicate',
+        by: ['supref'],
+        when: { types: ['bill.posted'] },
+        same: ['amount', 'currency'],
+        unless: { types: ['bill.cancelled'] },
+      },
+    ],
+  }),
+];
+const ACME = company.parse({
+  key: 'acme',
+  materiality: { overall: '10000', performance: '5000', trivial: '100' },
+});
+
+let made = 0;
+const event = (
+  type: string,
+  at: string,
+  given: Partial<FinanceEvent> & { supref?: string; docno?: string } = {},
+): FinanceEvent => {
+  made += 1;
+  const { supref, docno, ...rest } = given;
+  return {
+    id: `e${String(made).padStart(4, '0')}`,
+    source: 'erp',
+    type,
+    version: 1,
+    time: formatInstant(instantOf(at)),
+    receivedAt: '2026-05-01T00:00:00Z',
+    batch: '0',
+    sequence: '0',
+    company: 'acme',
+    subject: 'doc',
+    ingestPath: 'push',
+    amount: '700',
+    currency: 'EUR',
+    keys: [
+      { type: 'subject', value: given.subject ?? 'doc' },
+      ...(supref ? [{ type: 'supref', value: supref }] : []),
+      ...(docno ? [{ type: 'docno', value: docno }] : []),
+    ],
+    attributes: {},
+    data: '{}',
+    ...rest,
+  };
+};
+
+/** Stores the events as one batch, as the collector does. */
+async function arrive(...some: FinanceEvent[]): Promise<void> {
+  const batch = await postgres.db
+    .transaction()
+    .execute((trx) => takeBatch(trx, { kind: 'inbox', source: 'erp', rows: some.length }));
+  await events.insert(
+    some.map((one) => ({ ...one, batch: `${batch}` })),
+    `${dir}:${made}:${batch}`,
+  );
+  await postgres.db.updateTable('batches').set({ state: 'stored' }).where('batch', '=', `${batch}`).execute();
+}
+
+/** The source has sent everything of bills up to the instant. */
+async function complete(upTo: string): Promise<void> {
+  const declared = { source: 'erp', company: 'acme', stream: '', completeUpTo: instantOf(upTo) };
+  await declareComplete(postgres.db, [declared], new Date());
+  await sql`UPDATE sources SET types = '{bill.posted,bill.cancelled}'`.execute(postgres.db);
+}
+
+const detector = (flows: readonly Flow[] = FLOWS) =>
+  createDetector({ postgres, events, flows, companies: [ACME], logger });
+const exceptions = async () =>
+  (await postgres.db.selectFrom('exceptions').selectAll().orderBy('rule').orderBy('subject').execute()).map(
+    (row) => [row.rule, row.subject, row.state, row.notify],
+  );
+const obligations = async () =>
+  await postgres.db
+    .selectFrom('obligations')
+    .selectAll()
+    .where('rule', '<>', 'DC-02')
+    .orderBy('id')
+    .execute();
+
+test('a bill that nobody posts opens an exception at its deadline, and closes it late when it comes', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(
+    event('bill.received', '1', {
+      supref: 'V:1',
+      subject: 'scan-1',
+      amount: '6000',
+      traceId: 'a'.repeat(32),
+    }),
+  );
+  expect(await pass(instantOf('2'))).toMatchObject({ events: 1, judged: 1, opened: 0, closed: 0 });
+  expect(await exceptions()).toEqual([]);
+  expect(await pass(instantOf('3'))).toMatchObject({ events: 0, opened: 1 });
+  const [open] = await postgres.db.selectFrom('exceptions').selectAll().execute();
+  expect(open).toMatchObject({
+    rule: 'posted',
+    subject: 'scan-1',
+    state: 'open',
+    severity: 'high',
+    amount: '6000',
+    notify: true,
+    trace_ids: ['a'.repeat(32)],
+    why: 'bill.received at 2026-05-01T00:00:00Z: no bill.posted within 2d, by 2026-05-03T00:00:00Z',
+  });
+  await arrive(event('bill.posted', '5', { supref: 'v: 1', subject: 'move-1' }));
+  expect(await pass(instantOf('6'))).toMatchObject({ events: 1, closed: 1 });
+  expect(await exceptions()).toEqual([['posted', 'scan-1', 'late', true]]);
+});
+
+test('the same pass again changes nothing but leaves its control run', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.received', '1', { supref: 'V:1' }), event('bill.drafted', '1'));
+  await pass(instantOf('9'));
+  const state = async () => [
+    await obligations(),
+    await postgres.db.selectFrom('exceptions').selectAll().orderBy('id').execute(),
+    await postgres.db.selectFrom('change_log').select('seq').execute(),
+  ];
+  const before = await state();
+  expect(await pass(instantOf('9'))).toMatchObject({ events: 0, judged: 0, opened: 0 });
+  expect(await detector().pass(instantOf('9'), { rebuild: true })).toMatchObject({
+    events: 2,
+    opened: 0,
+    closed: 0,
+  });
+  expect(await state()).toEqual(before);
+  expect(await postgres.db.selectFrom('control_runs').select('pass').execute()).toHaveLength(3);
+});
+
+test('severity rises when something is overdue by more than three times its allowed time', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.received', '1', { supref: 'V:1' }));
+  const severity = async () =>
+    (await postgres.db.selectFrom('exceptions').select('severity').execute())[0]?.severity;
+  await pass(instantOf('4'));
+  expect(await severity()).toBe('medium');
+  await pass(instantOf('9'));
+  expect(await severity()).toBe('medium');
+  await pass(instantOf('9 00:00:01'));
+  expect(await severity()).toBe('high');
+});
+
+test('a source that is behind opens one exception of its own, and what it hides notifies nobody', async () => {
+  await complete('2');
+  const { pass } = detector();
+  await arrive(
+    event('bill.received', '1', { supref: 'V:1', subject: 's1' }),
+    event('bill.received', '1', { supref: 'V:2', subject: 's2' }),
+  );
+  await pass(instantOf('9'));
+  expect(await exceptions()).toEqual([
+    ['DC-02', 'erp', 'open', true],
+    ['posted', 's1', 'indeterminate', false],
+    ['posted', 's2', 'indeterminate', false],
+  ]);
+  const inhibited = await postgres.db
+    .selectFrom('exceptions')
+    .select('inhibited_by')
+    .where('rule', '=', 'posted')
+    .execute();
+  expect(inhibited).toEqual([{ inhibited_by: 'source:erp' }, { inhibited_by: 'source:erp' }]);
+  expect(await pass(instantOf('10'))).toMatchObject({ opened: 0, closed: 0 });
+  // It catches up: one was posted in time, the other is now known to be missing.
+  await arrive(event('bill.posted', '2', { supref: 'V:1', subject: 'm1' }));
+  await complete('20');
+  await pass(instantOf('11'));
+  expect(await exceptions()).toEqual([
+    ['DC-02', 'erp', 'resolved', true],
+    ['posted', 's1', 'resolved', false],
+    ['posted', 's2', 'open', true],
+  ]);
+});
+
+test('what was found open stays open though the source falls behind again', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.received', '1', { supref: 'V:1' }));
+  await pass(instantOf('9'));
+  await sql`UPDATE sources SET complete_up_to_ns = ${instantOf('2')}::bigint`.execute(postgres.db);
+  await arrive(event('bill.received', '2', { supref: 'V:1', subject: 'again' }));
+  await pass(instantOf('10'));
+  expect(await exceptions()).toEqual([['posted', 'doc', 'open', true]]);
+});
+
+test('history starts nothing live, but answers what is', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(
+    event('bill.received', '1', { supref: 'V:1', subject: 'old', ingestPath: 'file' }),
+    event('bill.drafted', '1', { subject: 'old', ingestPath: 'backfill' }),
+    event('bill.drafted', '1', { subject: 'live' }),
+  );
+  await pass(instantOf('9'));
+  expect(await exceptions()).toEqual([['draft', 'live', 'open', true]]);
+  await arrive(event('bill.posted', '1 05:00', { subject: 'live', ingestPath: 'backfill' }));
+  await pass(instantOf('10'));
+  expect(await exceptions()).toEqual([['draft', 'live', 'resolved', true]]);
+  expect((await obligations()).map((row) => [row.subject, row.state])).toEqual([['live', 'satisfied']]);
+});
+
+test('a duplicate closes as resolved when one of the two is taken out', async () => {
+  const { pass } = detector();
+  await arrive(
+    event('bill.posted', '1', { supref: 'V:1', subject: 'm1' }),
+    event('bill.posted', '2', { supref: 'V:1', subject: 'm2' }),
+  );
+  await pass(instantOf('3'));
+  expect(await exceptions()).toEqual([['twice', 'm2', 'open', true]]);
+  await arrive(event('bill.cancelled', '4', { subject: 'm1' }));
+  await pass(instantOf('5'));
+  expect(await exceptions()).toEqual([['twice', 'm2', 'resolved', true]]);
+});
+
+test('an event dated in the future counts when its time has come', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.drafted', '5', { subject: 'm1' }));
+  expect(await pass(instantOf('4'))).toMatchObject({ events: 1, judged: 0 });
+  expect(await pass(instantOf('5'))).toMatchObject({ events: 0, judged: 1 });
+  expect(await pass(instantOf('6'))).toMatchObject({ opened: 1 });
+});
+
+test('a rule that is gone takes its exceptions with it, and a new version judges again', async () => {
+  await complete('30');
+  await arrive(event('bill.drafted', '1', { subject: 'm1' }), event('bill.received', '1', { supref: 'V:1' }));
+  await detector().pass(instantOf('9'));
+  const changed = FLOWS.map((one) => ({
+    ...one,
+    expectations: one.expectations
+      .filter(({ id }) => id !== 'draft')
+      .map((rule) => (rule.kind === 'response' ? { ...rule, version: 2, within: '20d' } : rule)),
+  }));
+  await detector(changed).pass(instantOf('10'));
+  expect(await exceptions()).toEqual([
+    ['draft', 'm1', 'resolved', true],
+    ['posted', 'doc', 'resolved', true],
+  ]);
+  expect((await obligations()).map((row) => [row.rule, row.state, row.rule_version])).toEqual([
+    ['posted', 'pending', 2],
+  ]);
+});
+
+test('of two passes at once one writes and the other gives way', async () => {
+  await complete('30');
+  await arrive(event('bill.drafted', '1', { subject: 'm1' }));
+  const results = await Promise.all([detector().pass(instantOf('9')), detector().pass(instantOf('9'))]);
+  expect(results.filter(({ overtaken }) => overtaken).length).toBeLessThanOrEqual(1);
+  expect(results.reduce((sum, { opened }) => sum + opened, 0)).toBe(1);
+  expect(await exceptions()).toEqual([['draft', 'm1', 'open', true]]);
+});
+
+test('every change is copied to ClickHouse once', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.drafted', '1', { subject: 'm1' }));
+  await pass(instantOf('9'));
+  const sent: { token: string }[] = [];
+  // The first attempt breaks off after ClickHouse has the block.
+  const breaking = {
+    insertRows: async (table: string, rows: readonly object[], options: { token: string }) => {
+      await clickhouse.insertRows(table, rows, options);
+      sent.push(options);
+      throw new Error('broken off');
+    },
+  };
+  await expect(shipChanges(postgres, breaking)).rejects.toThrow('broken off');
+  await arrive(event('bill.posted', '9', { subject: 'm1' }));
+  await pass(instantOf('10'));
+  const changes = await postgres.db.selectFrom('change_log').select('seq').execute();
+  expect(await shipChanges(postgres, clickhouse)).toBe(changes.length);
+  expect(await shipChanges(postgres, clickhouse)).toBe(0);
+  const rows = await fetchCount();
+  expect(rows).toBe(changes.length);
+});
+
+async function fetchCount(): Promise<number> {
+  const response = await fetch(
+    `${engine.url}/?database=closewatch&query=${encodeURIComponent('SELECT count() FROM incident_events')}`,
+    {
+      headers: {
+        Authorization: `Basic ${Buffer.from(`${engine.username}:${engine.password}`).toString('base64')}`,
+      },
+    },
+  );
+  return Number(await response.text());
+}
+
+/** What one judgement of all the events at once says. */
+async function atOnce(all: readonly FinanceEvent[], now: bigint): Promise<string[]> {
+  const streams: SourceStream[] = [
+    {
+      source: 'erp',
+      company: 'acme',
+      stream: '',
+      kind: 'declared',
+      completeUpTo: instantOf('30'),
+      completeWithoutLimit: false,
+      latenessNanos: 0n,
+      silenceNanos: 0n,
+      types: ['bill.posted'],
+    },
+  ];
+  return rulesOf(FLOWS)
+    .flatMap((rule) => {
+      const complete = createCompleteness(rule.expectation, streams, { at: now, now });
+      const seen = all.map(caseEventOf).filter(({ at, type }) => at <= now && rule.looksAt(type));
+      return casesOf(rule.expectation, seen).flatMap((events) =>
+        evaluate(rule.expectation, events, {
+          flow: 'ap',
+          at: now,
+          company: ACME,
+          watermark: (source) => complete('acme', source).watermark,
+        }),
+      );
+    })
+    .filter(({ history }) => !history)
+    .map(
+      (o) =>
+        `${o.rule} ${o.subject} ${o.occurrence} ${o.state} ${o.dueAt} ${o.answeredAt ?? ''} ${o.events.join()}`,
+    )
+    .sort();
+}
+
+const someEvent = fc.record({
+  type: fc.constantFrom('bill.received', 'bill.drafted', 'bill.posted', 'bill.cancelled'),
+  hour: fc.integer({ min: 0, max: 23 * 8 }),
+  subject: fc.constantFrom('d1', 'd2', 'd3', 'd4'),
+  supref: fc.option(fc.constantFrom('V:1', 'V:2'), { nil: undefined }),
+  docno: fc.option(fc.constantFrom('B1', 'B2'), { nil: undefined }),
+  amount: fc.constantFrom('100', '100.00', '7'),
+  ingestPath: fc.constantFrom('push' as const, 'push' as const, 'backfill' as const),
+});
+
+test('whatever the order of arrival and the passes between, the end is that of one judgement', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(someEvent, { minLength: 1, maxLength: 14 }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 4 })),
+      fc.infiniteStream(fc.integer({ min: 1, max: 80 })),
+      async (drawn, sizes, steps) => {
+        await clear();
+        await complete('30');
+        const all = drawn.map(({ type, hour, ...given }) =>
+          event(type, formatInstant(instantOf('1') + BigInt(hour) * 3_600_000_000_000n), {
+            ...given,
+            supref: given.supref as string,
+            docno: given.docno as string,
+          }),
+        );
+        const { pass } = detector();
+        let now = instantOf('1');
+        for (let at = 0; at < all.length; ) {
+          const size = sizes.next().value as number;
+          await arrive(...all.slice(at, at + size));
+          at += size;
+          now += BigInt(steps.next().value as number) * 1_800_000_000_000n;
+          await pass(now);
+        }
+        const end = now > instantOf('12') ? now : instantOf('12');
+        await pass(end);
+        const stored = (await obligations()).map(
+          (o) =>
+            `${o.rule} ${o.subject} ${o.occurrence} ${o.state} ${o.due_ns} ${o.answered_ns ?? ''} ${o.events.join()}`,
+        );
+        expect(stored.sort()).toEqual(await atOnce(all, end));
+        const open = await postgres.db
+          .selectFrom('exceptions')
+          .select('id')
+          .where('state', 'in', ['open', 'indeterminate'])
+          .orderBy('id')
+          .execute();
+        const unmet = (await obligations()).filter(
+          ({ state }) => state === 'open' || state === 'indeterminate',
+        );
+        expect(open.map(({ id }) => id)).toEqual(unmet.map(({ id }) => id));
+      },
+    ),
+    { numRuns: 12 },
+  );
+});

@@ -1,0 +1,282 @@
+import type { Transaction } from 'kysely';
+import type { Company } from '../../model/company.ts';
+import { isOpenException, type Obligation } from '../../model/obligation.ts';
+import { appendChanges, type Change } from '../../store/postgres/change-log.ts';
+import {
+  type DetectedException,
+  type ExceptionRow,
+  exceptionsOf,
+  saveExceptions,
+} from '../../store/postgres/exceptions.ts';
+import {
+  type NewObligation,
+  type ObligationRow,
+  obligationsTouched,
+  removeObligations,
+  saveObligations,
+} from '../../store/postgres/obligations.ts';
+import type { Database } from '../../store/postgres/schema.ts';
+import { type ExceptionBefore, exceptionStateOf, nextException } from './exception-changes.ts';
+import type { Rule } from './rules.ts';
+import { obligationSeverity } from './severity.ts';
+
+/** What the judgement of some cases of a rule came to. */
+export interface Judgement {
+  readonly rule: Rule;
+  /** The obligations of these cases that count live. */
+  readonly obligations: readonly Obligation[];
+  /** Every join key of the cases: stored obligations that one of them touches are these, or none any more. */
+  readonly keys: readonly string[];
+  /** Stored obligations that were to be judged. */
+  readonly ids: readonly string[];
+}
+
+/** How many exceptions opened and closed. */
+export interface Recorded {
+  readonly judged: number;
+  readonly opened: number;
+  readonly closed: number;
+}
+
+export interface RecordContext {
+  /** Epoch nanoseconds, and the same as a Date. */
+  readonly now: bigint;
+  readonly at: Date;
+  companyOf(key: string): Company;
+}
+
+/**
+ * Brings what is stored into line with a judgement, in the caller's transaction: obligations, their keys, exceptions and
+ * the log of changes. What does not differ is not written, so that the same judgement again changes nothing.
+ */
+export async function record(
+  trx: Transaction<Database>,
+  judgement: Judgement,
+  context: RecordContext,
+): Promise<Recorded> {
+  const { rule, keys, ids } = judgement;
+  const stored = await obligationsTouched(trx, rule.expectation.id, { keys, ids });
+  const before = new Map(stored.map((row) => [row.id, row]));
+  const judged = judgement.obligations.map((obligation) => steady(obligation, before.get(obligation.id)));
+  const changed = judged.filter((obligation) => differs(obligation, before.get(obligation.id)));
+  const there = new Set(judged.map(({ id }) => id));
+  const gone = stored.filter(({ id }) => !there.has(id));
+
+  const exceptions = await exceptionsOf(
+    trx,
+    [...judged, ...gone].map(({ id }) => id),
+  );
+  const severities = new Map<string, DetectedException['severity']>();
+  const writes: { row: DetectedException; change: string }[] = [];
+  for (const obligation of judged) {
+    const known = exceptions.get(obligation.id);
+    const state = exceptionStateOf(obligation);
+    if (!known && !isOpenException(state)) continue;
+    const severity =
+      isOpenException(state) || !known
+        ? obligationSeverity(rule.expectation, obligation, context.companyOf(obligation.company), context.now)
+        : known.severity;
+    severities.set(obligation.id, severity);
+    const { closeImpact } = rule.expectation;
+    const next = nextException(known && beforeOf(known), state, { severity, closeImpact }, context.at);
+    if (!next) continue;
+    const row: DetectedException = {
+      id: obligation.id,
+      rule: obligation.rule,
+      rule_version: obligation.ruleVersion,
+      flow: obligation.flow,
+      kind: obligation.kind,
+      company: obligation.company,
+      source: obligation.source,
+      subject: obligation.subject,
+      occurrence: obligation.occurrence,
+      due_ns: obligation.dueAt,
+      anchor_ns: obligation.anchorAt,
+      answered_ns: obligation.answeredAt ?? null,
+      amount: obligation.amount ?? null,
+      currency: obligation.currency ?? null,
+      why: obligation.why,
+      events: [...obligation.events],
+      trace_ids: [...obligation.traceIds],
+      ...columnsOf(next),
+    };
+    if (!known || exceptionDiffers(row, known)) writes.push({ row, change: next.change });
+  }
+  for (const { id } of gone) {
+    const known = exceptions.get(id);
+    const next = known && nextException(beforeOf(known), 'resolved', judgedOf(known), context.at);
+    if (!known || !next || next.change !== 'closed') continue;
+    const why = 'Events that came later show that this was not expected';
+    writes.push({ row: { ...asDetected(known), ...columnsOf(next), why }, change: 'closed' });
+  }
+
+  const rows = changed.map((obligation) => rowOf(obligation, severities.get(obligation.id)));
+  await saveObligations(trx, rows, new Map(changed.map(({ id, joinKeys }) => [id, joinKeys])), context.at);
+  await removeObligations(
+    trx,
+    gone.map(({ id }) => id),
+  );
+  await saveExceptions(
+    trx,
+    writes.map(({ row }) => row),
+    context.at,
+  );
+  await appendChanges(trx, [
+    ...changed
+      .filter((obligation) => before.get(obligation.id)?.state !== obligation.state)
+      .map((obligation) => obligationChange(obligation, context.at)),
+    ...gone.map((row) => goneChange(row, context.at)),
+    ...writes.map(({ row, change }) => exceptionChange(row, change, context.at)),
+  ]);
+  return {
+    judged: judged.length + gone.length,
+    opened: writes.filter(({ change }) => change === 'opened' || change === 'reopened').length,
+    closed: writes.filter(({ change }) => change === 'closed').length,
+  };
+}
+
+/**
+ * What was once found open at a deadline stays so though the source's watermark is behind it again: an assumed source that
+ * falls silent takes back nothing of what it had assured.
+ */
+function steady(obligation: Obligation, before: ObligationRow | undefined): Obligation {
+  const assured =
+    obligation.state === 'indeterminate' &&
+    before?.state === 'open' &&
+    BigInt(before.due_ns) === obligation.dueAt &&
+    before.watermark_ns !== null &&
+    BigInt(before.watermark_ns) >= obligation.dueAt;
+  return assured
+    ? { ...obligation, state: 'open', why: before.why, watermark: BigInt(before.watermark_ns ?? 0) }
+    : obligation;
+}
+
+/** Does the obligation differ from its row in more than the wording and the watermark, which move with every pass? */
+function differs(obligation: Obligation, row: ObligationRow | undefined): boolean {
+  return (
+    !row ||
+    row.state !== obligation.state ||
+    row.rule_version !== obligation.ruleVersion ||
+    row.flow !== obligation.flow ||
+    row.anchor_event !== obligation.anchorEvent ||
+    BigInt(row.anchor_ns) !== obligation.anchorAt ||
+    BigInt(row.due_ns) !== obligation.dueAt ||
+    (row.answered_ns === null ? undefined : BigInt(row.answered_ns)) !== obligation.answeredAt ||
+    row.amount !== (obligation.amount ?? null) ||
+    row.currency !== (obligation.currency ?? null) ||
+    row.events.join('\n') !== obligation.events.join('\n')
+  );
+}
+
+function exceptionDiffers(row: DetectedException, known: ExceptionRow): boolean {
+  return (
+    row.state !== known.state ||
+    row.severity !== known.severity ||
+    row.close_impact !== known.close_impact ||
+    row.rule_version !== known.rule_version ||
+    row.notify !== known.notify ||
+    row.inhibited_by !== known.inhibited_by ||
+    row.amount !== known.amount ||
+    row.currency !== known.currency ||
+    BigInt(row.due_ns) !== BigInt(known.due_ns) ||
+    BigInt(row.anchor_ns) !== BigInt(known.anchor_ns) ||
+    String(row.answered_ns) !== String(known.answered_ns) ||
+    row.events?.join('\n') !== known.events.join('\n')
+  );
+}
+
+export const beforeOf = (row: ExceptionRow): ExceptionBefore => ({
+  state: row.state,
+  openedAt: row.opened_at,
+  closedAt: row.closed_at,
+  reopened: row.reopened,
+  notify: row.notify,
+  inhibitedBy: row.inhibited_by,
+});
+
+export const judgedOf = (row: ExceptionRow) => ({ severity: row.severity, closeImpact: row.close_impact });
+
+/** A stored exception as detection writes it. */
+export function asDetected(row: ExceptionRow): DetectedException {
+  const { incident, error_signature, updated_at, obligation, ...rest } = row as ExceptionRow & {
+    facts?: unknown;
+    seen?: unknown;
+  };
+  const { facts, seen, ...detected } = rest;
+  return detected;
+}
+
+export const columnsOf = (next: NonNullable<ReturnType<typeof nextException>>) => ({
+  state: next.state,
+  severity: next.severity,
+  close_impact: next.closeImpact,
+  opened_at: next.openedAt,
+  closed_at: next.closedAt,
+  reopened: next.reopened,
+  notify: next.notify,
+  inhibited_by: next.inhibitedBy,
+});
+
+export function rowOf(obligation: Obligation, severity: NewObligation['severity'] = null): NewObligation {
+  return {
+    id: obligation.id,
+    rule: obligation.rule,
+    rule_version: obligation.ruleVersion,
+    flow: obligation.flow,
+    kind: obligation.kind,
+    company: obligation.company,
+    source: obligation.source,
+    subject: obligation.subject,
+    occurrence: obligation.occurrence,
+    state: obligation.state,
+    anchor_event: obligation.anchorEvent,
+    anchor_ns: obligation.anchorAt,
+    due_ns: obligation.dueAt,
+    answered_ns: obligation.answeredAt ?? null,
+    amount: obligation.amount ?? null,
+    currency: obligation.currency ?? null,
+    severity,
+    events: [...obligation.events],
+    why: obligation.why,
+    watermark_ns: obligation.watermark ?? null,
+    history: obligation.history,
+  };
+}
+
+const obligationChange = (obligation: Obligation, at: Date): Change => ({
+  entity: 'obligation',
+  entityId: obligation.id,
+  company: obligation.company,
+  change: obligation.state,
+  at,
+  rule: obligation.rule,
+  state: obligation.state,
+  amount: obligation.amount ?? null,
+  currency: obligation.currency ?? null,
+  data: { subject: obligation.subject, dueNs: `${obligation.dueAt}`, why: obligation.why },
+});
+
+const goneChange = (row: ObligationRow, at: Date): Change => ({
+  entity: 'obligation',
+  entityId: row.id,
+  company: row.company,
+  change: 'removed',
+  at,
+  rule: row.rule,
+  state: 'resolved',
+  data: { subject: row.subject },
+});
+
+export const exceptionChange = (row: DetectedException, change: string, at: Date): Change => ({
+  entity: 'exception',
+  entityId: row.id,
+  company: row.company,
+  change,
+  at,
+  rule: row.rule,
+  state: row.state,
+  severity: row.severity,
+  amount: row.amount ?? null,
+  currency: row.currency ?? null,
+  data: { subject: row.subject, source: row.source, closeImpact: row.close_impact, why: row.why },
+});

@@ -1,0 +1,178 @@
+import type { Transaction } from 'kysely';
+import { expectedTypesOf } from '../../model/flow.ts';
+import type { Obligation } from '../../model/obligation.ts';
+import { formatInstant } from '../../model/time.ts';
+import type { SourceStream } from '../../model/watermark.ts';
+import { appendChanges } from '../../store/postgres/change-log.ts';
+import {
+  type DetectedException,
+  exceptionsOf,
+  inhibitExceptions,
+  openExceptionsOfRule,
+  saveExceptions,
+} from '../../store/postgres/exceptions.ts';
+import {
+  type IndeterminateGroup,
+  indeterminateGroups,
+  removeObligations,
+  saveObligations,
+} from '../../store/postgres/obligations.ts';
+import type { Database } from '../../store/postgres/schema.ts';
+import { completenessOf, effectiveWatermark } from './completeness.ts';
+import { obligationId } from './evaluator.ts';
+import { nextException } from './exception-changes.ts';
+import {
+  asDetected,
+  beforeOf,
+  columnsOf,
+  exceptionChange,
+  judgedOf,
+  type Recorded,
+  rowOf,
+} from './record.ts';
+import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
+import { anyOf } from './sentences.ts';
+
+interface Stale {
+  readonly company: string;
+  readonly source: string;
+  readonly watermark: bigint | undefined;
+  readonly earliestDue: bigint;
+  readonly rules: readonly string[];
+  readonly waiting: number;
+}
+
+/**
+ * Opens one exception for each source of a company that leaves obligations indeterminate, names it on theirs as what
+ * inhibits them, and closes those of sources that nothing waits for any more. Runs in the caller's transaction.
+ */
+export async function recordStaleSources(
+  trx: Transaction<Database>,
+  rules: readonly Rule[],
+  streams: readonly SourceStream[],
+  { now, at }: { now: bigint; at: Date },
+): Promise<Recorded> {
+  const groups = await indeterminateGroups(trx);
+  const stale = new Map<string, Stale>();
+  for (const group of groups) {
+    const rule = rules.find(({ expectation }) => expectation.id === group.rule);
+    if (!rule) continue;
+    const behind = behindOf(rule, group, streams, now);
+    for (const { source, watermark } of behind) {
+      const key = `${group.company}\n${source}`;
+      const known = stale.get(key);
+      stale.set(key, {
+        company: group.company,
+        source,
+        watermark,
+        earliestDue: known && known.earliestDue < group.earliestDue ? known.earliestDue : group.earliestDue,
+        rules: [...new Set([...(known?.rules ?? []), group.rule])],
+        waiting: (known?.waiting ?? 0) + group.count,
+      });
+    }
+    if (behind[0]) await inhibitExceptions(trx, group, `source:${behind[0].source}`, at);
+  }
+  return await save(trx, [...stale.values()].map(obligationOfStale), at);
+}
+
+/** The sources that are short of the latest deadline of the group; when none is known, whoever would send the answer. */
+function behindOf(
+  rule: Rule,
+  group: IndeterminateGroup,
+  streams: readonly SourceStream[],
+  now: bigint,
+): { source: string; watermark: bigint | undefined }[] {
+  const question = { at: now, now };
+  const { streams: depended } = completenessOf(rule.expectation, streams, group, question);
+  if (depended.length === 0) {
+    const awaited = rule.expectation.dependsOn?.join(' and ') ?? anyOf(expectedTypesOf(rule.expectation));
+    return [{ source: `senders of ${awaited}`, watermark: undefined }];
+  }
+  return depended
+    .map((stream) => ({ source: stream.source, watermark: effectiveWatermark(stream, question) }))
+    .filter(({ watermark }) => watermark === undefined || watermark < group.latestDue)
+    .sort((a, b) => (a.source < b.source ? -1 : 1));
+}
+
+function obligationOfStale(stale: Stale): Obligation {
+  const { company, source, watermark } = stale;
+  const subject = { company, source, subject: source };
+  const upTo =
+    watermark === undefined
+      ? 'is not known to be complete at all'
+      : `is complete only up to ${formatInstant(watermark)}`;
+  return {
+    ...subject,
+    id: obligationId(STALE_SOURCE_RULE, subject, 'stale'),
+    rule: STALE_SOURCE_RULE,
+    ruleVersion: 1,
+    flow: 'data-completeness',
+    kind: 'watermark',
+    occurrence: 'stale',
+    state: 'open',
+    anchorEvent: '',
+    anchorAt: watermark ?? stale.earliestDue,
+    dueAt: stale.earliestDue,
+    events: [],
+    traceIds: [],
+    joinKeys: [],
+    why: `${source} ${upTo}; ${stale.waiting} deadlines of ${stale.rules.join(', ')} cannot be judged`,
+    watermark,
+    history: false,
+  };
+}
+
+async function save(trx: Transaction<Database>, stale: readonly Obligation[], at: Date): Promise<Recorded> {
+  const known = await exceptionsOf(
+    trx,
+    stale.map(({ id }) => id),
+  );
+  const writes: { row: DetectedException; change: string }[] = [];
+  const fresh: Obligation[] = [];
+  for (const obligation of stale) {
+    const before = known.get(obligation.id);
+    const judged = { severity: 'medium', closeImpact: 'warning' } as const;
+    const next = nextException(before && beforeOf(before), 'open', judged, at);
+    if (!next || next.change === 'changed') continue;
+    fresh.push(obligation);
+    const { id, rule, flow, kind, company, source, subject, occurrence, why } = obligation;
+    writes.push({
+      change: next.change,
+      row: {
+        ...{ id, rule, flow, kind, company, source, subject, occurrence, why },
+        rule_version: obligation.ruleVersion,
+        due_ns: obligation.dueAt,
+        anchor_ns: obligation.anchorAt,
+        events: [],
+        trace_ids: [],
+        ...columnsOf(next),
+      },
+    });
+  }
+  const current = new Set(stale.map(({ id }) => id));
+  const over = (await openExceptionsOfRule(trx, STALE_SOURCE_RULE)).filter(({ id }) => !current.has(id));
+  for (const row of over) {
+    const next = nextException(beforeOf(row), 'resolved', judgedOf(row), at);
+    if (next) writes.push({ row: { ...asDetected(row), ...columnsOf(next) }, change: next.change });
+  }
+  await saveObligations(
+    trx,
+    fresh.map((obligation) => rowOf(obligation, 'medium')),
+    new Map(),
+    at,
+  );
+  await removeObligations(
+    trx,
+    over.map(({ id }) => id),
+  );
+  await saveExceptions(
+    trx,
+    writes.map(({ row }) => row),
+    at,
+  );
+  await appendChanges(
+    trx,
+    writes.map(({ row, change }) => exceptionChange(row, change, at)),
+  );
+  return { judged: stale.length, opened: fresh.length, closed: over.length };
+}

@@ -1,0 +1,119 @@
+/** What doctor says of one thing: how it is, and what to do when it is not well. */
+export interface Check {
+  readonly name: string;
+  /** `note`: worth knowing, nothing is wrong; `problem` makes the exit code 1. */
+  readonly state: 'ok' | 'note' | 'problem';
+  readonly finding: string;
+  readonly advice?: string;
+}
+
+export const ok = (name: string, finding: string): Check => ({ name, state: 'ok', finding });
+export const note = (name: string, finding: string, advice?: string): Check => ({
+  name,
+  state: 'note',
+  finding,
+  ...(advice ? { advice } : {}),
+});
+export const problem = (name: string, finding: string, advice?: string): Check => ({
+  name,
+  state: 'problem',
+  finding,
+  ...(advice ? { advice } : {}),
+});
+
+/** The check that `look` makes; when it throws, a problem with what was thrown. */
+export async function attempt(
+  name: string,
+  look: () => Check | Promise<Check>,
+  advice?: string,
+): Promise<Check> {
+  try {
+    return await look();
+  } catch (error) {
+    return problem(name, error instanceof Error ? error.message : String(error), advice);
+  }
+}
+
+const GIB = 2 ** 30;
+const gib = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;
+
+export const checkNode = (version: string): Check =>
+  Number(version.split('.')[0]) >= 24
+    ? ok('node', `Node ${version}`)
+    : problem('node', `Node ${version} is too old`, 'run it through npm, which brings Node 24');
+
+/** `free`: bytes left where the data are. Below 1 GiB is a problem, below 5 GiB worth knowing. */
+export function checkSpace(free: number): Check {
+  if (free < GIB) return problem('disk', `${gib(free)} free`, 'make room: writes fail when the disk is full');
+  return free < 5 * GIB ? note('disk', `${gib(free)} free`) : ok('disk', `${gib(free)} free`);
+}
+
+/** Bytes: of the machine (or container), and what the engine may use. The rest of Closewatch takes some 0.5 GiB. */
+export function checkMemory(total: number, engine: number | undefined): Check {
+  const finding = engine ? `${gib(total)}, of which the engine may use ${gib(engine)}` : gib(total);
+  return engine && engine + GIB / 2 > total
+    ? problem('memory', finding, 'lower CLOSEWATCH_ENGINE_MEMORY or give the machine more')
+    : ok('memory', finding);
+}
+
+/** How old a source's watermark may be is the source's own matter; `isFresh` of model/watermark says so. */
+export interface SourceState {
+  readonly source: string;
+  readonly company: string;
+  readonly stream: string;
+  readonly kind: string;
+  readonly fresh: boolean;
+  /** RFC 3339; null: nothing is assured. */
+  readonly completeUpTo: string | null;
+  readonly events: number;
+  readonly errors: number;
+}
+
+export function checkSources(sources: readonly SourceState[]): Check {
+  if (sources.length === 0)
+    return note(
+      'sources',
+      'nothing has been received yet',
+      'send events to POST /v1/events, or import a log',
+    );
+  const stale = sources.filter(({ fresh }) => !fresh);
+  if (stale.length === 0) return ok('sources', `${sources.length} streams, all fresh`);
+  const names = stale.slice(0, 5).map(({ source, company, completeUpTo }) => {
+    return `${source} of ${company || 'every company'} (complete up to ${completeUpTo ?? 'nothing'})`;
+  });
+  const more = stale.length > names.length ? ` and ${stale.length - names.length} more` : '';
+  return problem(
+    'sources',
+    `${stale.length} of ${sources.length} streams are stale: ${names.join(', ')}${more}`,
+    'what depends on them is judged indeterminate until they move on',
+  );
+}
+
+export interface FlowState {
+  readonly rule: string;
+  readonly flow: string;
+  /** A rule is active where one of the events that start its obligations has come. */
+  readonly status: 'active' | 'waiting' | 'off';
+  readonly why: string;
+}
+
+export function checkFlows(rules: readonly FlowState[]): Check {
+  if (rules.length === 0) return problem('flows', 'there is no rule', 'see CLOSEWATCH_FLOWS_DIR');
+  const active = rules.filter(({ status }) => status === 'active').length;
+  const finding = `${rules.length} rules, ${active} active`;
+  const waiting = rules.filter(({ status }) => status === 'waiting').map(({ rule }) => rule);
+  return waiting.length === 0
+    ? ok('flows', finding)
+    : note('flows', `${finding}; not applicable yet: ${waiting.join(', ')}`);
+}
+
+/** Two lines at most for each check, and a last one with the sum. */
+export function printed(checks: readonly Check[]): string {
+  const signs = { ok: '✓', note: '·', problem: '✗' } as const;
+  const lines = checks.flatMap(({ name, state, finding, advice }) => [
+    `${signs[state]} ${name.padEnd(14)} ${finding}`,
+    ...(advice && state !== 'ok' ? [`  ${' '.repeat(14)} → ${advice}`] : []),
+  ]);
+  const problems = checks.filter(({ state }) => state === 'problem').length;
+  return `${[...lines, '', problems === 0 ? 'no problems' : `${problems} problem(s)`].join('\n')}\n`;
+}

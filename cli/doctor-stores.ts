@@ -1,0 +1,196 @@
+import { z } from 'zod';
+import { type Expectation, matchesTypes } from '../model/flow.ts';
+import { formatInstant, nanosOf } from '../model/time.ts';
+import { isFresh, watermarkAt } from '../model/watermark.ts';
+import { readMigrations as clickhouseMigrations } from '../store/clickhouse/migrate.ts';
+import { defineQuery } from '../store/clickhouse/query.ts';
+import { readMigrations as postgresMigrations } from '../store/postgres/migrate.ts';
+import { listSources } from '../store/postgres/sources.ts';
+import { QUEUES } from '../store/queue/names.ts';
+import { openQueues } from '../store/queue/queues.ts';
+import { readCatalogue } from './catalogue.ts';
+import {
+  attempt,
+  type Check,
+  checkFlows,
+  checkSources,
+  type FlowState,
+  note,
+  ok,
+  problem,
+  type SourceState,
+} from './doctor-checks.ts';
+import type { Stores } from './stores.ts';
+import type { Task } from './task.ts';
+
+export interface StoresReport {
+  readonly checks: Check[];
+  readonly sources: SourceState[];
+  readonly flows: FlowState[];
+}
+
+const engineState = defineQuery({
+  name: 'doctor.engine',
+  sql: `SELECT version() AS version, (SELECT max(version) FROM schema_migrations) AS schema,
+    (SELECT count() FROM finance_events) AS events, (SELECT count() FROM otel_traces) AS spans`,
+  params: z.object({}),
+  row: z.object({
+    version: z.string(),
+    schema: z.number(),
+    events: z.coerce.number(),
+    spans: z.coerce.number(),
+  }),
+});
+
+/** Looks at both stores and at what is in them. Runs in the process that holds them. */
+export const doctorTask: Task<Stores, Record<string, never>, never, StoresReport> = {
+  name: 'doctor',
+  args: z.strictObject({}),
+  async run(stores) {
+    const now = nanosOf(new Date());
+    const sources = await sourceStates(stores, now).catch(() => undefined);
+    const flows = await flowStates(stores).catch(() => undefined);
+    const checks = [
+      await attempt(
+        'clickhouse',
+        () => checkClickHouse(stores),
+        'see the log for why the engine does not answer',
+      ),
+      await attempt('postgresql', () => checkPostgres(stores)),
+      await attempt('queue', () => checkQueues(stores)),
+      await attempt('inbox', () => checkInbox(stores)),
+      await attempt('dead letters', () => checkDeadLetters(stores)),
+      await attempt('refused', () => checkRefused(stores)),
+      sources ? checkSources(sources) : problem('sources', 'cannot be read'),
+      await attempt('flows', async () => checkFlows(flows ?? (await flowStates(stores)))),
+    ];
+    return { checks, sources: sources ?? [], flows: flows ?? [] };
+  },
+};
+
+async function checkClickHouse({ clickhouse, engine }: Stores): Promise<Check> {
+  const [row] = await clickhouse.query(engineState, {});
+  if (!row) return problem('clickhouse', 'answers, but with nothing');
+  const where = engine ? 'embedded' : 'server';
+  const newest = clickhouseMigrations().at(-1)?.version ?? 0;
+  const finding = `${where} ${row.version}, schema ${row.schema}, ${row.events} events, ${row.spans} spans`;
+  return row.schema === newest
+    ? ok('clickhouse', finding)
+    : problem('clickhouse', `${finding}; expected ${newest}`);
+}
+
+async function checkPostgres({ postgres }: Stores): Promise<Check> {
+  const { rows } = await postgres.pool.query<{ server: string; schema: number | null }>(
+    `SELECT current_setting('server_version') AS server, (SELECT max(version) FROM closewatch.schema_migrations) AS schema`,
+  );
+  const newest = postgresMigrations().at(-1)?.version ?? 0;
+  const finding = `${postgres.backend} ${rows[0]?.server}, schema ${rows[0]?.schema}`;
+  return rows[0]?.schema === newest
+    ? ok('postgresql', finding)
+    : problem('postgresql', `${finding}; expected ${newest}`);
+}
+
+async function checkQueues({ postgres, config, logger }: Stores): Promise<Check> {
+  const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger });
+  try {
+    const counts = await Promise.all(
+      Object.values(QUEUES).map(async (name) => ({
+        name,
+        counts: await queues.queue(name).getJobCounts('waiting', 'active', 'failed'),
+      })),
+    );
+    const failed = counts.filter(({ counts }) => (counts.failed ?? 0) > 0);
+    const finding = `on ${queues.backend}`;
+    if (failed.length === 0) return ok('queue', finding);
+    const list = failed.map(({ name, counts }) => `${name} ${counts.failed}`).join(', ');
+    return note('queue', `${finding}; jobs that failed in the last week: ${list}`, 'the log says why');
+  } finally {
+    await queues.close({ deadlineMs: 1000 });
+  }
+}
+
+async function checkInbox({ postgres }: Stores): Promise<Check> {
+  const row = await postgres.db
+    .selectFrom('batches')
+    .select((batch) => [batch.fn.countAll<string>().as('count'), batch.fn.min('accepted_at').as('oldest')])
+    .where('state', '=', 'pending')
+    .where('kind', '=', 'inbox')
+    .executeTakeFirstOrThrow();
+  if (Number(row.count) === 0) return ok('inbox', 'everything accepted is in ClickHouse');
+  const seconds = Math.round((Date.now() - new Date(row.oldest ?? Date.now()).getTime()) / 1000);
+  const finding = `${row.count} batches wait for ClickHouse, the oldest for ${seconds} s`;
+  return seconds > 60
+    ? problem('inbox', finding, 'is ClickHouse reachable, and the collector running?')
+    : note('inbox', finding);
+}
+
+async function checkDeadLetters({ postgres }: Stores): Promise<Check> {
+  const rows = await postgres.db
+    .selectFrom('dead_letters')
+    .select((letter) => ['reason_code', letter.fn.countAll<string>().as('count')])
+    .where('state', '=', 'open')
+    .groupBy('reason_code')
+    .orderBy('reason_code')
+    .execute();
+  if (rows.length === 0) return ok('dead letters', 'none');
+  const list = rows.map(({ reason_code, count }) => `${count} ${reason_code}`).join(', ');
+  return problem('dead letters', `events that were refused: ${list}`, 'each says what is wrong and where');
+}
+
+async function checkRefused({ postgres }: Stores): Promise<Check> {
+  const sources = await postgres.db
+    .selectFrom('sources')
+    .select((source) => source.fn.sum<string | null>('errors').as('errors'))
+    .executeTakeFirst();
+  const imports = await postgres.db
+    .selectFrom('import_runs')
+    .select((run) => run.fn.sum<string | null>('rows_bad').as('rows'))
+    .executeTakeFirst();
+  const [events, rows] = [Number(sources?.errors ?? 0), Number(imports?.rows ?? 0)];
+  const finding = `${events} events and ${rows} imported rows since the beginning`;
+  return events + rows === 0 ? ok('refused', 'nothing was ever refused') : note('refused', finding);
+}
+
+async function sourceStates({ postgres }: Stores, now: bigint): Promise<SourceState[]> {
+  const streams = await listSources(postgres);
+  const counts = await postgres.db
+    .selectFrom('sources')
+    .select(['source', 'company', 'stream', 'events', 'errors'])
+    .execute();
+  return streams.map((stream) => {
+    const mark = watermarkAt(stream, now);
+    const row = counts.find(
+      ({ source, company, stream: name }) =>
+        source === stream.source && company === stream.company && name === stream.stream,
+    );
+    return {
+      source: stream.source,
+      company: stream.company,
+      stream: stream.stream,
+      kind: stream.kind,
+      fresh: isFresh(stream, now),
+      completeUpTo: mark === undefined ? null : formatInstant(mark),
+      events: Number(row?.events ?? 0),
+      errors: Number(row?.errors ?? 0),
+    };
+  });
+}
+
+const startsWith = (rule: Expectation): readonly string[] =>
+  rule.kind === 'state-age' ? rule.enter.types : rule.when.types;
+
+async function flowStates({ postgres, config }: Stores): Promise<FlowState[]> {
+  const [{ flows }, streams] = [await readCatalogue(config), await listSources(postgres)];
+  return flows.flatMap((flow) =>
+    flow.expectations.map((rule): FlowState => {
+      const named = { rule: rule.id, flow: flow.flow };
+      if (!rule.enabled) return { ...named, status: 'off', why: 'enabled: false' };
+      const companies = streams
+        .filter(({ types }) => types.some((type) => matchesTypes(startsWith(rule), type)))
+        .map(({ company }) => company);
+      return companies.length > 0
+        ? { ...named, status: 'active', why: `companies: ${[...new Set(companies)].sort().join(', ')}` }
+        : { ...named, status: 'waiting', why: `no ${startsWith(rule).join(' or ')} has come` };
+    }),
+  );
+}

@@ -1,0 +1,20 @@
+import { backtestTask } from './backtest.ts';
+import { detectTask } from './detect.ts';
+import { doctorTask } from './doctor-stores.ts';
+import { importTask } from './import.ts';
+import type { Stores } from './stores.ts';
+import type { AnyTask } from './task.ts';
+import { createTokenTask, listTokensTask, revokeTokenTask } from './token.ts';
+
+const ALL: readonly AnyTask<Stores>[] = [
+  importTask,
+  detectTask,
+  backtestTask,
+  doctorTask,
+  createTokenTask,
+  listTokensTask,
+  revokeTokenTask,
+];
+
+/** The tasks that a running process does for other commands, by name. */
+export const TASKS: ReadonlyMap<string, AnyTask<Stores>> = new Map(ALL.map((task) => [task.name, task]));

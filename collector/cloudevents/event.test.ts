@@ -1,0 +1,157 @@
+import { describe, expect, test } from 'vitest';
+import { parseJson } from '../../model/json.ts';
+import { parseInstant } from '../../model/time.ts';
+import { judgeEvent } from './event.ts';
+
+const NOW = parseInstant('2026-06-01T00:00:00Z') ?? 0n;
+const judge = (event: unknown, sender = '/odoo/prod') => judgeEvent(event, { sender, now: NOW });
+
+const data = {
+  object: { kind: 'bill', docNumber: 'BILL/1', state: 'posted' },
+  org: { companyKey: 'acme', period: '2026-05' },
+  money: { amount: '34.33634285099345', currency: 'EUR' },
+  actor: { actorId: 'u1', actorKind: 'human' },
+  keys: [{ type: 'docno', value: 'BILL/1' }],
+  lines: [{ qty: 2 }],
+  attributes: { colour: 'blue' },
+};
+const bill = {
+  specversion: '1.0',
+  id: 'e-1',
+  source: '/odoo/prod/1',
+  type: 'closewatch.bill.posted.v1',
+  time: '2026-05-31T19:00:00.123456789+02:00',
+  subject: 'account.move/42',
+  data,
+};
+const accepted = (event: unknown, sender?: string) => {
+  const judged = judge(event, sender);
+  if (!('accepted' in judged)) throw new Error(JSON.stringify(judged));
+  return judged.accepted;
+};
+const problemOf = (event: unknown): string => {
+  const judged = judge(event);
+  if (!('refused' in judged)) throw new Error('was accepted');
+  const [first] = judged.problems;
+  return `${judged.refused} ${first?.where}: ${first?.what}`;
+};
+
+test('an event becomes a finance event, exact in time and money', () => {
+  expect(accepted(bill).event).toMatchObject({
+    id: 'e-1',
+    source: '/odoo/prod/1',
+    type: 'bill.posted',
+    version: 1,
+    time: '2026-05-31T17:00:00.123456789Z',
+    sequence: '0',
+    company: 'acme',
+    subject: 'account.move/42',
+    ingestPath: 'push',
+    docNumber: 'BILL/1',
+    state: 'posted',
+    period: '2026-05',
+    amount: '34.33634285099345',
+    currency: 'EUR',
+    actorId: 'u1',
+    keys: [{ type: 'docno', value: 'BILL/1' }],
+    attributes: { colour: 'blue' },
+  });
+  expect(JSON.parse(accepted(bill).event.data).lines).toEqual([{ qty: 2 }]);
+});
+
+test('extensions: trace, flow, correlation, sequence, back-fill', () => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  const more = {
+    traceparent,
+    flowid: 'ap',
+    correlationid: 'c',
+    sequence: '12',
+    ingestpath: 'backfill',
+    companyid: 'acme',
+  };
+  expect(accepted({ ...bill, ...more }).event).toMatchObject({
+    traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+    spanId: '00f067aa0ba902b7',
+    flow: 'ap',
+    correlationId: 'c',
+    sequence: '12',
+    ingestPath: 'backfill',
+  });
+  expect(judge({ ...bill, traceparent: 'nonsense' })).toMatchObject({ noTrace: true });
+});
+
+test('the hash is of what is said, not of how it travelled', () => {
+  const { bodyHash } = accepted(bill);
+  expect(accepted({ ...bill, ingestpath: 'replay', traceparent: '00-x' }).bodyHash).toBe(bodyHash);
+  expect(
+    accepted({ ...bill, datacontenttype: 'application/json', time: '2026-05-31T17:00:00.123456789Z' })
+      .bodyHash,
+  ).toBe(bodyHash);
+  const encoded = Buffer.from(JSON.stringify(data)).toString('base64');
+  expect(accepted({ ...bill, data: undefined, data_base64: encoded }).bodyHash).toBe(bodyHash);
+  expect(accepted({ ...bill, subject: 'other' }).bodyHash).not.toBe(bodyHash);
+  const line = (qty: string) => accepted(parseJson(JSON.stringify(bill).replace('"qty":2', `"qty":${qty}`)));
+  expect(line('9007199254740993').bodyHash).not.toBe(line('9007199254740992').bodyHash);
+  expect(line('9007199254740993').event.data).toContain('9007199254740993');
+});
+
+describe('refused, with what and where', () => {
+  test.each([
+    [{ ...bill, id: undefined }, /^invalid id: /],
+    [{ ...bill, specversion: '0.3' }, /^invalid specversion: /],
+    [{ ...bill, time: '2026-05-31T17:00:00' }, /^invalid time: must be an RFC 3339 instant/],
+    [{ ...bill, time: '2026-06-02T00:00:01Z' }, /^invalid time: lies more than 24 hours ahead/],
+    [{ ...bill, time: '1969-12-31T23:59:59Z' }, /^invalid time: must lie from 1970/],
+    [{ ...bill, type: 'other.bill.posted.v1' }, /^invalid type: must be closewatch/],
+    [{ ...bill, type: 'closewatch.bill.posted.v2' }, /^invalid type: version v2 is not known/],
+    [{ ...bill, type: 'closewatch.Bill.v1' }, /^invalid type: must be <kind>/],
+    [{ ...bill, source: '/odoo/production' }, /^source-denied source: /],
+    [{ ...bill, companyid: 'other' }, /^invalid companyid: is other/],
+    [{ ...bill, company_id: 'acme' }, /^invalid .*company_id/],
+    [{ ...bill, ingestpath: 'file' }, /^invalid ingestpath: /],
+    [{ ...bill, sequence: '9223372036854775808' }, /^invalid sequence: /],
+    [
+      { ...bill, data: { ...data, money: { amount: 1.5, currency: 'EUR' } } },
+      /^invalid data\.money\.amount: /,
+    ],
+    [
+      { ...bill, data: { ...data, money: { amount: '1', currency: 'euro' } } },
+      /^invalid data\.money\.currency: /,
+    ],
+    [{ ...bill, data: { ...data, keys: [] } }, /^invalid data\.keys: /],
+    [{ ...bill, data: { ...data, extra: 1 } }, /^invalid data: .*extra/],
+    [{ ...bill, subject: 'a\0b' }, /^invalid .*NUL/],
+    [{ ...bill, subject: '\ud800' }, /^invalid .*surrogate/],
+    [[bill], /^invalid : an event must be a JSON object/],
+  ])('%#', (event, expected) => {
+    expect(problemOf(JSON.parse(JSON.stringify(event)))).toMatch(expected);
+  });
+
+  test('nesting beyond reason', () => {
+    let deep: unknown = 1;
+    for (let i = 0; i < 50_000; i++) deep = [deep];
+    expect(problemOf({ ...bill, data: { ...data, lines: [{ deep }] } })).toMatch(/nested too deeply/);
+  });
+});
+
+test('a token speaks for its source and what lies below it', () => {
+  expect(accepted(bill, '/odoo/prod/1').event.source).toBe('/odoo/prod/1');
+  expect(accepted(bill, '*').event.source).toBe('/odoo/prod/1');
+  expect(judge(bill, '/odoo/prod/11')).toMatchObject({ refused: 'source-denied' });
+  expect(judge(bill, '/odoo/pro')).toMatchObject({ refused: 'source-denied' });
+});
+
+test('a heartbeat declares up to when its source is complete', () => {
+  const beat = {
+    ...bill,
+    type: 'closewatch.flow.heartbeat.v1',
+    companyid: 'acme',
+    data: { completeUpTo: '2026-05-31T16:00:00Z', stream: 'bills' },
+  };
+  expect(accepted(beat)).toMatchObject({
+    declares: { stream: 'bills', completeUpTo: parseInstant('2026-05-31T16:00:00Z') },
+    event: { type: 'flow.heartbeat', company: 'acme' },
+  });
+  expect(problemOf({ ...beat, companyid: undefined })).toMatch(/must name its company/);
+  expect(problemOf({ ...beat, data: { completeUpTo: '2027-01-01T00:00:00Z' } })).toMatch(/completeUpTo/);
+});

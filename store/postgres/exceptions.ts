@@ -1,0 +1,95 @@
+import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
+import type { Database, ExceptionTable } from './schema.ts';
+
+export type ExceptionRow = Selectable<ExceptionTable>;
+/** What detection decides of an exception; the incident, error signature and what people did stay as they are. */
+export type DetectedException = Omit<
+  Insertable<ExceptionTable>,
+  'incident' | 'error_signature' | 'updated_at' | 'obligation'
+>;
+
+const ROWS_A_STATEMENT = 1_000;
+
+/** The exceptions of these obligations, locked to the end of the transaction. */
+export async function exceptionsOf(
+  db: Kysely<Database>,
+  ids: readonly string[],
+): Promise<Map<string, ExceptionRow>> {
+  const rows = await db
+    .selectFrom('exceptions')
+    .selectAll()
+    .where(sql<boolean>`id = ANY(${ids}::text[])`)
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** The exceptions of a rule that are open or indeterminate, locked to the end of the transaction. */
+export async function openExceptionsOfRule(db: Kysely<Database>, rule: string): Promise<ExceptionRow[]> {
+  return await db
+    .selectFrom('exceptions')
+    .selectAll()
+    .where('rule', '=', rule)
+    .where('state', 'in', ['open', 'indeterminate'])
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+}
+
+/** Writes exceptions as detection sees them now. */
+export async function saveExceptions(
+  db: Kysely<Database>,
+  exceptions: readonly DetectedException[],
+  at: Date,
+): Promise<void> {
+  for (let from = 0; from < exceptions.length; from += ROWS_A_STATEMENT) {
+    const rows = exceptions
+      .slice(from, from + ROWS_A_STATEMENT)
+      .map((row) => ({ ...row, obligation: row.id, updated_at: at }));
+    await db
+      .insertInto('exceptions')
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet(({ ref }) => ({
+          rule_version: ref('excluded.rule_version'),
+          flow: ref('excluded.flow'),
+          state: ref('excluded.state'),
+          severity: ref('excluded.severity'),
+          close_impact: ref('excluded.close_impact'),
+          amount: ref('excluded.amount'),
+          currency: ref('excluded.currency'),
+          closed_at: ref('excluded.closed_at'),
+          due_ns: ref('excluded.due_ns'),
+          anchor_ns: ref('excluded.anchor_ns'),
+          answered_ns: ref('excluded.answered_ns'),
+          reopened: ref('excluded.reopened'),
+          why: ref('excluded.why'),
+          events: ref('excluded.events'),
+          trace_ids: ref('excluded.trace_ids'),
+          inhibited_by: ref('excluded.inhibited_by'),
+          notify: ref('excluded.notify'),
+          updated_at: ref('excluded.updated_at'),
+        })),
+      )
+      .execute();
+  }
+}
+
+/** Names what explains the indeterminate exceptions of a rule, company and source away: `source:<name>`. */
+export async function inhibitExceptions(
+  db: Kysely<Database>,
+  where: { rule: string; company: string; source: string },
+  inhibitedBy: string,
+  at: Date,
+): Promise<void> {
+  await db
+    .updateTable('exceptions')
+    .set({ inhibited_by: inhibitedBy, updated_at: at })
+    .where('rule', '=', where.rule)
+    .where('company', '=', where.company)
+    .where('source', '=', where.source)
+    .where('state', '=', 'indeterminate')
+    .where(sql<boolean>`inhibited_by IS DISTINCT FROM ${inhibitedBy}`)
+    .execute();
+}

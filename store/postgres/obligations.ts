@@ -1,0 +1,285 @@
+import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
+import type { Database, ObligationTable } from './schema.ts';
+
+export type ObligationRow = Selectable<ObligationTable>;
+export type NewObligation = Omit<Insertable<ObligationTable>, 'updated_at'>;
+
+/** Rows a statement: PostgreSQL takes 65,535 parameters. */
+const ROWS_A_STATEMENT = 1_000;
+const KEYS_A_STATEMENT = 10_000;
+
+function* slices<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size);
+}
+
+/** The rule's obligations that one of the join keys touches, and those with one of the ids. */
+export async function obligationsTouched(
+  db: Kysely<Database>,
+  rule: string,
+  touched: { keys: readonly string[]; ids: readonly string[] },
+): Promise<ObligationRow[]> {
+  const found = new Map<string, ObligationRow>();
+  const add = (rows: readonly ObligationRow[]): void => {
+    for (const row of rows) found.set(row.id, row);
+  };
+  for (const keys of slices(touched.keys, KEYS_A_STATEMENT)) {
+    const touchedIds = sql<string>`(SELECT obligation FROM obligation_keys WHERE join_key = ANY(${keys}::text[]))`;
+    add(
+      await db
+        .selectFrom('obligations')
+        .selectAll()
+        .where('rule', '=', rule)
+        .where(sql<boolean>`id IN ${touchedIds}`)
+        .execute(),
+    );
+  }
+  for (const ids of slices(touched.ids, KEYS_A_STATEMENT)) {
+    add(
+      await db
+        .selectFrom('obligations')
+        .selectAll()
+        .where('rule', '=', rule)
+        .where(sql<boolean>`id = ANY(${ids}::text[])`)
+        .execute(),
+    );
+  }
+  return [...found.values()];
+}
+
+/** Which of the join keys touch any obligation. */
+export async function keysWithObligations(
+  db: Kysely<Database>,
+  keys: readonly string[],
+): Promise<Set<string>> {
+  const known = new Set<string>();
+  for (const some of slices(keys, KEYS_A_STATEMENT)) {
+    const rows = await db
+      .selectFrom('obligation_keys')
+      .select('join_key')
+      .distinct()
+      .where(sql<boolean>`join_key = ANY(${some}::text[])`)
+      .execute();
+    for (const { join_key } of rows) known.add(join_key);
+  }
+  return known;
+}
+
+/** The join keys of obligations, by obligation. */
+export async function keysOfObligations(
+  db: Kysely<Database>,
+  ids: readonly string[],
+): Promise<Map<string, string[]>> {
+  const keys = new Map<string, string[]>();
+  for (const some of slices(ids, KEYS_A_STATEMENT)) {
+    const rows = await db
+      .selectFrom('obligation_keys')
+      .selectAll()
+      .where(sql<boolean>`obligation = ANY(${some}::text[])`)
+      .execute();
+    for (const { obligation, join_key } of rows) {
+      const known = keys.get(obligation);
+      if (known) known.push(join_key);
+      else keys.set(obligation, [join_key]);
+    }
+  }
+  return keys;
+}
+
+export interface ToJudge {
+  readonly id: string;
+  readonly rule: string;
+}
+
+/** Ids that one pass takes at most; the next takes the rest. */
+const MOST = 50_000;
+
+/** Pending obligations of the rules whose deadline has come, the earliest first, 50,000 at most. */
+export async function obligationsDue(
+  db: Kysely<Database>,
+  rules: readonly string[],
+  now: bigint,
+): Promise<ToJudge[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(['id', 'rule'])
+    .where('state', '=', 'pending')
+    .where('due_ns', '<=', `${now}`)
+    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
+    .orderBy('due_ns')
+    .orderBy('id')
+    .limit(MOST)
+    .execute();
+}
+
+/** Unanswered obligations of the rules that in (since, now] became overdue by more than three times their allowed time. */
+export async function obligationsEscalating(
+  db: Kysely<Database>,
+  rules: readonly string[],
+  { since, now }: { since: bigint; now: bigint },
+): Promise<ToJudge[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(['id', 'rule'])
+    .where('state', 'in', ['open', 'indeterminate'])
+    .where(sql<boolean>`due_ns > anchor_ns`)
+    .where(
+      sql<boolean>`due_ns::numeric + 3 * (due_ns - anchor_ns)::numeric BETWEEN ${since}::bigint AND ${now}::bigint - 1`,
+    )
+    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
+    .orderBy('due_ns')
+    .orderBy('id')
+    .execute();
+}
+
+/** Where obligations wait for a source: by rule, company and source how many, and the span of their deadlines. */
+export interface IndeterminateGroup {
+  readonly rule: string;
+  readonly company: string;
+  readonly source: string;
+  readonly count: number;
+  readonly earliestDue: bigint;
+  readonly latestDue: bigint;
+}
+
+export async function indeterminateGroups(db: Kysely<Database>): Promise<IndeterminateGroup[]> {
+  const rows = await db
+    .selectFrom('obligations')
+    .select(({ fn }) => [
+      'rule',
+      'company',
+      'source',
+      fn.countAll<string>().as('count'),
+      fn.min('due_ns').as('earliest'),
+      fn.max('due_ns').as('latest'),
+    ])
+    .where('state', '=', 'indeterminate')
+    .groupBy(['rule', 'company', 'source'])
+    .orderBy('rule')
+    .orderBy('company')
+    .orderBy('source')
+    .execute();
+  return rows.map((row) => ({
+    rule: row.rule,
+    company: row.company,
+    source: row.source,
+    count: Number(row.count),
+    earliestDue: BigInt(row.earliest),
+    latestDue: BigInt(row.latest),
+  }));
+}
+
+/** The indeterminate obligations of a group whose deadline the watermark has reached, the earliest first, 50,000 at most. */
+export async function indeterminateUpTo(
+  db: Kysely<Database>,
+  group: Pick<IndeterminateGroup, 'rule' | 'company' | 'source'>,
+  watermark: bigint,
+): Promise<ToJudge[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(['id', 'rule'])
+    .where('state', '=', 'indeterminate')
+    .where('rule', '=', group.rule)
+    .where('company', '=', group.company)
+    .where('source', '=', group.source)
+    .where('due_ns', '<=', `${watermark}`)
+    .orderBy('due_ns')
+    .orderBy('id')
+    .limit(MOST)
+    .execute();
+}
+
+/** The unanswered obligations of the rule that another version of it judged, 50,000 at most. */
+export async function obligationsOfOtherVersions(
+  db: Kysely<Database>,
+  rule: { id: string; version: number },
+): Promise<ToJudge[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(['id', 'rule'])
+    .where('rule', '=', rule.id)
+    .where('rule_version', '<>', rule.version)
+    .where('state', 'in', ['pending', 'open', 'indeterminate'])
+    .orderBy('id')
+    .limit(MOST)
+    .execute();
+}
+
+/** The unanswered obligations of rules other than these. */
+export async function obligationsOfOtherRules(
+  db: Kysely<Database>,
+  rules: readonly string[],
+): Promise<ObligationRow[]> {
+  return await db
+    .selectFrom('obligations')
+    .selectAll()
+    .where(sql<boolean>`NOT (rule = ANY(${rules}::text[]))`)
+    .where('state', 'in', ['pending', 'open', 'indeterminate'])
+    .orderBy('id')
+    .limit(MOST)
+    .execute();
+}
+
+/** Writes obligations as they are now, and their join keys. */
+export async function saveObligations(
+  db: Kysely<Database>,
+  obligations: readonly NewObligation[],
+  keys: ReadonlyMap<string, readonly string[]>,
+  at: Date,
+): Promise<void> {
+  for (const some of slices(obligations, ROWS_A_STATEMENT)) {
+    await db
+      .insertInto('obligations')
+      .values(some.map((row) => ({ ...row, updated_at: at })))
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet(({ ref }) => ({
+          rule_version: ref('excluded.rule_version'),
+          flow: ref('excluded.flow'),
+          kind: ref('excluded.kind'),
+          state: ref('excluded.state'),
+          anchor_event: ref('excluded.anchor_event'),
+          anchor_ns: ref('excluded.anchor_ns'),
+          due_ns: ref('excluded.due_ns'),
+          answered_ns: ref('excluded.answered_ns'),
+          amount: ref('excluded.amount'),
+          currency: ref('excluded.currency'),
+          severity: ref('excluded.severity'),
+          events: ref('excluded.events'),
+          why: ref('excluded.why'),
+          watermark_ns: ref('excluded.watermark_ns'),
+          history: ref('excluded.history'),
+          updated_at: ref('excluded.updated_at'),
+        })),
+      )
+      .execute();
+  }
+  await saveKeys(db, keys);
+}
+
+async function saveKeys(db: Kysely<Database>, keys: ReadonlyMap<string, readonly string[]>): Promise<void> {
+  const ids = [...keys.keys()];
+  const known = await keysOfObligations(db, ids);
+  const gone = ids.filter((id) => (known.get(id) ?? []).some((key) => !keys.get(id)?.includes(key)));
+  for (const some of slices(gone, KEYS_A_STATEMENT)) {
+    await sql`DELETE FROM obligation_keys WHERE obligation = ANY(${some}::text[])`.execute(db);
+    for (const id of some) known.delete(id);
+  }
+  const fresh = ids.flatMap((id) =>
+    (keys.get(id) ?? [])
+      .filter((key) => !known.get(id)?.includes(key))
+      .map((key) => ({ join_key: key, obligation: id })),
+  );
+  for (const some of slices(fresh, KEYS_A_STATEMENT)) {
+    await db
+      .insertInto('obligation_keys')
+      .values(some)
+      .onConflict((c) => c.doNothing())
+      .execute();
+  }
+}
+
+/** Removes obligations that are none any more, with their keys. */
+export async function removeObligations(db: Kysely<Database>, ids: readonly string[]): Promise<void> {
+  for (const some of slices(ids, KEYS_A_STATEMENT)) {
+    await sql`DELETE FROM obligations WHERE id = ANY(${some}::text[])`.execute(db);
+  }
+}
