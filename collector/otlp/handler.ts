@@ -148,15 +148,14 @@ export function createOtlpHandler(config: OtlpConfig, deps: OtlpDeps): OtlpHandl
 const pathOf = (req: IncomingMessage): string => req.url?.split('?', 1)[0] ?? '';
 
 /**
- * Failures of the store are 503, whatever they are: the spans are sound and may be sent again. What only the operator
- * should read stays in the log.
+ * What the sender is told. Failures of ours are 503, whatever they are: the spans may be sound, and a sender drops them on
+ * any other 5xx. What went wrong stays in the log.
  */
 function answerTo(error: unknown): { status: number; message: string } {
   const code = errorCode(error);
   const { status, message } = error as ClosewatchError;
-  if (code === undefined) return { status: 500, message: 'the request failed' };
   if (code === 'request.overloaded') return { status: 429, message };
-  if (code.startsWith('engine.') || status >= 500)
+  if (code === undefined || status >= 500)
     return { status: 503, message: 'the spans cannot be stored now; send them again later' };
   return { status, message };
 }

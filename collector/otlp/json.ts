@@ -5,7 +5,7 @@ import { I64, MalformedRequest, VARINT } from './wire.ts';
 type Json = unknown;
 type JsonObject = Record<string, Json>;
 /** Writes what a JSON field holds, if anything, as the protobuf field that it stands for. */
-type Field = (out: ProtobufWriter, value: Json, path: string, depth: number) => void;
+type Field = (out: ProtobufWriter, value: Json, depth: number) => void;
 type Message = Record<string, Field>;
 
 /**
@@ -17,7 +17,12 @@ type Message = Record<string, Field>;
  */
 export function protobufOfJson(body: Buffer): Buffer {
   const out = new ProtobufWriter();
-  writeMessage(out, REQUEST, parse(body), '', 0);
+  try {
+    writeMessage(out, REQUEST, parse(body), 0);
+  } catch (error) {
+    if (!(error instanceof WrongValue)) throw error;
+    throw new MalformedRequest('json', `${error.path || 'the body'} must be ${error.expected}`);
+  }
   return out.bytes();
 }
 
@@ -38,47 +43,70 @@ function parse(body: Buffer): Json {
   }
 }
 
-function writeMessage(out: ProtobufWriter, message: Message, value: Json, path: string, depth: number): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(path, 'an object');
-  if (depth > MAX_DEPTH)
-    throw new MalformedRequest('too-deep', `a value is nested deeper than ${MAX_DEPTH} messages`);
-  for (const name in message) {
-    const field = (value as JsonObject)[name];
-    if (field !== undefined && field !== null && Object.hasOwn(value, name))
-      (message[name] as Field)(out, field, path === '' ? name : `${path}.${name}`, depth);
+/** A value that is not what its field must be. The path grows while the error passes the levels that it lies in. */
+class WrongValue extends Error {
+  path = '';
+  readonly expected: string;
+
+  constructor(expected: string) {
+    super(expected);
+    this.expected = expected;
+  }
+
+  in(level: string): this {
+    this.path = this.path === '' || this.path.startsWith('[') ? level + this.path : `${level}.${this.path}`;
+    return this;
   }
 }
 
-const wrong = (path: string, expected: string): MalformedRequest =>
-  new MalformedRequest('json', `${path || 'the body'} must be ${expected}`);
+function writeMessage(out: ProtobufWriter, fields: Message, value: Json, depth: number): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new WrongValue('an object');
+  if (depth > MAX_DEPTH)
+    throw new MalformedRequest('too-deep', `a value is nested deeper than ${MAX_DEPTH} messages`);
+  let name = '';
+  try {
+    for (name in value) {
+      const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+      const held = (value as JsonObject)[name];
+      if (field && held !== null) field(out, held, depth);
+    }
+  } catch (error) {
+    throw error instanceof WrongValue ? error.in(name) : error;
+  }
+}
 
 const message =
   (number: number, of: () => Message): Field =>
-  (out, value, path, depth) => {
+  (out, value, depth) => {
     const start = out.open(number);
-    writeMessage(out, of(), value, path, depth + 1);
+    writeMessage(out, of(), value, depth + 1);
     out.close(start);
   };
 
-const repeated =
-  (number: number, of: () => Message): Field =>
-  (out, value, path, depth) => {
-    if (!Array.isArray(value)) throw wrong(path, 'an array');
-    const write = message(number, of);
-    for (let i = 0; i < value.length; i++) write(out, value[i], `${path}[${i}]`, depth);
+const repeated = (number: number, of: () => Message): Field => {
+  const write = message(number, of);
+  return (out, value, depth) => {
+    if (!Array.isArray(value)) throw new WrongValue('an array');
+    let i = 0;
+    try {
+      for (; i < value.length; i++) write(out, value[i], depth);
+    } catch (error) {
+      throw error instanceof WrongValue ? error.in(`[${i}]`) : error;
+    }
   };
+};
 
 const text =
   (number: number): Field =>
-  (out, value, path) => {
-    if (typeof value !== 'string') throw wrong(path, 'a text');
+  (out, value) => {
+    if (typeof value !== 'string') throw new WrongValue('a text');
     out.text(number, value);
   };
 
 const id =
   (number: number): Field =>
-  (out, value, path) => {
-    if (typeof value !== 'string') throw wrong(path, 'a text of hexadecimal digits');
+  (out, value) => {
+    if (typeof value !== 'string') throw new WrongValue('a text of hexadecimal digits');
     const hexadecimal = /^(?:[0-9a-f]{2})*$/i.test(value);
     out.binary(number, hexadecimal ? Buffer.from(value, 'hex') : Buffer.from([0]));
   };
@@ -86,35 +114,35 @@ const id =
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 const base64 =
   (number: number): Field =>
-  (out, value, path) => {
-    if (typeof value !== 'string' || !BASE64.test(value)) throw wrong(path, 'base64');
+  (out, value) => {
+    if (typeof value !== 'string' || !BASE64.test(value)) throw new WrongValue('base64');
     out.binary(number, Buffer.from(value, 'base64'));
   };
 
 const boolean =
   (number: number): Field =>
-  (out, value, path) => {
-    if (typeof value !== 'boolean') throw wrong(path, 'true or false');
+  (out, value) => {
+    if (typeof value !== 'boolean') throw new WrongValue('true or false');
     out.tag(number, VARINT);
     out.varint(value ? 1n : 0n);
   };
 
-function integer(value: Json, path: string, least: bigint, most: bigint): bigint {
+function integer(value: Json, least: bigint, most: bigint): bigint {
   const whole =
     typeof value === 'number'
       ? Number.isInteger(value)
       : typeof value === 'string' && /^-?\d{1,30}$/.test(value);
   const number = whole ? BigInt(value as string | number) : undefined;
   if (number === undefined || number < least || number > most)
-    throw wrong(path, 'a whole number in its range');
+    throw new WrongValue('a whole number in its range');
   return number;
 }
 
 /** The JavaScript SDK writes every whole number as an int64; one beyond 64 bits is kept as the double that it was. */
 const int64 =
   (number: number, asDouble: number): Field =>
-  (out, value, path) => {
-    const whole = integer(value, path, -(10n ** 400n), 10n ** 400n);
+  (out, value) => {
+    const whole = integer(value, -(10n ** 400n), 10n ** 400n);
     if (BigInt.asIntN(64, whole) !== whole) {
       out.tag(asDouble, I64);
       out.double(Number(whole));
@@ -126,38 +154,38 @@ const int64 =
 
 const fixed64 =
   (number: number): Field =>
-  (out, value, path) => {
-    const whole = integer(value, path, 0n, 2n ** 64n - 1n);
+  (out, value) => {
+    const whole = integer(value, 0n, 2n ** 64n - 1n);
     out.tag(number, I64);
     out.fixed64(whole);
   };
 
 const double =
   (number: number): Field =>
-  (out, value, path) => {
+  (out, value) => {
     const known = value === 'NaN' || value === 'Infinity' || value === '-Infinity';
     const read =
       typeof value === 'number' || known || (typeof value === 'string' && value.trim() !== '')
         ? Number(value)
         : Number.NaN;
-    if (Number.isNaN(read) && value !== 'NaN') throw wrong(path, 'a number');
+    if (Number.isNaN(read) && value !== 'NaN') throw new WrongValue('a number');
     out.tag(number, I64);
     out.double(read);
   };
 
 const enumeration =
   (number: number, prefix: string, names: readonly string[]): Field =>
-  (out, value, path) => {
+  (out, value) => {
     const named = typeof value === 'string' ? names.indexOf(value.replace(prefix, '')) : -1;
     if (named < 0 && (typeof value !== 'number' || (value | 0) !== value))
-      throw wrong(path, 'the number of an enum');
+      throw new WrongValue('the number of an enum');
     out.tag(number, VARINT);
     out.varint(BigInt.asUintN(64, BigInt(named < 0 ? (value as number) : named)));
   };
 
 /** A number that is not stored is checked and left out. */
-const uint32: Field = (_out, value, path) => {
-  integer(value, path, 0n, 2n ** 32n - 1n);
+const uint32: Field = (_out, value) => {
+  integer(value, 0n, 2n ** 32n - 1n);
 };
 
 const ANY_VALUE: Message = {

@@ -1,0 +1,125 @@
+import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { otlpConfig } from '../collector/otlp/config.ts';
+import { createOtlpHandler, type OtlpHandler } from '../collector/otlp/handler.ts';
+import { ClosewatchError } from '../model/errors.ts';
+import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
+import { migrate } from '../store/clickhouse/migrate.ts';
+import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
+import { openTraces, type TraceStore } from '../store/clickhouse/traces.ts';
+import { decodeRequest, encodeRequest, RpcStatus, rowsOf } from './otlp-proto.ts';
+
+export const TOKEN = 'cw_test-token';
+export const PROTOBUF = 'application/x-protobuf';
+export const JSON_TYPE = 'application/json';
+
+/** OTLP receivers on free ports before an embedded engine. */
+export interface OtlpReceiver {
+  readonly clickhouse: ClickHouse;
+  readonly traces: TraceStore;
+  readonly handler: OtlpHandler;
+  readonly url: string;
+  /** What was logged, as JSON. */
+  readonly logged: string[];
+  /** One more receiver, with these settings, that stores there. */
+  serve(
+    settings: object,
+    store: Pick<TraceStore, 'insertSpans'>,
+  ): Promise<[handler: OtlpHandler, url: string]>;
+  stop(): Promise<void>;
+}
+
+export async function startReceiver(): Promise<OtlpReceiver> {
+  const engine = await temporaryEngine();
+  const clickhouse = connectClickHouse(engine);
+  await migrate(clickhouse);
+  const traces = openTraces(clickhouse);
+  const logged: string[] = [];
+  const servers: Server[] = [];
+  const log = (fields: object, message: string) => {
+    logged.push(JSON.stringify([message, fields]));
+  };
+  const serve = async (
+    settings: object,
+    store: Pick<TraceStore, 'insertSpans'>,
+  ): Promise<[OtlpHandler, string]> => {
+    const handler = createOtlpHandler(otlpConfig.parse(settings), {
+      traces: store,
+      logger: { error: log, warn: log, info: log, debug: log },
+      async authenticate(req) {
+        if (!req.headers.authorization) throw new ClosewatchError('auth.missing', 'a token is needed');
+        if (req.headers.authorization !== `Bearer ${TOKEN}`)
+          throw new ClosewatchError('auth.invalid', 'the token is unknown');
+        return { source: 'test', tokenId: '1' };
+      },
+    });
+    const server = createServer((req, res) => void handler(req, res));
+    servers.push(server);
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    return [handler, `http://127.0.0.1:${(server.address() as AddressInfo).port}`];
+  };
+  const [handler, url] = await serve({}, traces);
+  const stop = async () => {
+    await handler.close();
+    for (const server of servers) {
+      server.closeAllConnections();
+      server.close();
+    }
+    await clickhouse.close();
+    await engine.remove();
+  };
+  return { clickhouse, traces, handler, url, logged, serve, stop };
+}
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+/** Posts to `/v1/traces`, with the token and as protobuf unless the headers say otherwise. */
+export function post(url: string, body: Uint8Array | string, headers: Record<string, string> = {}) {
+  const all = { authorization: `Bearer ${TOKEN}`, 'content-type': PROTOBUF, ...headers };
+  return send(`${url}/v1/traces`, 'POST', all, body);
+}
+
+export function send(
+  url: string,
+  method: string,
+  headers: Record<string, string>,
+  body?: Uint8Array | string,
+) {
+  return new Promise<Answer>((done, fail) => {
+    const req = request(url, { method, headers }, (res) => {
+      const chunks: Buffer[] = [];
+      res.on('data', (chunk) => chunks.push(chunk));
+      res.on('end', () =>
+        done({ status: res.statusCode ?? 0, headers: res.headers, body: Buffer.concat(chunks) }),
+      );
+    });
+    req.on('error', fail);
+    req.end(body);
+  });
+}
+
+/** The google.rpc.Status of an answer. */
+export const statusOf = ({ body, headers }: Answer): unknown =>
+  headers['content-type'] === JSON_TYPE ? JSON.parse(body.toString()) : RpcStatus.decode(body).toJSON();
+
+let lastId = 0;
+/** A span of a trace of its own, unless told otherwise. */
+export function span(fields: object = {}): { traceId: Buffer; spanId: Buffer } & Record<string, unknown> {
+  const traceId = Buffer.alloc(16, 0xab);
+  traceId.writeUInt32BE(++lastId, 12);
+  const spanId = Buffer.alloc(8, 0xcd);
+  spanId.writeUInt32BE(lastId, 4);
+  const start = '1700000000123456789';
+  return { traceId, spanId, name: 'a span', startTimeUnixNano: start, endTimeUnixNano: start, ...fields };
+}
+/** A request of these spans. */
+export const requestOf = (...spans: object[]) =>
+  encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+
+/** The trace id of the span `index` of a request. */
+export const hexOf = (body: Buffer, index = 0): string =>
+  rowsOf(decodeRequest(body))[index]?.TraceId as string;
