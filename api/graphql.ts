@@ -9,9 +9,8 @@ import { schema } from './schema/schema.ts';
 
 /** Adds the limits to what every document is checked for. */
 const useLimits: Plugin = {
-  onParse({ params, setParsedDocument: _, parseFn, setParseFn }) {
+  onParse({ parseFn, setParseFn }) {
     setParseFn((source, options) => parseFn(source, { ...options, maxTokens: QUERY_LIMITS.tokens }));
-    void params;
   },
   onValidate({ addValidationRule }) {
     addValidationRule(limitsRule(QUERY_LIMITS));

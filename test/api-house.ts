@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSignIn, type SignIn } from '../api/auth/sign-in.ts';
 import type { ApiConfig } from '../api/config.ts';
-import { createApi } from '../api/server.ts';
+import { type Api, type ApiDeps, createApi } from '../api/server.ts';
 import { createConsole } from '../dashboards/console/server.ts';
 import type { Actor } from '../model/principal.ts';
 import { nanosOf } from '../model/time.ts';
@@ -36,6 +36,8 @@ export interface ApiHouse {
   readonly signIn: SignIn;
   readonly logger: ReturnType<typeof memoryLogger>;
   graphql(query: string, variables?: object, token?: string): Promise<GraphqlAnswer>;
+  /** The API once more, on the same stores, with other limits. */
+  another(config: ApiConfig): Promise<{ url: string; close(): Promise<void> }>;
   close(): Promise<void>;
 }
 
@@ -59,7 +61,7 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
     ...admin,
     verify: async (token) => (token === TOKEN_OF_ACME ? OF_ACME : await admin.verify(token)),
   };
-  const api = createApi(config, {
+  const deps: ApiDeps = {
     postgres,
     clickhouse,
     events: openFinanceEvents(clickhouse),
@@ -70,10 +72,9 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
     logger,
     clock: () => nanosOf(new Date()),
     console: createConsole(),
-  });
-  const server = createServer((request, response) => void api.handle(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+  const first = await serve(createApi(config, deps));
+  const { url } = first;
   return {
     url,
     postgres,
@@ -89,13 +90,25 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
       const body = (await response.json()) as Pick<GraphqlAnswer, 'data' | 'errors'>;
       return { status: response.status, data: body.data, errors: body.errors };
     },
+    another: (other) => serve(createApi(other, deps)),
     async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await first.close();
       await postgres.close();
       await clickhouse.close();
       await engine.remove();
       rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function serve(api: Api): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => void api.handle(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
     },
   };
 }

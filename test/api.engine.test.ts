@@ -392,6 +392,28 @@ describe('limits', () => {
     expect((await post('[{"query":"{ viewer { id } }"},{"query":"{ viewer { id } }"}]')).status).toBe(400);
   });
 
+  test.each([
+    ['time', { timeoutMs: 1 }, ['request.timeout']],
+    ['how many run at the same time', { maxConcurrent: 1 }, ['request.overloaded', 'ok']],
+  ])('of %s', async (_, config, expected) => {
+    const strict = await house.another(config);
+    try {
+      const ask = async () => {
+        const response = await fetch(`${strict.url}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${ADMIN}` },
+          body: JSON.stringify({ query: '{ events { edges { node { id } } } incidents { totalCount } }' }),
+        });
+        const { errors } = (await response.json()) as { errors?: { extensions: { code: string } }[] };
+        return errors?.[0]?.extensions.code ?? 'ok';
+      };
+      const codes = await Promise.all(Array.from({ length: 8 }, ask));
+      expect([...new Set(codes)].toSorted()).toEqual([...expected].toSorted());
+    } finally {
+      await strict.close();
+    }
+  });
+
   test('a mutation is not taken by GET', async () => {
     const url = `${house.url}/graphql?query=${encodeURIComponent('mutation { acknowledgeIncident(id: "inc-2") { id } }')}`;
     const response = await fetch(url, { headers: { authorization: `Bearer ${ADMIN}` } });

@@ -68,7 +68,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     const button = page.getByRole('button', { name: 'Acknowledge' });
     await button.focus();
     await page.keyboard.press('Enter');
-    await page.getByText('Acknowledged by admin').waitFor();
+    await page.getByText(/^Acknowledged by admin/).waitFor();
     const stored = await house.postgres.db
       .selectFrom('incidents')
       .select('state')
@@ -92,7 +92,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     await page.getByText('Not ready').waitFor();
     await page.getByText('stale: /bank/feed').waitFor();
     expect(await page.getByRole('row', { name: /high 3 3/ }).innerText()).toContain('37,351.50 EUR');
-    await page.getByLabel('Company').selectOption('beta');
+    await page.getByRole('combobox', { name: 'Company' }).selectOption('beta');
     await page.getByRole('row', { name: /critical 1 1 99\.00 USD/ }).waitFor();
   });
 

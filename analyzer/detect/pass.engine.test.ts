@@ -266,6 +266,19 @@ test('what was found open stays open though the source falls behind again', asyn
   expect(await exceptions()).toEqual([['posted', 'doc', 'open', true]]);
 });
 
+test('while ClickHouse is behind the inbox nothing is found missing', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.drafted', '1', { subject: 'm1' }));
+  await pass(instantOf('1 12:00'));
+  const batch = await postgres.db
+    .transaction()
+    .execute((trx) => takeBatch(trx, { kind: 'inbox', source: 'erp', rows: 1 }));
+  expect(await pass(instantOf('9'))).toMatchObject({ judged: 0, opened: 0 });
+  await postgres.db.updateTable('batches').set({ state: 'stored' }).where('batch', '=', `${batch}`).execute();
+  expect(await pass(instantOf('9'))).toMatchObject({ judged: 1, opened: 1 });
+});
+
 test('history starts nothing live, but answers what is', async () => {
   await complete('30');
   const { pass } = detector();

@@ -10,7 +10,6 @@ import { moveCursor, readCursor } from '../../store/postgres/cursors.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { openInbox } from '../../store/postgres/inbox.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { listSources } from '../../store/postgres/sources.ts';
 import { createCompleteness } from './completeness.ts';
 import { evaluate } from './evaluators.ts';
 import {
@@ -24,6 +23,7 @@ import {
 import { loadCases } from './load-cases.ts';
 import { type Judgement, type Recorded, record } from './record.ts';
 import { companyFinder, rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
+import { whenSettled } from './settled.ts';
 import { recordStaleSources } from './stale-sources.ts';
 import type { Touched, TouchedPart } from './touched.ts';
 
@@ -64,6 +64,9 @@ const CLOCK = 'detect.clock';
 /** Join keys judged in one transaction: others get their turn in between. */
 const KEYS_A_STEP = 1_000;
 
+/** How long a pass waits for ClickHouse to have what was accepted. */
+const PATIENCE_MS = 5_000;
+
 /** A pass found that another one had moved the cursors. */
 class Overtaken extends Error {}
 
@@ -82,8 +85,10 @@ export function createDetector(deps: DetectorDeps): Detector {
     const at = dateOf(now);
     const before = await positions(postgres.db);
     const from = rebuild ? 0n : (before.batches ?? 0n);
-    const to = await inbox.storedUpTo();
-    const streams = await listSources(postgres);
+    const settled = await whenSettled(postgres, inbox, PATIENCE_MS);
+    const to = settled.storedUpTo;
+    // Behind its sources nothing can be said to be missing: new events are judged, deadlines wait for the next pass.
+    const streams = settled.streams ?? [];
     const sums = new Map<string, { rule: string; judged: number; opened: number; closed: number }>();
     const count = (rule: string, { judged, opened, closed }: Recorded): void => {
       const sum = sums.get(rule) ?? { rule, judged: 0, opened: 0, closed: 0 };
@@ -136,11 +141,15 @@ export function createDetector(deps: DetectorDeps): Detector {
           known.batches = window.upTo;
       }
       const since = before.clock ?? now;
-      await judge(await gatherDue(deps.events, postgres.db, { rules, looking, streams, since, now }));
+      if (settled.streams)
+        await judge(await gatherDue(deps.events, postgres.db, { rules, looking, streams, since, now }));
+      else deps.logger.warn({ pass: 'detect' }, 'ClickHouse is behind the inbox; deadlines wait');
       await write(async (trx) => {
-        count(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at }));
-        await forgetArrived(trx, now, at);
-        if (before.clock === undefined || now > before.clock) await moveCursor(trx, CLOCK, now, at);
+        if (settled.streams) {
+          count(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at }));
+          await forgetArrived(trx, now, at);
+          if (before.clock === undefined || now > before.clock) await moveCursor(trx, CLOCK, now, at);
+        }
         const total = totalOf(sums.values());
         await recordControlRun(trx, {
           pass: rebuild ? 'rebuild' : 'live',
