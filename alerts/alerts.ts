@@ -24,7 +24,7 @@ export interface AlertsDeps {
   readonly now?: (() => bigint) | undefined;
 }
 
-export interface AlertsResult {
+interface AlertsResult {
   /** Messages that are new or tell something else than before. */
   readonly changed: number;
   readonly posted: number;

@@ -1,5 +1,4 @@
 import { defineCommand } from 'citty';
-import { Format, SingleBar } from 'cli-progress';
 import { z } from 'zod';
 import { type BacktestResult, backtest } from '../analyzer/backtest/backtest.ts';
 import { loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
@@ -10,6 +9,7 @@ import { OBLIGATION_STATES } from '../model/obligation.ts';
 import { formatInstant, nanosOf, parseInstant } from '../model/time.ts';
 import { listSources } from '../store/postgres/sources.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
+import { createBar } from './progress.ts';
 import { runTask } from './run-task.ts';
 import type { Stores } from './stores.ts';
 import type { Task } from './task.ts';
@@ -60,7 +60,8 @@ export default defineCommand({
     exitCodeOf(async () => {
       const asOf = formatInstant(instantOf(args['as-of']));
       const [flows, companies] = [await loadFlows(args.flows), await loadCompanies(args.flows)];
-      const bar = createBar();
+      const bar = createBar('reading events: {value}');
+      bar?.start(0, 0);
       const result = await runTask(
         backtestTask,
         { flows: flows.map(({ file, ...rest }) => rest), companies, asOf, source: args.source },
@@ -78,18 +79,6 @@ function instantOf(text: string): bigint {
     throw new ClosewatchError('config.invalid', `--as-of ${text} is no instant such as 2018-06-01T00:00:00Z`);
   }
   return nanos;
-}
-
-/** How many events are read can only be counted up: nobody knows the end. */
-function createBar(): SingleBar | undefined {
-  if (!process.stderr.isTTY) return undefined;
-  const bar = new SingleBar({
-    stream: process.stderr,
-    clearOnComplete: true,
-    format: (_options, params) => `reading events: ${Format.ValueFormat(params.value, {}, 'value')}`,
-  });
-  bar.start(0, 0);
-  return bar;
 }
 
 const EXCEPTIONS_SHOWN = 20;

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defineCommand } from 'citty';
-import { Presets, SingleBar } from 'cli-progress';
 import { nanosOf } from '../model/time.ts';
 import { heartbeats } from '../simulator/events.ts';
 import { countSpans } from '../simulator/otlp.ts';
@@ -12,6 +11,7 @@ import { readConfig } from './config.ts';
 import { collectorOf, demoFolder, findingsOf, writeFlows } from './demo-landscape.ts';
 import { EXIT, exitCodeOf, jsonFlag } from './flags.ts';
 import { createLogger } from './logger.ts';
+import { createBar } from './progress.ts';
 import { type Running, startUp } from './start-up.ts';
 import { untilSignal } from './up.ts';
 
@@ -101,12 +101,7 @@ async function playPast(
   started: number,
 ): Promise<Outcome> {
   const total = past.events.length + countSpans(past.traces);
-  const bar = process.stderr.isTTY
-    ? new SingleBar(
-        { format: 'sending {bar} {value}/{total}', stream: process.stderr },
-        Presets.shades_classic,
-      )
-    : undefined;
+  const bar = createBar('sending {bar} {value}/{total}');
   bar?.start(total, 0);
   const advance = (count: number) => bar?.increment(count);
   const spans = await sendTraces(collector, past.traces, advance);

@@ -1,5 +1,5 @@
 import type { ArgsDef } from 'citty';
-import { errorCode } from '../model/errors.ts';
+import { ClosewatchError, errorCode } from '../model/errors.ts';
 import { type Config, readConfig } from './config.ts';
 
 /** Flags that every command has. */
@@ -39,11 +39,19 @@ export async function exitCodeOf(body: () => Promise<number | undefined>): Promi
     process.exitCode = (await body()) ?? EXIT.ok;
   } catch (error) {
     const code = errorCode(error);
-    process.stderr.write(`closewatch: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`closewatch: ${textOf(error)}\n`);
     if (!code && process.env['CLOSEWATCH_LOG_LEVEL'] === 'debug' && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
     }
     process.exitCode =
       code === 'config.invalid' ? EXIT.usage : code === 'data-dir.locked' ? EXIT.locked : EXIT.failed;
   }
+}
+
+/** The message, and below it each problem that it does not name itself. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const problems = error instanceof ClosewatchError ? error.problems : [];
+  const more = problems.filter(({ where }) => !error.message.includes(where));
+  return [error.message, ...more.map(({ where, what }) => `  ${where}: ${what}`)].join('\n');
 }

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { defineCommand } from 'citty';
-import { Presets, SingleBar } from 'cli-progress';
 import { z } from 'zod';
 import {
   type ImportProgress,
@@ -10,6 +9,7 @@ import {
 } from '../collector/files/import.ts';
 import { ClosewatchError } from '../model/errors.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
+import { createBar } from './progress.ts';
 import { runTask } from './run-task.ts';
 import type { Stores } from './stores.ts';
 import type { Task } from './task.ts';
@@ -73,11 +73,8 @@ export default defineCommand({
 
 /** A bar on standard error when a person looks at it. */
 function progressBar(): { show(progress: ImportProgress): void; stop(): void } | undefined {
-  if (!process.stderr.isTTY) return undefined;
-  const bar = new SingleBar(
-    { format: '{bar} {percentage}% | {rows} rows, {stored} stored, {known} known', stream: process.stderr },
-    Presets.shades_classic,
-  );
+  const bar = createBar('{bar} {percentage}% | {rows} rows, {stored} stored, {known} known');
+  if (!bar) return undefined;
   let started = false;
   return {
     show({ bytesRead, bytesTotal, rowsRead, stored, known }) {

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 import { defineCommand, runMain } from 'citty';
 import packageJson from '../package.json' with { type: 'json' };
 

@@ -1,3 +1,4 @@
+import { errorCode } from '../model/errors.ts';
 import { type RunFile, readRunFile } from '../store/run-file.ts';
 import type { Config } from './config.ts';
 import { askControl } from './control.ts';
@@ -16,24 +17,24 @@ export async function runTask<Args, Progress, Result>(
   onProgress: (progress: Progress) => void = () => {},
 ): Promise<Result> {
   const running = readRunFile(config.dataDir);
-  if (running) {
-    const report = onProgress as (progress: unknown) => void;
-    return askControl<Result>(
-      { url: controlUrl(running), token: running.controlToken },
-      task.name,
-      args,
-      report,
-    );
+  if (running) return await ask(running);
+  const logger = createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel);
+  let stores: Stores;
+  try {
+    stores = await openStores({ ...config, enginePort: 0 }, logger);
+  } catch (error) {
+    const started = errorCode(error) === 'data-dir.locked' && readRunFile(config.dataDir);
+    if (started) return await ask(started);
+    throw error;
   }
-  const stores = await openStores(
-    { ...config, enginePort: 0 },
-    createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel),
-  );
   try {
     return await task.run(stores, task.args.parse(args), onProgress);
   } finally {
     await stores.close();
   }
-}
 
-const controlUrl = (running: RunFile): string => `http://127.0.0.1:${running.ports['control']}`;
+  function ask({ ports, controlToken }: RunFile): Promise<Result> {
+    const control = { url: `http://127.0.0.1:${ports['control']}`, token: controlToken };
+    return askControl<Result>(control, task.name, args, onProgress as (progress: unknown) => void);
+  }
+}

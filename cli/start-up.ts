@@ -77,7 +77,10 @@ export async function startUp(
     });
     closing.push(() => http.close());
     const publicUrl = config.publicUrl ?? http.url;
-    const alerts = createAlerts({ slack: config.slack ?? {}, publicUrl: () => publicUrl }, { postgres, logger });
+    const alerts = createAlerts(
+      { slack: config.slack ?? {}, publicUrl: () => publicUrl },
+      { postgres, logger },
+    );
     closing.push(() => alerts.stop());
     const signIn = createSignIn({ adminToken: token.text }, { now: Date.now });
     const api = createApi(

@@ -78,7 +78,7 @@ export const verdict = z.strictObject({
 export type Verdict = z.infer<typeof verdict>;
 
 /** Why the rules' assessment stands though a model is configured; `pending`: it has not been asked yet. */
-export const FALLBACK_REASONS = [
+const FALLBACK_REASONS = [
   'pending',
   'tripwire',
   'refusal',
@@ -96,7 +96,7 @@ export const FALLBACK_REASONS = [
   'busy',
   'superseded',
 ] as const;
-export const fallbackReason = z.enum(FALLBACK_REASONS);
+const fallbackReason = z.enum(FALLBACK_REASONS);
 export type FallbackReason = z.infer<typeof fallbackReason>;
 
 /** The stored assessment of an incident: written by the rules, or by a model and validated. */

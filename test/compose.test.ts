@@ -25,7 +25,7 @@ test('is a Compose file, by the schema of the Compose Specification', () => {
   const ajv = new Ajv2019({ strict: false, validateFormats: false, validateSchema: false });
   ajv.removeKeyword('id'); // what its draft calls `$id`
   const isCompose = ajv.compile(composeSpec.composeSchema as object);
-  expect(isCompose(compose), JSON.stringify(isCompose.errors)).toBe(true);
+  expect(isCompose(compose), JSON.stringify(isCompose.errors, null, 1)).toBe(true);
   expect(isCompose({ services: { bad: { image: 7 } } })).toBe(false);
 });
 

@@ -42,7 +42,7 @@ export const acme: Company = company.parse({
   materiality: { overall: '100000', performance: '60000', trivial: '5000' },
 });
 
-export const DAY_ONE = Date.UTC(2026, 4, 4, 8);
+const DAY_ONE = Date.UTC(2026, 4, 4, 8);
 /** Epoch nanoseconds, so many seconds after the first day's morning. */
 export const at = (seconds: number): bigint => BigInt(DAY_ONE + seconds * 1_000) * 1_000_000n;
 

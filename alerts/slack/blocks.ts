@@ -21,7 +21,7 @@ export const LIMITS = {
 } as const;
 
 /** The text within `limit`, ended by … where it was cut; no half of a surrogate pair is left. */
-export function cut(text: string, limit: number): string {
+function cut(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const head = text.slice(0, limit - 1);
   return `${head.isWellFormed() ? head : head.slice(0, -1)}…`;

@@ -118,8 +118,29 @@ function eventsOf(question: BacktestQuestion, rules: readonly Rule[], deps: Back
 const isSameSubject = (a: CaseEvent, b: CaseEvent): boolean =>
   a.subject === b.subject && a.source === b.source && a.company === b.company;
 
-const isException = ({ state }: Obligation): boolean =>
-  state === 'open' || state === 'late' || state === 'indeterminate';
+/** An exception with what it is sorted by. */
+interface Found {
+  readonly anchorAt: bigint;
+  readonly place: string;
+  readonly exception: BacktestException;
+}
+
+/** What is printed of an open, late or indeterminate obligation; undefined for any other. */
+function exceptionOf(obligation: Obligation): BacktestException | undefined {
+  const { state } = obligation;
+  if (state !== 'open' && state !== 'late' && state !== 'indeterminate') return undefined;
+  return {
+    rule: obligation.rule,
+    subject: obligation.subject,
+    state,
+    anchorAt: formatInstant(obligation.anchorAt),
+    dueAt: formatInstant(obligation.dueAt),
+    answeredAt: obligation.answeredAt === undefined ? null : formatInstant(obligation.answeredAt),
+    amount: obligation.amount ?? null,
+    currency: obligation.currency ?? null,
+    events: obligation.events,
+  };
+}
 
 /** A rule and what has been counted of it. */
 class Tally implements Rule {
@@ -132,7 +153,7 @@ class Tally implements Rule {
   readonly #counts = Object.fromEntries(OBLIGATION_STATES.map((state) => [state, 0])) as StateCounts;
   #anchors = 0;
   #kept: CaseEvent[] = [];
-  #exceptions: Obligation[] = [];
+  readonly #found: Found[] = [];
 
   constructor(rule: Rule, at: bigint, streams: readonly SourceStream[], now: bigint) {
     this.expectation = rule.expectation;
@@ -164,7 +185,10 @@ class Tally implements Rule {
     for (const obligation of evaluate(this.expectation, events, context)) {
       this.#anchors += 1;
       this.#counts[obligation.state] += 1;
-      if (isException(obligation)) this.#exceptions.push(obligation);
+      const exception = exceptionOf(obligation);
+      if (!exception) continue;
+      const { anchorAt, subject, source, occurrence } = obligation;
+      this.#found.push({ anchorAt, place: [subject, company, source, occurrence].join('\n'), exception });
     }
   }
 
@@ -173,22 +197,11 @@ class Tally implements Rule {
   }
 
   exceptions(): BacktestException[] {
-    return this.#exceptions.sort(byStart).map((obligation) => ({
-      rule: obligation.rule,
-      subject: obligation.subject,
-      state: obligation.state as BacktestException['state'],
-      anchorAt: formatInstant(obligation.anchorAt),
-      dueAt: formatInstant(obligation.dueAt),
-      answeredAt: obligation.answeredAt === undefined ? null : formatInstant(obligation.answeredAt),
-      amount: obligation.amount ?? null,
-      currency: obligation.currency ?? null,
-      events: obligation.events,
-    }));
+    return this.#found.sort(byStart).map(({ exception }) => exception);
   }
 }
 
-function byStart(a: Obligation, b: Obligation): number {
+function byStart(a: Found, b: Found): number {
   if (a.anchorAt !== b.anchorAt) return a.anchorAt < b.anchorAt ? -1 : 1;
-  if (a.subject !== b.subject) return a.subject < b.subject ? -1 : 1;
-  return a.id < b.id ? -1 : 1;
+  return a.place < b.place ? -1 : a.place > b.place ? 1 : 0;
 }

@@ -50,12 +50,13 @@ export interface Outcome {
   /** The events that decided it, the anchor first. */
   readonly events: readonly CaseEvent[];
   readonly joinKeys: readonly string[];
-  readonly why: string;
+  /** One sentence; asked for only when somebody reads it. */
+  why(): string;
   readonly watermark?: bigint | undefined;
 }
 
 /**
- * The obligation of an outcome. The amount is the anchor's; an anchor without one takes that of the first of the deciding
+ * The obligation of an outcome; its id and sentence are made when they are read. The amount is the anchor's; an anchor without one takes that of the first of the deciding
  * events, else of the case, that has one.
  */
 export function obligationOf(
@@ -71,7 +72,9 @@ export function obligationOf(
         caseEvents.find((event) => event.amount !== undefined))
       : anchor;
   return {
-    id: obligationId(rule.id, anchor, outcome.occurrence),
+    get id() {
+      return obligationId(rule.id, anchor, outcome.occurrence);
+    },
     rule: rule.id,
     ruleVersion: rule.version,
     flow: context.flow,
@@ -92,7 +95,9 @@ export function obligationOf(
     events: [...new Set(outcome.events.map((event) => event.id))],
     traceIds: [...new Set(outcome.events.flatMap((event) => event.traceId || []))],
     joinKeys: [...new Set(outcome.joinKeys)],
-    why: outcome.why,
+    get why() {
+      return outcome.why();
+    },
     watermark: outcome.watermark,
     history: anchor.history,
   };

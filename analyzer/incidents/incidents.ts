@@ -43,7 +43,7 @@ export interface IncidentDeps {
   readonly logger: Logger;
 }
 
-export interface IncidentsResult {
+interface IncidentsResult {
   readonly opened: number;
   readonly updated: number;
   readonly resolved: number;

@@ -56,7 +56,7 @@ export function normaliseText(text: string): string {
     .slice(0, MAX_LENGTH);
 }
 
-export const isError = (span: LinkedSpan): boolean => /^(2|(status_code_)?error)$/i.test(span.statusCode);
+const isError = (span: LinkedSpan): boolean => /^(2|(status_code_)?error)$/i.test(span.statusCode);
 
 /** The error of a span: its normalised status message, else the exception's type, else `error.type`, else `error`. */
 function errorText(span: LinkedSpan): string {

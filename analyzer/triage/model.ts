@@ -44,9 +44,7 @@ export interface ModelReply {
   readonly tokensIn?: number | undefined;
   readonly tokensOut?: number | undefined;
 }
-export type Reply =
-  | ({ readonly ok: true } & ModelReply)
-  | { readonly ok: false; readonly reason: FallbackReason };
+type Reply = ({ readonly ok: true } & ModelReply) | { readonly ok: false; readonly reason: FallbackReason };
 
 export interface Model {
   readonly name: string;
@@ -56,7 +54,7 @@ export interface Model {
 }
 
 /** Bytes that an answer may have; a longer one is cut off while it arrives. */
-export const MAX_ANSWER_BYTES = 256 * 1024;
+const MAX_ANSWER_BYTES = 256 * 1024;
 const MAX_ANSWER_TOKENS = 2_000;
 const FAILURES = 5;
 

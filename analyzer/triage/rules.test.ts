@@ -69,6 +69,16 @@ test('one exception of another kind keeps a rule about all of them from applying
   expect(assess(exception({ kind: 'no-duplicate' }), exception({})).category).toBe('unknown');
 });
 
+test('what was approved already does not wait for approval', () => {
+  const submitted: EvidenceItem = { number: 4, kind: 'event', facts: { type: 'expense.submitted' } };
+  const approved: EvidenceItem = {
+    number: 5,
+    kind: 'event',
+    facts: { type: 'expense.final_approved_by_director' },
+  };
+  expect(assess(submitted, approved).category).toBe('unknown');
+});
+
 test('every category of the closed list has a rule', () => {
   expect(new Set(RULES.map(({ category }) => category))).toEqual(new Set(CATEGORIES));
 });

@@ -60,6 +60,12 @@ const withEvent =
   (items: readonly EvidenceItem[]): number[] =>
     numbers(of(items, 'event').filter(({ facts }) => type.test(String(facts.type))));
 
+/** Events that ask for an approval, when none tells that it was given. */
+const waitingForApproval = (items: readonly EvidenceItem[]): number[] =>
+  withEvent(/approved|released|signed/)(items).length > 0
+    ? []
+    : withEvent(/submitted|requested|to_approve/)(items);
+
 const cause =
   (kind: string) =>
   (items: readonly EvidenceItem[]): number[] =>
@@ -284,10 +290,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     category: 'approval',
-    when: either(
-      rule(/^SA-|approv|sign-?off|review/i),
-      withEvent(/approv|submitted|requested|confirmed_by|signoff/),
-    ),
+    when: either(rule(/^SA-|(never|not|un)[-_]?approved|approval|sign-?off|review/i), waitingForApproval),
     cause: 'Documents wait for an approval.',
     next: 'Remind the approver, or have a deputy named.',
     actions: ['nudge-approver', 'create-odoo-activity'],

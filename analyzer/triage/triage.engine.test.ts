@@ -284,6 +284,20 @@ test('a refusal is an answer: it opens no breaker', async () => {
     expect(await model.ask({ system: 's', user: 'u' })).toEqual({ ok: false, reason: 'refusal' });
 });
 
+test('an incident that cannot be assessed holds up no other', async () => {
+  await openExceptions(postgres, [
+    exceptionRow('bad', { rule: 'R1', trace_ids: ['bad'] }),
+    exceptionRow('good', { rule: 'R2' }),
+  ]);
+  await createIncidents({ postgres, company: () => acme, logger }).run(at(60));
+  const broken = { spansOfTraces: () => Promise.reject(new Error('the traces are away')) };
+  const triage = createTriage({}, { postgres, spans: broken, logger });
+  await expect(triage.run(at(61))).rejects.toThrow('the traces are away');
+  expect(await assessments()).toHaveLength(1);
+  expect(await triageOf({}).run(at(62))).toMatchObject({ assessed: 1 });
+  expect(await assessments()).toHaveLength(2);
+});
+
 test('neither keys nor names are logged', async () => {
   await incident();
   standIn.behave({ status: 500 });

@@ -39,7 +39,7 @@ export interface TriageDeps {
   readonly logger: Logger;
 }
 
-export interface TriageResult {
+interface TriageResult {
   /** Assessments written by the rules. */
   readonly assessed: number;
   /** Assessments that a model wrote and the validator let stand. */
@@ -51,7 +51,10 @@ export interface TriageResult {
 export interface Triage {
   /** `assess`, then `ask`. */
   run(now: bigint): Promise<TriageResult>;
-  /** Writes the rules' assessment of every incident in which something material changed. Asks no model. */
+  /**
+   * Writes the rules' assessment of every incident in which something material changed; asks no model. One that cannot be
+   * assessed holds up no other: the first such error is thrown after all had their turn.
+   */
   assess(now: bigint): Promise<number>;
   /**
    * Asks the model for the assessments that wait for it; incidents, exceptions and severities are the same with and
@@ -185,11 +188,23 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
 
   async function assess(now: bigint): Promise<number> {
     let assessed = 0;
+    const failures: unknown[] = [];
     for (;;) {
       const incidents = await incidentsToAssess(postgres, INCIDENTS_A_PAGE);
-      for (const incident of incidents) if (await assessOne(incident, now)) assessed += 1;
-      if (incidents.length < INCIDENTS_A_PAGE) return assessed;
+      let seen = 0;
+      for (const incident of incidents) {
+        try {
+          if (await assessOne(incident, now)) assessed += 1;
+          seen += 1;
+        } catch (error) {
+          logger.error({ err: error, incident: incident.id }, 'an incident could not be assessed');
+          failures.push(error);
+        }
+      }
+      if (incidents.length < INCIDENTS_A_PAGE || seen === 0) break;
     }
+    if (failures.length > 0) throw failures[0];
+    return assessed;
   }
 
   async function ask(now: bigint): Promise<Omit<TriageResult, 'assessed'>> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseJson } from '../../model/canonical-json.ts';
+import { parseJson } from '../../model/json.ts';
 import { parseInstant } from '../../model/time.ts';
 import { judgeEvent } from './event.ts';
 

@@ -76,7 +76,9 @@ const problemsOf = (error: z.ZodError, at: string): Problem[] =>
 export function judgeEvent(given: unknown, facts: { sender: string; now: bigint }): Judged {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     return invalid(problem('', 'an event must be a JSON object'));
-  const envelope = given as Envelope;
+  // An attribute that is null is absent (JSON format 1.0.2, 2.2).
+  const present = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
+  const envelope: Envelope = Object.fromEntries(present);
   const attributes = context.safeParse(envelope);
   if (!attributes.success) return invalid(...problemsOf(attributes.error, ''));
   const breach = breachOf(envelope) ?? unstorable(envelope);

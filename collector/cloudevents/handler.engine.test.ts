@@ -6,9 +6,11 @@ import { CloudEvent, HTTP } from 'cloudevents';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCounters } from '../../store/counters.ts';
 import { createForwarder } from '../../store/forwarder.ts';
+import { openPostgres } from '../../store/postgres/database.ts';
 import { type Inbox, openInbox } from '../../store/postgres/inbox.ts';
 import { listSources } from '../../store/postgres/sources.ts';
 import { createIngestAuth, createToken, revokeToken } from '../../store/postgres/tokens.ts';
+import { temporaryFolder } from '../../test/harness.ts';
 import { type TemporaryStores, temporaryStores } from '../../test/temporary-stores.ts';
 import { cloudEventsConfig } from './config.ts';
 import { createCloudEventsHandler } from './handler.ts';
@@ -222,15 +224,18 @@ test('what was accepted comes to ClickHouse once, also when the confirmation was
 });
 
 test('without the database: 503 and when to come back', async () => {
-  const other = await temporaryStores();
+  const folder = temporaryFolder();
+  const { logger } = stores;
+  const postgres = await openPostgres({ dataDir: folder.path }, { logger });
   const handle = createCloudEventsHandler(cloudEventsConfig.parse({}), {
-    postgres: other.postgres,
-    inbox: openInbox(other.postgres),
+    postgres,
+    inbox: openInbox(postgres),
     authenticate: async () => ({ tokenId: 't', source: '*' }),
     counters: createCounters(),
-    logger: other.logger,
+    logger,
   });
-  await other.remove();
+  await postgres.close();
+  folder.remove();
   const alone = createServer((request, response) => void handle(request, response));
   await new Promise<void>((resolve) => alone.listen(0, '127.0.0.1', resolve));
   const response = await fetch(`http://127.0.0.1:${(alone.address() as AddressInfo).port}/`, {

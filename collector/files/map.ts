@@ -55,7 +55,15 @@ export const importMap = z
       .default('activity')
       .describe('first word of the event types that are made of an activity name'),
     types: z
-      .record(z.string().min(1), z.union([z.literal('skip'), eventType]))
+      .record(
+        z.string().min(1),
+        z
+          .string()
+          .refine(
+            (text) => text === 'skip' || eventType.safeParse(text).success,
+            'must be skip or an event type <kind>.<fact> in lower case, such as bill.posted',
+          ),
+      )
       .default({})
       .describe(
         'event type by activity, exact or a glob (* = any text; exact wins, then the first glob); skip leaves it out',
@@ -157,7 +165,12 @@ export function parseImportMap(text: string, name: string): { map: ImportMap; ha
   throw wrong(
     parsed.error.issues.map((issue) => {
       const path = issue.path.map(String).join('.');
-      return { where: at(offsetOf(issue.path)), what: path ? `${path}: ${issue.message}` : issue.message };
+      return {
+        where: at(
+          offsetOf(issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path),
+        ),
+        what: path ? `${path}: ${issue.message}` : issue.message,
+      };
     }),
   );
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { type FinanceEvent, ingestPath } from '../../model/event.ts';
-import { joinKeysOf } from '../../model/key.ts';
-import { formatInstant, type Instant, parseInstant } from '../../model/time.ts';
+import { formatInstant } from '../../model/time.ts';
 
 /** The columns of `finance_events` as they are read: instants and whole numbers as text, for a double would bend them. */
 export const EVENT_COLUMNS = `toString(Batch) AS batch, EventId AS id, Source AS source, Type AS type, Version AS version,
@@ -85,69 +84,5 @@ export function eventOfRow(row: EventRow): FinanceEvent {
     keys: row.keyTypes.map((type, i) => ({ type, value: row.keyValues[i] ?? '' })),
     attributes: row.attributes,
     data: row.data,
-  };
-}
-
-/** `2018-06-01 00:00:00.123456789`: an instant as ClickHouse reads it into a column of UTC. */
-function clickHouseTime(instant: Instant): string {
-  const nanos = parseInstant(instant);
-  if (nanos === undefined) throw new TypeError(`not an instant: ${instant}`);
-  return formatInstant(nanos).replace('T', ' ').replace('Z', '');
-}
-
-/** The amount for Decimal(38, 18), or null when it has more digits than fit: it is never rounded. */
-export function fittingDecimal(amount: string | undefined): string | null {
-  const [, sign, whole, fraction = ''] = /^([+-]?)0*(\d+)(?:\.(\d*?)0*)?$/.exec(amount ?? '') ?? [];
-  if (whole === undefined || whole.length > 20 || fraction.length > 18) return null;
-  return `${sign === '-' ? '-' : ''}${whole}${fraction && `.${fraction}`}`;
-}
-
-/** The row of `finance_events` of an event, and its rows of `event_keys`, one a join key. */
-export function rowsOfEvent(event: FinanceEvent): { event: object; keys: object[] } {
-  const joinKeys = joinKeysOf(event);
-  const time = clickHouseTime(event.time);
-  const common = {
-    Batch: event.batch,
-    EventId: event.id,
-    Source: event.source,
-    Type: event.type,
-    Time: time,
-    Company: event.company,
-    Subject: event.subject,
-  };
-  return {
-    event: {
-      ...common,
-      Version: event.version,
-      ReceivedAt: clickHouseTime(event.receivedAt).replace(/(\.\d{3})\d*$/, '$1'),
-      Sequence: event.sequence,
-      IngestPath: event.ingestPath,
-      DocNumber: event.docNumber ?? '',
-      State: event.state ?? '',
-      Period: event.period ?? '',
-      PartyKey: event.partyKey ?? '',
-      AmountText: event.amount ?? '',
-      Amount: fittingDecimal(event.amount),
-      Currency: event.currency ?? '',
-      CompanyAmountText: event.companyAmount ?? '',
-      CompanyAmount: fittingDecimal(event.companyAmount),
-      CompanyCurrency: event.companyCurrency ?? '',
-      ActorId: event.actorId ?? '',
-      ActorKind: event.actorKind ?? '',
-      TraceId: event.traceId ?? '',
-      SpanId: event.spanId ?? '',
-      CorrelationId: event.correlationId ?? '',
-      Flow: event.flow ?? '',
-      KeyTypes: event.keys.map((key) => key.type),
-      KeyValues: event.keys.map((key) => key.value),
-      JoinKeys: joinKeys,
-      Attributes: event.attributes,
-      Data: event.data,
-    },
-    keys: joinKeys.map((joinKey) => ({
-      ...common,
-      JoinKey: joinKey,
-      KeyType: joinKey.slice(0, joinKey.indexOf(':')),
-    })),
   };
 }

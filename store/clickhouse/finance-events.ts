@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { FinanceEvent } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
-import { EVENT_COLUMNS, eventOfRow, eventRow, rowsOfEvent } from './finance-event-rows.ts';
+import { type Block, eventBlock, keyBlocks } from './finance-event-blocks.ts';
+import { EVENT_COLUMNS, eventOfRow, eventRow } from './finance-event-rows.ts';
 import { defineQuery } from './query.ts';
 
 /** The finance events of ClickHouse: the readers' copy, in which every accepted event stands once. */
@@ -171,11 +172,12 @@ function merged(answers: readonly FinanceEvent[][]): FinanceEvent[] {
 
 /** The store of finance events on a ClickHouse. */
 export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
-  const insertIn = async (table: string, rows: readonly object[], token: string): Promise<void> => {
-    for (let at = 0, part = 0; at < rows.length; at += MAX_ROWS, part++) {
-      const partToken = part === 0 ? token : `${token}:${part}`;
-      await clickhouse.insertRows(table, rows.slice(at, at + MAX_ROWS), { token: partToken });
-    }
+  const send = (table: string, block: Block, token: string): Promise<void> =>
+    clickhouse.insertNative(table, block.columns, block.bytes, { token });
+  const tokenOf = (token: string, part: number): string => (part === 0 ? token : `${token}:${part}`);
+  const insertKeys = async (batch: readonly FinanceEvent[], token: string): Promise<void> => {
+    for (const [part, block] of keyBlocks(batch, MAX_ROWS).entries())
+      await send('event_keys', block, tokenOf(token, part));
   };
 
   async function* events(rows: AsyncIterable<z.infer<typeof eventRow>>): AsyncGenerator<FinanceEvent> {
@@ -184,24 +186,11 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
 
   return {
     async insert(batch, token) {
-      const rows = batch.map(rowsOfEvent);
-      await insertIn(
-        'finance_events',
-        rows.map((row) => row.event),
-        token,
-      );
-      await insertIn(
-        'event_keys',
-        rows.flatMap((row) => row.keys),
-        token,
-      );
+      for (let at = 0, part = 0; at < batch.length; at += MAX_ROWS, part++)
+        await send('finance_events', eventBlock(batch.slice(at, at + MAX_ROWS)), tokenOf(token, part));
+      await insertKeys(batch, token);
     },
-    insertKeys: (batch, token) =>
-      insertIn(
-        'event_keys',
-        batch.flatMap((event) => rowsOfEvent(event).keys),
-        token,
-      ),
+    insertKeys,
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {

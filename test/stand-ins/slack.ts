@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 /** A call of the Web API as it came over the wire; `blocks` and `metadata` are parsed. */
-export interface SlackCall {
+interface SlackCall {
   readonly method: string;
   readonly token: string | undefined;
   readonly args: Record<string, unknown>;
@@ -11,7 +11,7 @@ export interface SlackCall {
   readonly at: number;
 }
 
-export interface SlackMessage {
+interface SlackMessage {
   readonly ts: string;
   readonly channel: string;
   text: string;
@@ -20,7 +20,7 @@ export interface SlackMessage {
 }
 
 /** How the stand-in answers one call instead of as it should. `lost`: it does the thing, and the answer gets lost. */
-export type SlackBehaviour =
+type SlackBehaviour =
   | { readonly error: string }
   | { readonly status: number; readonly retryAfter?: number }
   | { readonly delayMs: number }

@@ -32,7 +32,7 @@ export const noDuplicate: Evaluator<NoDuplicateExpectation> = (rule, events, con
       dueAt: event.at,
       events: [event, ...((out ?? earlier) ? [(out ?? earlier) as CaseEvent] : [])],
       joinKeys: caseKeysOf(rule, event),
-      why: whyOf(rule, event, earlier, out),
+      why: () => whyOf(rule, event, earlier, out),
     };
     return [obligationOf(rule, outcome, context, [event])];
   });

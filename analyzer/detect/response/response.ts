@@ -51,12 +51,12 @@ function judge(
     occurrence: rule.when.pick === 'each' ? anchor.id : rule.when.pick,
     joinKeys: caseKeysOf(rule, anchor),
   };
-  const asked = `${anchor.type} at ${formatInstant(anchor.at)}`;
+  const asked = (): string => `${anchor.type} at ${formatInstant(anchor.at)}`;
   if (answer !== undefined && (voided === undefined || answer <= voided)) {
     const by = events[answer] as CaseEvent;
     const state = by.at <= dueAt ? 'satisfied' : 'late';
-    const when = state === 'late' ? `after the deadline ${formatInstant(dueAt)}` : 'in time';
-    const why = `${asked} was answered ${when} by ${by.type} at ${formatInstant(by.at)}`;
+    const when = () => (state === 'late' ? `after the deadline ${formatInstant(dueAt)}` : 'in time');
+    const why = () => `${asked()} was answered ${when()} by ${by.type} at ${formatInstant(by.at)}`;
     return obligationOf(
       rule,
       { ...base, state, answeredAt: by.at, events: [anchor, by], why },
@@ -66,14 +66,20 @@ function judge(
   }
   if (voided !== undefined) {
     const by = events[voided] as CaseEvent;
-    const why = `${asked} was voided by ${by.type} at ${formatInstant(by.at)}`;
+    const why = () => `${asked()} was voided by ${by.type} at ${formatInstant(by.at)}`;
     return obligationOf(rule, { ...base, state: 'voided', events: [anchor, by], why }, context, events);
   }
   const watermark = context.watermark(anchor.source);
   const state = unansweredState(dueAt, context.at, watermark);
   return obligationOf(
     rule,
-    { ...base, state, events: [anchor], why: whyUnanswered(rule, asked, state, dueAt, watermark), watermark },
+    {
+      ...base,
+      state,
+      events: [anchor],
+      why: () => whyUnanswered(rule, asked(), state, dueAt, watermark),
+      watermark,
+    },
     context,
     events,
   );

@@ -24,27 +24,33 @@ export const stateAge: Evaluator<StateAgeExpectation> = (rule, events, context) 
   return staysOf(rule, events).map(({ entered, left }) => {
     const dueAt = addDuration(entered.at, duration, context.company);
     const base = { anchor: entered, occurrence: entered.id, dueAt, joinKeys: caseKeysOf(rule, entered) };
-    const since = `in this state since ${entered.type} at ${formatInstant(entered.at)}`;
-    const until = `within ${rule.within}, by ${formatInstant(dueAt)}`;
+    const since = () => `in this state since ${entered.type} at ${formatInstant(entered.at)}`;
     if (left) {
       const state = left.at <= dueAt ? 'satisfied' : 'late';
-      const why = `${since}, left ${state === 'late' ? `after the deadline ${formatInstant(dueAt)}` : 'in time'} by ${left.type} at ${formatInstant(left.at)}`;
-      return obligationOf(
-        rule,
-        { ...base, state, answeredAt: left.at, events: [entered, left], why },
-        context,
-        events,
-      );
+      const when = () => (state === 'late' ? `after the deadline ${formatInstant(dueAt)}` : 'in time');
+      const why = () => `${since()}, left ${when()} by ${left.type} at ${formatInstant(left.at)}`;
+      const answered = { state, answeredAt: left.at, events: [entered, left], why } as const;
+      return obligationOf(rule, { ...base, ...answered }, context, events);
     }
     const watermark = context.watermark(entered.source);
     const state = unansweredState(dueAt, context.at, watermark);
-    const why =
-      state === 'indeterminate'
-        ? `${since}: ${incompleteText(rule.leave.types, dueAt, watermark)}`
-        : `${since}: ${state === 'pending' ? '' : 'no '}${anyOf(rule.leave.types)} ${state === 'pending' ? 'is expected ' : ''}${until}`;
+    const why = () => `${since()}: ${whyInside(rule, state, dueAt, watermark)}`;
     return obligationOf(rule, { ...base, state, events: [entered], why, watermark }, context, events);
   });
 };
+
+function whyInside(
+  { leave, within }: StateAgeExpectation,
+  state: string,
+  dueAt: bigint,
+  watermark: bigint | undefined,
+): string {
+  if (state === 'indeterminate') return incompleteText(leave.types, dueAt, watermark);
+  const until = `within ${within}, by ${formatInstant(dueAt)}`;
+  return state === 'pending'
+    ? `${anyOf(leave.types)} is expected ${until}`
+    : `no ${anyOf(leave.types)} ${until}`;
+}
 
 function staysOf(rule: StateAgeExpectation, events: readonly CaseEvent[]): Stay[] {
   const [enters, leaves] = [typeMatcher(rule.enter.types), typeMatcher(rule.leave.types)];

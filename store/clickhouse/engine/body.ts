@@ -16,6 +16,8 @@ export interface Received {
 
 export interface ReceiveOptions {
   readonly folders: BodyFolders;
+  /** How large the rows will be, as far as the request says. */
+  readonly expectedBytes: number | undefined;
   readonly maxBodyBytes: number;
   readonly maxQueryBytes: number;
   readonly defaultFormat: string;
@@ -24,6 +26,7 @@ export interface ReceiveOptions {
 
 /** Bytes of a body that are written at a time: a trip to a thread for each piece of the network would cost more. */
 const WRITE_BYTES = 1024 * 1024;
+const COMPRESSION_GUESS = 10;
 const MAX_VALUES_BYTES = 1024 * 1024;
 const DECODERS: Record<string, () => NodeJS.ReadWriteStream & Readable> = {
   gzip: createGunzip,
@@ -51,6 +54,13 @@ export function decoded(request: IncomingMessage): Readable {
     if (!request.complete) decoder.destroy(new Error('the request ended early'));
   });
   return request.pipe(decoder);
+}
+
+/** The size of the body from its headers; for a compressed one a guess on the safe side. */
+export function expectedBytes(request: IncomingMessage): number | undefined {
+  const length = Number(request.headers['content-length']);
+  if (!Number.isFinite(length)) return undefined;
+  return request.headers['content-encoding'] ? length * COMPRESSION_GUESS : length;
 }
 
 /**
@@ -95,11 +105,14 @@ export async function receive(query: string, body: Readable, options: ReceiveOpt
     first = await checkedValues(first, chunks);
     rest = nothing();
   }
-  const path = join(options.folders.choose(undefined), `body-${randomBytes(16).toString('hex')}`);
+  const path = join(options.folders.choose(options.expectedBytes), `body-${randomBytes(16).toString('hex')}`);
   try {
     await spool(path, first, rest);
   } catch (error) {
     await rm(path, { force: true });
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
+      throw new EngineError(243, 'No space for the request body.', 'NOT_ENOUGH_SPACE');
+    }
     throw error;
   }
   return { statement, dataFile: path };

@@ -176,9 +176,22 @@ describe('kill -9 during inserts', () => {
     row: z.object({ batch: z.string(), rows: z.string() }),
   });
 
+  /** As a sender does: again, with the same token, as long as the engine is away. */
+  async function untilStored(insert: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await insert();
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'engine.unavailable') throw error;
+      }
+    }
+  }
+
   async function insertUntil(clickhouse: ClickHouse, from: number, stop: () => boolean, acked: number[]) {
     for (let batch = from; !stop(); batch += 3) {
-      await clickhouse.insertNative('base', ['batch'], block(batch), { token: `batch:${batch}` });
+      await untilStored(() =>
+        clickhouse.insertNative('base', ['batch'], block(batch), { token: `batch:${batch}` }),
+      );
       acked.push(batch);
     }
   }

@@ -100,11 +100,25 @@ test('who waits and leaves is not run', async () => {
   const busy = [1, 2].map(() =>
     post(engine, { max_block_size: '1' }, 'SELECT sum(sleepEachRow(0.1)) FROM numbers(8)'),
   );
+  await new Promise((resolve) => setTimeout(resolve, 200));
   const left = post(engine, {}, "INSERT INTO t SELECT 'left'", { signal: stop.signal }).catch(() => 'gone');
   setTimeout(() => stop.abort(), 300);
   expect(await left).toBe('gone');
   await Promise.all(busy);
   expect((await post(engine, {}, "SELECT count() FROM t WHERE s = 'left'")).text).toBe('0\n');
+});
+
+test.each([
+  [{ client_protocol_version: '54460' }, 'SELECT 1 FORMAT Native'],
+  [{ compress: '1' }, 'SELECT 1'],
+  [{}, 'SELECT 1; SELECT 2'],
+])('what is not supported is refused: %j %s', async (search, sql) => {
+  const answer = await post(engine, search as Record<string, string>, sql);
+  expect(['48', '62']).toContain(code(answer));
+});
+
+test('a protocol version hurts no other format', async () => {
+  expect((await post(engine, { client_protocol_version: '54460' }, 'SELECT 1')).text).toBe('1\n');
 });
 
 describe('deadlines', () => {

@@ -17,6 +17,8 @@ export interface EngineRequest {
   readonly defaultFormat: string;
   readonly compressResult: boolean;
   readonly waitEnd: boolean;
+  /** The client reads Native blocks of a TCP revision, which chDB cannot write. */
+  readonly wantsNativeRevision: boolean;
 }
 
 const RESERVED = new Set([
@@ -25,6 +27,7 @@ const RESERVED = new Set([
   'user',
   'password',
   'quota_key',
+  'client_protocol_version',
   'role',
   'query_id',
   'session_id',
@@ -89,6 +92,7 @@ export function readRequest(request: IncomingMessage, url: URL, config: EngineCo
     defaultFormat,
     compressResult: isOn(search.get('enable_http_compression')),
     waitEnd: isOn(search.get('wait_end_of_query')),
+    wantsNativeRevision: Number(search.get('client_protocol_version') ?? 0) > 0,
   };
 }
 

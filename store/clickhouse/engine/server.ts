@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClosewatchError } from '../../../model/errors.ts';
-import { decoded, receive } from './body.ts';
+import { decoded, expectedBytes, receive } from './body.ts';
 import { type EngineConfig, type EngineOptions, engineConfig } from './config.ts';
 import { EngineError, engineError } from './errors.ts';
 import { Executor } from './execute.ts';
@@ -199,11 +199,16 @@ class Door {
       slots.admit();
       const received = await receive(asked.query, decoded(request), {
         folders,
+        expectedBytes: expectedBytes(request),
         maxBodyBytes: config.maxBodyBytes,
         maxQueryBytes: queryLimit(asked.settings.get('max_query_size')),
         defaultFormat: asked.defaultFormat,
         params: asked.params,
       });
+      if (asked.wantsNativeRevision && /^native$/i.test(received.statement.format)) {
+        if (received.dataFile) rmSync(received.dataFile, { force: true });
+        throw new EngineError(48, 'Native with client_protocol_version is not supported.', 'NOT_IMPLEMENTED');
+      }
       const wrote = received.statement.kind === 'insert';
       await executor.run(asked, received, gone.signal, (running) => answer.send(running, asked, wrote));
     } catch (error) {

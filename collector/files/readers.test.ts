@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import type { ClosewatchError } from '../../model/errors.ts';
+import { activitiesOf, slugOf } from './activities.ts';
+import { readCsv } from './csv.ts';
+import { IdenticalRows } from './identical-rows.ts';
+import { readJsonLines } from './jsonl.ts';
+import { importMap, importMapJsonSchema, parseImportMap } from './map.ts';
+import { amountOf } from './row-event.ts';
+import type { Row } from './rows.ts';
+import { readXes } from './xes.ts';
+
+/** The rows of a text that comes in pieces of 7 bytes. */
+async function rowsOf(read: (bytes: Readable) => AsyncIterable<Row>, text: string): Promise<Row[]> {
+  const bytes = Buffer.from(text);
+  const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) =>
+    bytes.subarray(i * 7, i * 7 + 7),
+  );
+  const rows: Row[] = [];
+  for await (const row of read(Readable.from(pieces, { objectMode: false }))) rows.push(row);
+  return rows;
+}
+const csv = { delimiter: ',', quote: '"', encoding: 'utf-8' as const };
+
+describe('rows', () => {
+  test('CSV: quotes, line breaks inside, BOM, rows of another width', async () => {
+    const rows = await rowsOf((bytes) => readCsv(bytes, csv), '\uFEFFa,b\n1,"x, ""é""\ny"\n2\n\n3,z\n');
+    expect(rows).toMatchObject([
+      { number: 1, fields: { a: '1', b: 'x, "é"\ny' } },
+      { number: 2, problem: 'has 1 fields, the header 2' },
+      { number: 3, fields: { a: '3', b: 'z' } },
+    ]);
+    await expect(rowsOf((bytes) => readCsv(bytes, csv), 'a,a\n1,2\n')).rejects.toThrow(/two columns "a"/);
+  });
+
+  test('JSON lines: inner members by dots, numbers to the digit, faulty lines told', async () => {
+    const rows = await rowsOf(
+      readJsonLines,
+      '{"a":{"b":34.33634285099345000,"c":null},"l":[1]}\nno\n\n[1]\n{"n":9007199254740993}',
+    );
+    expect(rows).toMatchObject([
+      { number: 1, fields: { 'a.b': '34.33634285099345000', l: '["1"]' } },
+      { number: 2, problem: expect.stringMatching(/^is not JSON/) },
+      { number: 3, problem: 'is no JSON object' },
+      { number: 4, fields: { n: '9007199254740993' } },
+    ]);
+  });
+
+  test('XES: attributes of trace and event, nested ones, nothing of globals', async () => {
+    const rows = await rowsOf(
+      readXes,
+      `<?xml version="1.0"?><log xes.version="1.0"><extension name="Concept" prefix="concept" uri="u"/>
+      <global scope="event"><string key="concept:name" value="none"/></global><string key="of:log" value="x"/>
+      <trace><string key="concept:name" value="case &amp; 1"/><float key="cost" value="1.50"/>
+        <event><string key="concept:name" value="Pay"/><date key="time:timestamp" value="2018-01-02T12:53:00.000+01:00"/>
+          <string key="org:resource" value="ann"><string key="team" value="ap"/></string></event>
+        <event><string key="concept:name" value="Close"/></event></trace>
+      <trace><event><string key="concept:name" value="Pay"/></event><string key="concept:name" value="late"/></trace></log>`,
+    );
+    expect(rows.map((row) => ({ ...row.fields }))).toEqual([
+      {
+        'concept:name': 'Pay',
+        'time:timestamp': '2018-01-02T12:53:00.000+01:00',
+        'org:resource': 'ann',
+        'org:resource.team': 'ap',
+        'case:concept:name': 'case & 1',
+        'case:cost': '1.50',
+      },
+      { 'concept:name': 'Close', 'case:concept:name': 'case & 1', 'case:cost': '1.50' },
+      { 'concept:name': 'Pay', 'case:concept:name': 'late' },
+    ]);
+    await expect(rowsOf(readXes, '<html></html>')).rejects.toThrow(/root element is html/);
+    await expect(rowsOf(readXes, '<log><trace></log>')).rejects.toThrow();
+  });
+});
+
+test('activities: exact, then globs, then what otherwise says', () => {
+  const map = { kind: 'po', types: { 'Pay*': 'payment.sent', 'Pay late': 'payment.overdue', Noise: 'skip' } };
+  const slug = activitiesOf({ ...map, otherwise: 'slug' });
+  expect(['Pay now', 'Pay late', 'Noise', 'Créé (SRM)'].map((name) => slug.typeOf(name))).toEqual([
+    'payment.sent',
+    'payment.overdue',
+    'skip',
+    'po.cree_srm',
+  ]);
+  expect(slug.typeOf('cree  srm')).toBe('po.cree_srm');
+  expect(slug.warnings()).toEqual(['"Créé (SRM)" and "cree  srm" both become po.cree_srm']);
+  expect(activitiesOf({ ...map, otherwise: 'fail' }).typeOf('Other')).toBeUndefined();
+  expect(slugOf('支付')).toMatch(/^x[0-9a-f]{8}$/);
+});
+
+test('amounts keep their digits', () => {
+  expect(amountOf('34.33634285099345', '.')).toBe('34.33634285099345');
+  expect(amountOf(' 1,234.50 ', '.')).toBe('1234.50');
+  expect(amountOf('-1.234,50', ',')).toBe('-1234.50');
+  expect(amountOf('1E-7', '.')).toBe('0.0000001');
+  expect(amountOf('', '.')).toBeUndefined();
+  expect(amountOf('1,5', '.')).toHaveProperty('wrong');
+  expect(amountOf('NaN', '.')).toHaveProperty('wrong');
+});
+
+test('identical rows are numbered, however many rows there are', () => {
+  const rows = new IdenticalRows();
+  const hash = (n: number) => createHash('sha256').update(`${n}`).digest();
+  for (let n = 0; n < 20_000; n++) expect(rows.next(hash(n))).toBe(0);
+  expect([7, 7, 19_999].map((n) => rows.next(hash(n)))).toEqual([1, 2, 1]);
+});
+
+describe('the map', () => {
+  test('its published JSON Schema is the one in use', () => {
+    const published = new URL('../../schemas/import-map.schema.json', import.meta.url);
+    expect(JSON.parse(readFileSync(published, 'utf8'))).toEqual(
+      JSON.parse(JSON.stringify(importMapJsonSchema())),
+    );
+  });
+
+  const good = 'source: s\ncompany: c\ncolumns: { case: a, activity: b, time: t }\n';
+  const problems = (text: string) => {
+    try {
+      parseImportMap(text, 'm.yaml');
+      return [];
+    } catch (error) {
+      return (error as ClosewatchError).problems.map(({ where, what }) => `${where} ${what}`);
+    }
+  };
+  test('a good one, with defaults', () => {
+    expect(parseImportMap(good, 'm.yaml').map).toMatchObject({
+      kind: 'activity',
+      otherwise: 'slug',
+      decimal: '.',
+    });
+    expect(importMap.parse({ source: 's', company: 'c', columns: {} }).columns.timeFormat).toBe('iso');
+  });
+  test.each([
+    [`${good}curency: EUR`, /^m\.yaml:4:10 .*curency/],
+    [`${good}kind: A b`, /^m\.yaml:4:7 kind: must be a lower-case word/],
+    [`${good}timezone: Mars/Olympus`, /^m\.yaml:4:11 timezone: must be an IANA/],
+    [`${good}types: { Pay: Paid }`, /^m\.yaml:4:15 types\.Pay: must be skip or an event type/],
+    [`${good}completeUpTo: tomorrow`, /^m\.yaml:4:15 completeUpTo: must be last-event/],
+    ['source: s\ncolumns: { case: a }', /^m\.yaml:2:10 columns: names no company/],
+    [good.replace('time: t', 'time: t, amount: x'), /^m\.yaml:3:10 columns: amounts need a currency/],
+    [good.replace('time: t', 'time: t, timeFormat: qq'), /^m\.yaml:3:55 columns\.timeFormat: /],
+    [`${good}source: s`, /^m\.yaml:4:1 /],
+    ['a: [', /^m\.yaml:1:/],
+  ])('%s', (text, expected) => {
+    expect(problems(text)[0]).toMatch(expected);
+  });
+});

@@ -1,0 +1,133 @@
+import { useEffect, useState } from 'preact/hooks';
+import {
+  Age,
+  Content,
+  Empty,
+  html,
+  type Money,
+  Severity,
+  sumsText,
+  Time,
+  useQuery,
+  type View,
+  words,
+} from './ui.ts';
+
+interface Company {
+  key: string;
+  name: string;
+  currentPeriod: string;
+}
+interface Readiness {
+  verdict: string;
+  confidence: number;
+  materialityKnown: boolean;
+  endsAt: string;
+  at: string;
+  gates: { id: string; title: string; state: string; detail: string }[];
+  openBySeverity: { severity: string; count: number; blockers: number; sums: Money[] }[];
+  waived: Money[];
+  sources: {
+    source: string;
+    stream: string;
+    kind: string;
+    fresh: boolean;
+    watermark: string | null;
+    lastArrivalAt: string | null;
+    completeWithoutLimit: boolean;
+    events: number;
+  }[];
+}
+
+const COMPANIES = '{ companies { key name currentPeriod } }';
+const QUERY = `query ($company: String!, $period: String!) { readiness(company: $company, period: $period) {
+  verdict confidence materialityKnown endsAt at gates { id title state detail }
+  openBySeverity { severity count blockers sums { amount currency } } waived { amount currency }
+  sources { source stream kind fresh watermark lastArrivalAt completeWithoutLimit events } } }`;
+const VERDICTS: Record<string, string> = {
+  ready: 'Ready to close',
+  not_ready: 'Not ready',
+  unknown: 'Cannot be told yet',
+};
+
+/** The month and the eleven before it. */
+function periodsTo(period: string): string[] {
+  const months = Number(period.slice(0, 4)) * 12 + Number(period.slice(5, 7)) - 1;
+  return Array.from({ length: 12 }, (_, back) => {
+    const month = months - back;
+    return `${Math.floor(month / 12)}-${String((month % 12) + 1).padStart(2, '0')}`;
+  });
+}
+
+/** Can the books be closed, and what stands in the way? */
+export function ReadinessPage({ asked }: { asked: { company: string; period: string } }): View {
+  const [companies, reload] = useQuery<{ companies: Company[] }>(COMPANIES);
+  return html`<${Content} of=${companies} retry=${reload}>
+    ${(data: { companies: Company[] }) =>
+      data.companies.length === 0
+        ? html`<header class="head"><h1>Close readiness</h1></header><${Empty} title="No company is known yet">Name companies in companies.yaml, or send events: each names its company.<//>`
+        : html`<${Picked} companies=${data.companies} asked=${asked} />`}
+  <//>`;
+}
+
+function Picked({
+  companies,
+  asked,
+}: {
+  companies: Company[];
+  asked: { company: string; period: string };
+}): View {
+  const company = companies.find(({ key }) => key === asked.company) ?? (companies[0] as Company);
+  const [period, setPeriod] = useState(asked.period || company.currentPeriod);
+  useEffect(() => setPeriod(asked.period || company.currentPeriod), [asked.period, company.key]);
+  const [loaded, reload] = useQuery<{ readiness: Readiness }>(
+    QUERY,
+    { company: company.key, period },
+    15_000,
+  );
+  const go = (key: string, month: string): void => {
+    location.hash = `#/readiness?company=${encodeURIComponent(key)}&period=${month}`;
+  };
+  const months = periodsTo(company.currentPeriod);
+  return html`
+    <header class="head"><h1>Close readiness</h1>
+      <form class="filters" aria-label="Company and period">
+        <label>Company <select value=${company.key} onChange=${(e: { currentTarget: HTMLSelectElement }) => go(e.currentTarget.value, period)}>
+          ${companies.map(({ key, name }) => html`<option value=${key}>${name}</option>`)}</select></label>
+        <label>Period <select value=${period} onChange=${(e: { currentTarget: HTMLSelectElement }) => go(company.key, e.currentTarget.value)}>
+          ${(months.includes(period) ? months : [period, ...months]).map((month) => html`<option value=${month}>${month}</option>`)}</select></label>
+      </form></header>
+    <${Content} of=${loaded} retry=${reload}>${({ readiness }: { readiness: Readiness }) => html`<${Verdict} readiness=${readiness} />`}<//>`;
+}
+
+const Verdict = ({ readiness: r }: { readiness: Readiness }): View => html`
+  <section class=${`verdict ${r.verdict}`} aria-label="Verdict">
+    <p class="big">${VERDICTS[r.verdict] ?? words(r.verdict)}</p>
+    <p class="muted">confidence ${Math.round(r.confidence * 100)} %${r.materialityKnown ? '' : ' · no materiality limits are set for this company'} · judged <${Time} at=${r.at} /></p>
+  </section>
+  <section aria-labelledby="gates"><h2 id="gates">Gates</h2>
+    <ul class="gates">${r.gates.map(
+      (gate) => html`<li class=${gate.state}><span class="lamp" aria-hidden="true"></span>
+        <div><strong>${gate.title}</strong><span class="sub">${gate.detail}</span></div><span class="word">${gate.state}</span></li>`,
+    )}</ul></section>
+  <section aria-labelledby="open"><h2 id="open">Open exceptions</h2>
+    <div class="table-box"><table><thead><tr><th scope="col">Severity</th><th scope="col" class="number">Open</th><th scope="col" class="number">Block the close</th><th scope="col" class="number">Money</th></tr></thead>
+    <tbody>${r.openBySeverity.map(
+      (
+        line,
+      ) => html`<tr class=${line.count === 0 ? 'zero' : ''}><td><${Severity} of=${line.severity} /></td><td class="number">${line.count}</td>
+        <td class="number">${line.blockers}</td><td class="number">${sumsText(line.sums)}</td></tr>`,
+    )}</tbody></table></div>
+    ${r.waived.length > 0 && html`<p class="muted">Waived, still in the books: ${sumsText(r.waived)}</p>`}</section>
+  <section aria-labelledby="sources"><h2 id="sources">Freshness of the sources</h2>
+    ${
+      r.sources.length === 0
+        ? html`<p class="muted">No source has sent anything for this company yet.</p>`
+        : html`<div class="table-box"><table><thead><tr><th scope="col">Source</th><th scope="col">Freshness</th><th scope="col">Complete up to</th><th scope="col" class="number">Last arrival</th><th scope="col" class="number">Events</th></tr></thead>
+        <tbody>${r.sources.map(
+          (source) => html`<tr><td>${source.source}${source.stream && ` · ${source.stream}`}</td>
+            <td><span class=${`state ${source.fresh ? 'passed' : 'blocked'}`}>${source.fresh ? 'fresh' : 'stale'}</span></td>
+            <td>${source.completeWithoutLimit ? 'without limit' : source.watermark ? html`<${Time} at=${source.watermark} />` : 'nothing is assured'} <span class="muted">${source.kind}</span></td>
+            <td class="number">${source.lastArrivalAt ? html`<${Age} at=${source.lastArrivalAt} />` : '—'}</td><td class="number">${source.events}</td></tr>`,
+        )}</tbody></table></div>`
+    }</section>`;

@@ -1,0 +1,95 @@
+/** What a panel shows a query as. */
+export type Format = 'timeseries' | 'table';
+export interface PanelQuery {
+  readonly sql: string;
+  readonly format: Format;
+}
+
+const COMPANIES = 'Company IN (${company:sqlstring})';
+const STANDING = "('open', 'indeterminate')";
+
+/** The last state of each exception at the end of the range: the same figures as GraphQL's readiness of the current period. */
+const STANDING_EXCEPTIONS = `SELECT EntityId, argMax(State, Seq) AS state, argMax(Severity, Seq) AS severity,
+    argMax(Currency, Seq) AS currency, argMax(AmountText, Seq) AS amount,
+    argMax(JSONExtractString(Data, 'closeImpact'), Seq) AS impact, argMax(Rule, Seq) AS rule
+  FROM incident_events
+  WHERE Entity = 'exception' AND ${COMPANIES} AND At <= $__toTime
+  GROUP BY EntityId HAVING state IN ${STANDING}`;
+
+const RANK = "indexOf(['critical', 'high', 'medium', 'low', 'info'], severity)";
+
+/** Every query of the dashboard, with the macros of the ClickHouse data source. */
+export const QUERIES = {
+  openExceptions: {
+    format: 'table',
+    sql: `SELECT count() AS open FROM (${STANDING_EXCEPTIONS})`,
+  },
+  criticalExceptions: {
+    format: 'table',
+    sql: `SELECT countIf(severity = 'critical') AS critical FROM (${STANDING_EXCEPTIONS})`,
+  },
+  blockingExceptions: {
+    format: 'table',
+    sql: `SELECT countIf(impact = 'blocker') AS blockers FROM (${STANDING_EXCEPTIONS})`,
+  },
+  openIncidents: {
+    format: 'table',
+    sql: `SELECT count() AS open FROM (
+  SELECT EntityId, argMax(State, Seq) AS state FROM incident_events
+  WHERE Entity = 'incident' AND ${COMPANIES} AND At <= $__toTime
+  GROUP BY EntityId HAVING state IN ('open', 'acknowledged'))`,
+  },
+  exceptionsBySeverity: {
+    format: 'table',
+    sql: `SELECT severity, currency, count() AS open, countIf(impact = 'blocker') AS blockers,
+  sum(toDecimal256OrZero(amount, 18)) AS money
+FROM (${STANDING_EXCEPTIONS}) GROUP BY severity, currency ORDER BY ${RANK}, currency`,
+  },
+  exceptionsByRule: {
+    format: 'table',
+    sql: `SELECT rule, currency, count() AS open, sum(toDecimal256OrZero(amount, 18)) AS money
+FROM (${STANDING_EXCEPTIONS}) GROUP BY rule, currency ORDER BY open DESC, rule, currency LIMIT 50`,
+  },
+  exceptionsOverTime: {
+    format: 'timeseries',
+    sql: `SELECT time, severity, sum(delta) OVER (PARTITION BY severity ORDER BY time) AS open FROM (
+  SELECT $__timeInterval(greatest(At, toDateTime64($__fromTime, 6))) AS time, severity, sum(step) AS delta FROM (
+    SELECT At, Severity AS severity, toInt64(State IN ${STANDING}) AS step FROM incident_events
+    WHERE Entity = 'exception' AND ${COMPANIES} AND At <= $__toTime
+    UNION ALL
+    SELECT At, severityBefore AS severity, -toInt64(stateBefore IN ${STANDING}) AS step FROM (
+      SELECT At, lagInFrame(toString(Severity), 1, '') OVER changes AS severityBefore,
+        lagInFrame(toString(State), 1, '') OVER changes AS stateBefore
+      FROM incident_events WHERE Entity = 'exception' AND ${COMPANIES} AND At <= $__toTime
+      WINDOW changes AS (PARTITION BY EntityId ORDER BY Seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+    ) WHERE severityBefore != ''
+  ) GROUP BY time, severity
+) ORDER BY time, severity`,
+  },
+  incidentChanges: {
+    format: 'timeseries',
+    sql: `SELECT $__timeInterval(At) AS time, Change AS change, count() AS changes FROM incident_events
+WHERE Entity = 'incident' AND ${COMPANIES} AND $__timeFilter(At)
+GROUP BY time, change ORDER BY time, change`,
+  },
+  eventsByType: {
+    format: 'timeseries',
+    sql: `SELECT $__timeInterval(Time) AS time, Type AS type, count() AS events FROM finance_events
+WHERE ${COMPANIES} AND $__timeFilter(Time) GROUP BY time, type ORDER BY time, type`,
+  },
+  errorSpans: {
+    format: 'timeseries',
+    sql: `SELECT $__timeInterval(Timestamp) AS time, ServiceName AS service, uniqExact(TraceId, SpanId) AS errors FROM otel_traces
+WHERE StatusCode = 'Error' AND $__timeFilter(Timestamp) GROUP BY time, service ORDER BY time, service`,
+  },
+  sourceFreshness: {
+    format: 'table',
+    sql: `SELECT Source AS source, Company AS company, max(Time) AS "last event", max(ReceivedAt) AS "last arrival",
+  dateDiff('minute', max(ReceivedAt), now64(3)) AS "minutes since", count() AS events
+FROM finance_events WHERE ${COMPANIES} GROUP BY source, company ORDER BY "minutes since" DESC LIMIT 200`,
+  },
+} as const satisfies Record<string, PanelQuery>;
+
+/** Fills the variable. */
+export const COMPANY_VARIABLE =
+  "SELECT DISTINCT Company FROM finance_events WHERE Company != '' UNION DISTINCT SELECT DISTINCT Company FROM incident_events WHERE Company != ''";

@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nanosOf } from '../model/time.ts';
+import { ADMIN, type ApiHouse, apiHouse } from './api-house.ts';
+import { seedLandscape, TRACE_A } from './seed.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped without ${CHROMIUM})`, () => {
+  let house: ApiHouse;
+  let browser: Browser;
+  let page: Page;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    house = await apiHouse();
+    await seedLandscape(house.postgres, house.clickhouse, nanosOf(new Date()));
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+    page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await house?.close();
+  });
+
+  const go = (hash: string) => page.goto(`${house.url}/${hash}`);
+
+  test('signed out it shows the form, and a wrong token is refused', async () => {
+    await go('');
+    await page.getByLabel('Token').fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'not known' }).waitFor();
+    // The browser itself reports each 401.
+    expect(complaints.every((text) => text.includes('401'))).toBe(true);
+    complaints.length = 0;
+  });
+
+  test('signs in, lists, opens an incident and acknowledges it, all by keyboard', async () => {
+    await page.getByLabel('Token').fill(ADMIN);
+    await page.keyboard.press('Enter');
+    const link = page.getByRole('link', { name: 'Bills are not posted: the tax engine answers 503' });
+    await link.waitFor();
+    expect(await page.getByRole('row').count()).toBe(4);
+    expect(await page.getByRole('table').ariaSnapshot()).toContain('37,351.50 EUR');
+
+    for (
+      let tabs = 0;
+      tabs < 40 && !(await link.evaluate((node) => node === node.ownerDocument.activeElement));
+      tabs++
+    )
+      await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: /tax engine answers 503/ }).waitFor();
+    const button = page.getByRole('button', { name: 'Acknowledge' });
+    await button.focus();
+    await page.keyboard.press('Enter');
+    await page.getByText('Acknowledged by admin').waitFor();
+    const stored = await house.postgres.db
+      .selectFrom('incidents')
+      .select('state')
+      .where('id', '=', 'inc-1')
+      .executeTakeFirst();
+    expect(stored?.state).toBe('acknowledged');
+    await page.getByRole('heading', { name: 'Assessment' }).waitFor();
+    await page.getByText('Three bills have passed their deadline.').waitFor();
+  });
+
+  test('the timeline of a chosen document has its events and spans', async () => {
+    const choice = page.getByRole('button', { name: /account\.move\/1 / });
+    await choice.click();
+    expect(await choice.getAttribute('aria-pressed')).toBe('true');
+    await page.getByText('purchaseorder.confirmed').waitFor();
+    await page.getByText('error: tax engine: 503 Service Unavailable').waitFor();
+  });
+
+  test('close readiness: verdict, gates, money and freshness', async () => {
+    await go('#/readiness?company=acme');
+    await page.getByText('Not ready').waitFor();
+    await page.getByText('stale: /bank/feed').waitFor();
+    expect(await page.getByRole('row', { name: /high 3 3/ }).innerText()).toContain('37,351.50 EUR');
+    await page.getByLabel('Company').selectOption('beta');
+    await page.getByRole('row', { name: /critical 1 1 99\.00 USD/ }).waitFor();
+  });
+
+  test('the outbox shows the blocks as people see them', async () => {
+    await go('#/outbox');
+    const message = page.getByRole('listitem', { name: /High: Bills are not posted/ });
+    await message.waitFor();
+    expect(await message.innerText()).toContain('3 exceptions worth EUR 37,351.50 in acme & its branches.');
+  });
+
+  test('finds a case by its key and a trace by its id', async () => {
+    await go('#/search');
+    await page.getByLabel('Key or trace id').fill('docno:acme:bill 2026 05 0012');
+    await page.keyboard.press('Enter');
+    await page.getByText('bill.drafted').waitFor();
+    await page.getByLabel('Key or trace id').fill(TRACE_A);
+    await page.keyboard.press('Enter');
+    await page.getByRole('list', { name: 'Spans' }).getByText('POST /tax/determine').waitFor();
+  });
+
+  test('every control and page has a name for a screen reader, and fits a phone', async () => {
+    await page.setViewportSize({ width: 375, height: 800 });
+    for (const hash of [
+      '#/incidents',
+      '#/incidents/1',
+      '#/readiness',
+      '#/outbox',
+      '#/search',
+      `#/trace/${TRACE_A}`,
+    ]) {
+      await go(hash);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await page.locator('.skeleton').waitFor({ state: 'detached' });
+      const tree = await page.locator('body').ariaSnapshot();
+      expect(tree).toContain('- main');
+      expect(tree).toContain('- navigation "Pages"');
+      expect(tree).not.toMatch(/- (button|link|combobox|textbox)(:| \[|$)/m);
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+    }
+  });
+
+  test('focus is seen, and the theme turns', async () => {
+    await go('#/incidents');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).not.toBe('none');
+    const colour = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+    const before = await colour();
+    await page.getByRole('button', { name: /Use the (dark|light) theme/ }).click();
+    expect(await colour()).not.toBe(before);
+  });
+
+  test('a script that got into the page does not run', async () => {
+    await page.evaluate(
+      `const s = document.createElement('script'); s.textContent = 'globalThis.ran = true'; document.body.append(s)`,
+    );
+    expect(await page.evaluate('globalThis.ran')).toBeUndefined();
+    expect(complaints.filter((text) => text.includes('Content Security Policy')).length).toBeGreaterThan(0);
+  });
+
+  test('nothing else complained', () => {
+    expect(complaints.filter((text) => !text.includes('Content Security Policy'))).toEqual([]);
+  });
+});
