@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { type ClickHouse, connectClickHouse } from '../client.ts';
 import { defineQuery } from '../query.ts';
 import { post } from '../testing/http.ts';
-import { temporaryEngine } from '../testing/temporary.ts';
+import { bodiesOf, temporaryEngine } from '../testing/temporary.ts';
 import { startEngine } from './supervisor.ts';
 
 /** How the engine's process begins, ends and begins again. */
@@ -225,11 +225,7 @@ describe('kill -9 during inserts', () => {
     expect(await clickhouse.query(perBatch, { table: 'base' })).toEqual([]);
     expect(await clickhouse.query(count, { table: 'base' })).toEqual(expected);
     expect(await clickhouse.query(count, { table: 'derived' })).toEqual(expected);
-    const shm = readdirSync('/dev/shm').filter((name) => name.startsWith('closewatch-'));
-    const left = shm
-      .flatMap((name) => readdirSync(`/dev/shm/${name}`))
-      .filter((name) => name.startsWith('body-'));
-    expect(left).toEqual([]);
+    expect(bodiesOf(engine.dataDir)).toEqual([]);
     await clickhouse.close();
     await engine.remove();
     expect(existsSync(engine.dataDir)).toBe(false);
