@@ -1,55 +1,34 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { setAsideUnconfirmed } from './repair.ts';
+import { forgetUncommitted } from './repair.ts';
 
+const LINES = ['1\t202601_1_1_0\ta', '1\t202601_99_99_0\tb', '2\t202601_5_5_0\tc', '1\t202602_100_100_0\td'];
 let root = '';
-let table = '';
+let log = '';
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'closewatch-repair-'));
-  table = join(root, 'store', 'abc', 'abcdef');
+  const table = join(root, 'store', 'abc', 'abcdef');
   mkdirSync(join(table, 'deduplication_logs'), { recursive: true });
   writeFileSync(join(root, 'status'), 'PID: 1\n');
-  writeFileSync(
-    join(table, 'deduplication_logs', 'deduplication_log_1.txt'),
-    '1\t202601_99_99_0\t202601_1\n1\t202601_100_100_0\t202601_2\n',
-  );
-  for (const part of [
-    '202601_99_99_0',
-    '202601_100_100_0',
-    '202601_101_101_0',
-    '202601_1_98_3',
-    '202601_3_3_0',
-  ]) {
+  log = join(table, 'deduplication_logs', 'deduplication_log_1.txt');
+  writeFileSync(log, `${LINES.join('\n')}\n`);
+  // The first is in a merged part, the second is itself; the last has block 100 of another partition only.
+  for (const part of ['202601_1_98_3', '202601_99_99_0', '202601_100_100_0', 'tmp_insert_202602_100_100_0']) {
     mkdirSync(join(table, part));
   }
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-test('a new part that the log does not know is set aside, all others stay', () => {
-  expect(setAsideUnconfirmed(root)).toEqual([join(table, 'detached', 'unconfirmed_202601_101_101_0')]);
-  expect(readdirSync(table).sort()).toEqual(
-    [
-      '202601_100_100_0',
-      '202601_1_98_3',
-      '202601_3_3_0',
-      '202601_99_99_0',
-      'deduplication_logs',
-      'detached',
-    ].sort(),
-  );
-  expect(setAsideUnconfirmed(root)).toEqual([]);
+test('a token whose part was never committed is forgotten, all others stay', () => {
+  expect(forgetUncommitted(root)).toEqual([LINES[3]]);
+  expect(readFileSync(log, 'utf8')).toBe(`${LINES.slice(0, 3).join('\n')}\n`);
+  expect(forgetUncommitted(root)).toEqual([]);
 });
 
-test('nothing is touched after a clean end, in a table without a log, or in parts older than the log', () => {
+test('nothing is touched after a clean end', () => {
   rmSync(join(root, 'status'));
-  expect(setAsideUnconfirmed(root)).toEqual([]);
-  writeFileSync(join(root, 'status'), 'PID: 1\n');
-  utimesSync(join(table, '202601_101_101_0'), 1, 1);
-  expect(setAsideUnconfirmed(root)).toEqual([]);
-  rmSync(join(table, 'deduplication_logs'), { recursive: true });
-  utimesSync(join(table, '202601_101_101_0'), new Date(), new Date());
-  expect(setAsideUnconfirmed(root)).toEqual([]);
-  expect(existsSync(join(table, '202601_101_101_0'))).toBe(true);
+  expect(forgetUncommitted(root)).toEqual([]);
+  expect(readFileSync(log, 'utf8')).toBe(`${LINES.join('\n')}\n`);
 });

@@ -1,51 +1,58 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * ClickHouse commits a part and then writes its de-duplication log. A kill between the two leaves rows that nobody was
- * told of and whose token is unknown: the sender's next try would store them twice. So before the data directory of a
- * killed engine is opened, such parts are set aside in `detached/`: they were never acknowledged, and are sent again.
- * Every insert is logged, as the settings hold `insert_deduplicate` on.
+ * ClickHouse writes a token into a table's de-duplication log and then commits the part. A kill between the two leaves
+ * a token without rows: the sender's next try would be taken for a duplicate, and lost though acknowledged. So before
+ * the data directory of a killed engine is opened, the tokens of parts that are not there are taken out of the logs.
  */
-const NEW_PART = /^[^_]+_(\d+)_\1_0$/;
-/** How far behind the newest logged block an unlogged one may lie: more than inserts ever run at once. */
-const REACH = 64;
-/** Parts older than the log by more than this are not of its time. */
-const SLACK_MS = 10_000;
+const ADDED = /^1\t([^_\t]+)_(\d+)_(\d+)_\d+(?:_\d+)?\t/;
+const PART = /^([^_]+)_(\d+)_(\d+)_\d+(?:_\d+)?$/;
 
-/** Sets aside the unconfirmed parts below `path` (chDB's folder) after a kill; returns their paths. */
-export function setAsideUnconfirmed(path: string): string[] {
-  // A clean end removes the lock file.
-  if (!existsSync(join(path, 'status'))) return [];
+interface Span {
+  readonly partition: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+const spanOf = (match: RegExpExecArray): Span => ({
+  partition: match[1]!,
+  from: Number(match[2]),
+  to: Number(match[3]),
+});
+
+/** Takes the tokens without rows out of the logs below `path` (chDB's folder) after a kill; returns their lines. */
+export function forgetUncommitted(path: string): string[] {
   const store = join(path, 'store');
-  if (!existsSync(store)) return [];
+  // A clean end removes the lock file.
+  if (!existsSync(join(path, 'status')) || !existsSync(store)) return [];
   const tables = readdirSync(store).flatMap((prefix) =>
     readdirSync(join(store, prefix)).map((id) => join(store, prefix, id)),
   );
-  return tables.filter((table) => existsSync(join(table, 'deduplication_logs'))).flatMap(setAsideInTable);
+  return tables
+    .filter((table) => existsSync(join(table, 'deduplication_logs')))
+    .flatMap((table) => forgetInTable(table, join(path, 'deduplication_log.new')));
 }
 
-function setAsideInTable(table: string): string[] {
-  const folder = join(table, 'deduplication_logs');
-  const logs = readdirSync(folder).map((name) => join(folder, name));
-  const logged = new Set(
-    logs.flatMap((log) =>
-      readFileSync(log, 'utf8')
-        .split('\n')
-        .map((line) => line.split('\t')[1]),
-    ),
-  );
-  const since =
-    Math.min(statSync(folder).mtimeMs, ...logs.map((log) => statSync(log).birthtimeMs)) - SLACK_MS;
-  const newest = Math.max(0, ...[...logged].map((name) => Number(NEW_PART.exec(name ?? '')?.[1] ?? 0)));
-  const unconfirmed = readdirSync(table).filter((name) => {
-    const block = Number(NEW_PART.exec(name)?.[1]);
-    return block > newest - REACH && !logged.has(name) && statSync(join(table, name)).mtimeMs > since;
+function forgetInTable(table: string, scratch: string): string[] {
+  const parts = readdirSync(table).flatMap((name) => {
+    const match = PART.exec(name);
+    return match ? [spanOf(match)] : [];
   });
-  return unconfirmed.map((name) => {
-    mkdirSync(join(table, 'detached'), { recursive: true });
-    const target = join(table, 'detached', `unconfirmed_${name}`);
-    renameSync(join(table, name), existsSync(target) ? `${target}_${Date.now()}` : target);
-    return target;
+  const isThere = (line: string): boolean => {
+    const match = ADDED.exec(line);
+    if (!match) return true;
+    const { partition, from, to } = spanOf(match);
+    return parts.some((part) => part.partition === partition && part.from <= from && to <= part.to);
+  };
+  const folder = join(table, 'deduplication_logs');
+  return readdirSync(folder).flatMap((name) => {
+    const lines = readFileSync(join(folder, name), 'utf8').split('\n');
+    const gone = lines.filter((line) => !isThere(line));
+    if (gone.length > 0) {
+      writeFileSync(scratch, lines.filter(isThere).join('\n'));
+      renameSync(scratch, join(folder, name));
+    }
+    return gone;
   });
 }

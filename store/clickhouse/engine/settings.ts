@@ -56,8 +56,6 @@ const GRANTS = [
 
 /** Settings that name files or addresses, or the language of the query (our reader knows one). No request may set them. */
 const FIXED = [
-  // Every insert stands in the de-duplication log: repair.ts relies on it.
-  'insert_deduplicate',
   'dialect',
   'format_schema',
   'format_template_row',
