@@ -1,11 +1,19 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import { closewatch, environment, fixtures, temporaryFolder } from './harness.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { closewatch, environment, fixtures, temporaryFolder, type Up, up } from './harness.ts';
 
 /** Two real logs of payment requests (BPI Challenge 2020), imported and judged by the command line alone. */
 const folder = temporaryFolder();
-afterAll(() => folder.remove());
+const data = join(folder.path, 'data');
+let running: Up | undefined;
+beforeAll(async () => {
+  if (fixtures) running = await up(data);
+});
+afterAll(async () => {
+  await running?.kill();
+  folder.remove();
+});
 
 const map = (source: string, cases: string): string => `
 source: ${source}
@@ -89,7 +97,7 @@ const EXPECTED = [
 test.skipIf(!fixtures).each(EXPECTED)(
   '$log comes out exactly as counted by hand',
   async ({ log, events, end, stuck }) => {
-    const env = environment(join(folder.path, 'data'));
+    const env = environment(data);
     const flows = join(folder.path, 'flows');
     const [source, mapFile] = [`/university/${log}`, join(folder.path, `${log}.yaml`)];
     mkdirSync(flows, { recursive: true });
