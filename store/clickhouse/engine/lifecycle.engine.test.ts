@@ -161,6 +161,24 @@ describe('with a parent of its own', () => {
   });
 });
 
+test('a token that was logged before its rows were committed does not swallow the next try', async () => {
+  const engine = await temporaryEngine();
+  const clickhouse = connectClickHouse(engine);
+  const window = 'SETTINGS non_replicated_deduplication_window = 100';
+  await clickhouse.command(`CREATE TABLE t (batch UInt64) ENGINE = MergeTree ORDER BY batch ${window}`);
+  await clickhouse.insertRows('t', [{ batch: 1 }], { token: 'one' });
+  const path = (
+    await post(engine, {}, "SELECT path FROM system.parts WHERE table = 't' FORMAT TSVRaw")
+  ).text.trim();
+  // What a kill between the log and the commit leaves behind: the token without the part.
+  rmSync(path, { recursive: true });
+  process.kill(engine.pid!, 'SIGKILL');
+  await clickhouse.insertRows('t', [{ batch: 1 }], { token: 'one' });
+  expect(await clickhouse.query(count, { table: 't' })).toEqual([{ rows: 1, batches: 1 }]);
+  await clickhouse.close();
+  await engine.remove();
+});
+
 describe('kill -9 during inserts', () => {
   const ROWS = 500;
   /** Native: one column `batch UInt64` with ROWS times the number. */
