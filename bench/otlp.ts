@@ -270,8 +270,10 @@ if (isMainThread) {
   await benchStoring(Number(process.argv[2] ?? 5));
 } else {
   const bodies = Array.from({ length: BODIES }, (_, seed) => gzipSync(encodeRequest(makeRequest(seed + 1))));
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   parentPort?.on('message', async (forMs: number) => {
+    // New connections for each turn: the server ends those that were idle during another turn.
+    const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
     parentPort?.postMessage(await sendLoad(workerData.port, bodies, agent, forMs));
+    agent.destroy();
   });
 }

@@ -84,7 +84,7 @@ function instantOf(text: string): bigint {
 const EXCEPTIONS_SHOWN = 20;
 
 /** The counts by rule, then the first exceptions, for people. */
-export function table({ asOf, rules, exceptions }: BacktestResult): string {
+function table({ asOf, rules, exceptions }: BacktestResult): string {
   const width = Math.max(4, ...rules.map(({ id }) => id.length));
   const columns = ['anchors', ...OBLIGATION_STATES];
   const line = (name: string, cells: readonly (string | number)[]) =>

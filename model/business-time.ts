@@ -45,7 +45,7 @@ function readCalendar({ timezone, calendar }: BusinessClock): WorkTime {
 }
 
 /** The first working day at or after `day`; day 2262-01-01 when there is none before it. */
-export function workdayFrom(work: WorkTime, day: number): number {
+function workdayFrom(work: WorkTime, day: number): number {
   let candidate = day;
   while (!work.isWorkday(candidate) && candidate < LAST_DAY) candidate += 1;
   return candidate;

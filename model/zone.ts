@@ -5,7 +5,7 @@ import { Temporal } from 'temporal-polyfill';
 export const DAY_MS = 86_400_000;
 
 /** Local days are counted from 1970-01-01 = 0, whatever the zone; local times are milliseconds since midnight on the clock. */
-export interface LocalTime {
+interface LocalTime {
   readonly day: number;
   readonly clockMs: number;
 }

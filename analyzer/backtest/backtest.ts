@@ -35,14 +35,14 @@ export interface BacktestDeps {
   readonly onProgress?: (events: number) => void;
 }
 
-export interface BacktestRule {
+interface BacktestRule {
   readonly id: string;
   readonly anchors: number;
   readonly counts: StateCounts;
 }
 
 /** An obligation that is open, late or indeterminate. */
-export interface BacktestException {
+interface BacktestException {
   readonly rule: string;
   readonly subject: string;
   readonly state: 'open' | 'late' | 'indeterminate';

@@ -25,7 +25,7 @@ const ofCompany = (stream: SourceStream, company: string): boolean =>
  * nobody ever sent one, an imported source answers for itself: its log is closed, so that what it does not hold did
  * not happen.
  */
-export function dependedOn(
+function dependedOn(
   rule: Expectation,
   streams: readonly SourceStream[],
   company: string,

@@ -184,7 +184,7 @@ describe('limits', () => {
   });
 
   test('closing stores what was taken and refuses the rest', async () => {
-    const [closing, url] = await receiver.serve({ gatherMs: 200 }, receiver.traces);
+    const [closing, url] = await receiver.serve({ gatherMs: 60_000 }, receiver.traces);
     const body = requestOf(span());
     const answer = post(url, body);
     await expect.poll(() => closing.pendingBytes(), SOON).toBeGreaterThan(0);

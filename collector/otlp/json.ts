@@ -138,11 +138,24 @@ function integer(value: Json, least: bigint, most: bigint): bigint {
   return number;
 }
 
+/** Most integers: not negative, and exact as a double. */
+const isSmall = (value: Json): boolean =>
+  typeof value === 'number'
+    ? Number.isSafeInteger(value) && value >= 0
+    : typeof value === 'string' && value.length < 16 && /^\d+$/.test(value);
+
+const ANY_DOUBLE = 10n ** 400n;
+
 /** The JavaScript SDK writes every whole number as an int64; one beyond 64 bits is kept as the double that it was. */
 const int64 =
   (number: number, asDouble: number): Field =>
   (out, value) => {
-    const whole = integer(value, -(10n ** 400n), 10n ** 400n);
+    if (isSmall(value)) {
+      out.tag(number, VARINT);
+      out.small(Number(value));
+      return;
+    }
+    const whole = integer(value, -ANY_DOUBLE, ANY_DOUBLE);
     if (BigInt.asIntN(64, whole) !== whole) {
       out.tag(asDouble, I64);
       out.double(Number(whole));

@@ -42,6 +42,11 @@ export class ProtobufWriter {
     this.#out.copy(value, 0, value.length);
   }
 
+  /** A varint below 2^53. */
+  small(value: number): void {
+    this.#out.varint(value);
+  }
+
   varint(value: bigint): void {
     let rest = value;
     while (rest >= 0x80n) {

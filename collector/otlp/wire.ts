@@ -7,7 +7,7 @@ import { ClosewatchError } from '../../model/errors.ts';
 export const VARINT = 0;
 export const I64 = 1;
 export const LEN = 2;
-export const I32 = 5;
+const I32 = 5;
 
 /** Why a body is no OTLP request; `kind` is for counters and tests, the message for people. */
 export type Malformation = 'truncated' | 'overlong' | 'group' | 'field-number' | 'too-deep' | 'json';

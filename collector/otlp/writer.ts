@@ -41,7 +41,7 @@ export function createSpanWriter(
   const waiting: Group[] = [];
   let running: Promise<void> | undefined;
   let inFlight = 0;
-  let closed = false;
+  const closing = new AbortController();
 
   const groupOf = (): Group => {
     const last = waiting.at(-1);
@@ -64,7 +64,8 @@ export function createSpanWriter(
   };
 
   const run = async (): Promise<void> => {
-    await sleep(closed ? 0 : config.gatherMs);
+    // An AbortError means that the writer closes: nothing more will come.
+    await sleep(config.gatherMs, undefined, { signal: closing.signal }).catch(() => undefined);
     for (let group = waiting.shift(); group; group = waiting.shift()) {
       try {
         await store(group);
@@ -79,7 +80,8 @@ export function createSpanWriter(
 
   return {
     async write(append) {
-      if (closed) throw new ClosewatchError('request.overloaded', 'the collector is shutting down');
+      if (closing.signal.aborted)
+        throw new ClosewatchError('request.overloaded', 'the collector is shutting down');
       const group = groupOf();
       const result = group.append(append);
       if (group.empty) {
@@ -94,7 +96,7 @@ export function createSpanWriter(
       return waiting.reduce((bytes, group) => bytes + group.bytes, inFlight);
     },
     async close() {
-      closed = true;
+      closing.abort();
       while (running) await running;
     },
   };

@@ -3,7 +3,7 @@ import { ClickHouseError } from '@clickhouse/client';
 import { ClosewatchError, errorCode } from '../../model/errors.ts';
 
 /** Waits between attempts: together longer than a restart of the embedded engine takes. */
-const WAITS_MS = [50, 200, 500, 1000, 2000, 4000, 8000];
+const WAITS_MS = [50, 200, 500, 1000, 2000, 2000, 2000, 2000, 2000, 2000, 2000];
 /** Failures of a connection, which say nothing about the request. */
 const NETWORK = new Set([
   'ECONNRESET',

@@ -1,8 +1,7 @@
-import { readdirSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { post } from '../testing/http.ts';
-import { type TemporaryEngine, temporaryEngine } from '../testing/temporary.ts';
+import { bodiesOf, type TemporaryEngine, temporaryEngine } from '../testing/temporary.ts';
 
 /** Bytes of strangers are rows, whatever they hold; and no answer ever holds the bytes of another one. */
 let engine: TemporaryEngine;
@@ -254,11 +253,6 @@ test('a body that ends early is not inserted', async () => {
   expect(await value('SELECT count() FROM rows')).toBe('0');
 });
 
-test('no private file is left behind', async () => {
-  const shm = readdirSync('/dev/shm').filter((name) => name.startsWith('closewatch-'));
-  const left = shm
-    .flatMap((name) => readdirSync(`/dev/shm/${name}`))
-    .filter((name) => name.startsWith('body-'));
-  const disk = readdirSync(`${engine.dataDir}/bodies`).filter((name) => name.startsWith('body-'));
-  expect([...left, ...disk]).toEqual([]);
+test('no private file is left behind', () => {
+  expect(bodiesOf(engine.dataDir)).toEqual([]);
 });

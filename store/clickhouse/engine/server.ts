@@ -11,6 +11,7 @@ import { EngineError, engineError } from './errors.ts';
 import { Executor } from './execute.ts';
 import { bodyFolders } from './files.ts';
 import { NativeConnection } from './native.ts';
+import { forgetUncommitted } from './repair.ts';
 import { authenticate, readRequest } from './request.ts';
 import { Answer } from './response.ts';
 import { Sessions } from './sessions.ts';
@@ -87,6 +88,7 @@ async function openLocked(path: string, args: readonly string[], dataDir: string
   const until = Date.now() + LOCK_PATIENCE_MS;
   for (;;) {
     try {
+      if (lockHolder(path) === undefined) forgetUncommitted(path);
       return new NativeConnection(path, args);
     } catch (error) {
       const holder = lockHolder(path);

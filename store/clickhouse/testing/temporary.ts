@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Engine, type StartEngineOptions, startEngine } from '../engine/supervisor.ts';
@@ -7,6 +8,14 @@ import { type Engine, type StartEngineOptions, startEngine } from '../engine/sup
 export interface TemporaryEngine extends Engine {
   readonly dataDir: string;
   remove(): Promise<void>;
+}
+
+/** The names of the private files with rows that lie in the engine's folders now. */
+export function bodiesOf(dataDir: string): string[] {
+  const name = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
+  return [join(dataDir, 'bodies'), join('/dev/shm', `closewatch-${name}`)]
+    .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
+    .filter((file) => file.startsWith('body-'));
 }
 
 export async function temporaryEngine(options: Partial<StartEngineOptions> = {}): Promise<TemporaryEngine> {
