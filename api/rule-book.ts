@@ -1,7 +1,7 @@
 import type { Flow } from '../model/flow.ts';
 
 /** What people want to know of a rule beside its id. */
-export interface RuleNotes {
+interface RuleNotes {
   readonly name?: string | undefined;
   readonly owner: string;
   readonly runbook?: string | undefined;

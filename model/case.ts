@@ -7,7 +7,7 @@ import { parseInstant } from './time.ts';
  * Kinds of documents that a case shows but does not pass through: many documents meet in them, and to follow them on
  * would join what has nothing to do with each other. So it is with the group keys, trace and batch (key.ts).
  */
-export const TERMINAL_KINDS: ReadonlySet<string> = new Set([
+const TERMINAL_KINDS: ReadonlySet<string> = new Set([
   'payment',
   'batchpayment',
   'bankstatement',
@@ -58,7 +58,7 @@ const kindOf = (event: FinanceEvent): string => event.type.slice(0, event.type.i
 const keyTypeOf = (key: string): string => key.slice(0, key.indexOf(':'));
 
 /** Does the walk go on from a document of this kind? */
-export const passesThrough = (kind: string): boolean => !TERMINAL_KINDS.has(kind);
+const passesThrough = (kind: string): boolean => !TERMINAL_KINDS.has(kind);
 
 function documentsOf(events: readonly FinanceEvent[], hop: number): Map<string, CaseDocument> {
   const groups = new Map<string, FinanceEvent[]>();

@@ -96,6 +96,13 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     await page.getByRole('row', { name: /critical 1 1 99\.00 USD/ }).waitFor();
   });
 
+  test('the link that a message holds opens the incident by its id', async () => {
+    await go('#/incidents/inc-2');
+    await page.getByRole('heading', { level: 1, name: /Payment requests wait/ }).waitFor();
+    await go('#/incidents/none');
+    await page.getByText('There is no such incident').waitFor();
+  });
+
   test('the outbox shows the blocks as people see them', async () => {
     await go('#/outbox');
     const message = page.getByRole('listitem', { name: /High: Bills are not posted/ });

@@ -86,7 +86,7 @@ test('the figures are those of the last state of each exception, exact, by compa
 
 test('over time each exception counts from when it opened until it closed, under its severity of then', async () => {
   const rows = await rowsOf(QUERIES.exceptionsOverTime);
-  expect(rows.map((row) => [String(row['time']).slice(11, 16), row['severity'], row['open']])).toEqual([
+  expect(rows.map((row) => [String(row.time).slice(11, 16), row.severity, row.open])).toEqual([
     ['08:00', 'medium', '1'],
     ['09:00', 'high', '3'],
     ['09:00', 'medium', '0'],

@@ -14,7 +14,7 @@ export const TRACE_B = 'b'.repeat(32);
 export const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** An event of a company at so many minutes before `now` (epoch ns). */
-export function seedEvent(
+function seedEvent(
   now: bigint,
   minutesAgo: number,
   over: Partial<FinanceEvent> & Pick<FinanceEvent, 'id' | 'type' | 'subject'>,
@@ -36,11 +36,7 @@ export function seedEvent(
 }
 
 /** A row of `otel_traces`. */
-export function seedSpan(
-  now: bigint,
-  minutesAgo: number,
-  over: Record<string, unknown>,
-): Record<string, unknown> {
+function seedSpan(now: bigint, minutesAgo: number, over: Record<string, unknown>): Record<string, unknown> {
   const start = now - BigInt(minutesAgo) * MINUTE;
   return {
     Timestamp: formatInstant(start + 7n)
@@ -49,7 +45,7 @@ export function seedSpan(
     TraceState: '',
     ParentSpanId: '',
     SpanKind: 'Server',
-    ResourceAttributes: { 'service.name': over['ServiceName'], 'deployment.environment': 'prod' },
+    ResourceAttributes: { 'service.name': over.ServiceName, 'deployment.environment': 'prod' },
     ScopeName: 'http',
     ScopeVersion: '1.0',
     SpanAttributes: { 'http.status_code': '503' },
@@ -64,7 +60,7 @@ const nanos = (now: bigint, minutesAgo: number): string => `${now - BigInt(minut
 const date = (now: bigint, minutesAgo: number): Date =>
   new Date(Number((now - BigInt(minutesAgo) * MINUTE) / 1_000_000n));
 
-export function seedException(
+function seedException(
   now: bigint,
   id: string,
   over: Partial<Insertable<ExceptionTable>> = {},

@@ -7,7 +7,7 @@ import type { Sessions } from './session.ts';
 import { ADMINISTRATOR, type SignIn } from './sign-in.ts';
 
 /** The header that a page of ours adds: another site's cannot without a preflight, which nobody answers. */
-export const CSRF_HEADER = 'closewatch-request';
+const CSRF_HEADER = 'closewatch-request';
 
 /**
  * Who sends the request: by `Authorization: Bearer`, or by the session cookie, which counts only with our own header and

@@ -74,7 +74,7 @@ function readAssets(): Map<string, Asset> {
  * when there is no file of that name. Only GET and HEAD are to be handed in.
  */
 export function createConsole(): (request: IncomingMessage, response: ServerResponse) => Promise<boolean> {
-  const assets = readAssets();
+  const assets = withoutWarnings(readAssets);
   return async (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] as string;
     const found = assets.get(path);
@@ -89,4 +89,15 @@ export function createConsole(): (request: IncomingMessage, response: ServerResp
     response.end(request.method === 'HEAD' ? undefined : found.body);
     return true;
   };
+}
+
+/** Runs `read` without Node's word that stripping types is experimental: people at the terminal can do nothing about it. */
+function withoutWarnings<T>(read: () => T): T {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return read();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }

@@ -10,7 +10,7 @@ import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-s
 import { COMPANY_VARIABLE, type PanelQuery, QUERIES } from './queries.ts';
 
 /** The data source that provisioning makes. */
-export const DATA_SOURCE = { type: 'grafana-clickhouse-datasource', uid: 'closewatch' };
+const DATA_SOURCE = { type: 'grafana-clickhouse-datasource', uid: 'closewatch' };
 
 /** A query as the ClickHouse data source's editor of SQL stores it. */
 const target = ({ sql, format }: PanelQuery) => ({

@@ -1,10 +1,11 @@
 /** What a panel shows a query as. */
-export type Format = 'timeseries' | 'table';
+type Format = 'timeseries' | 'table';
 export interface PanelQuery {
   readonly sql: string;
   readonly format: Format;
 }
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana fills it in
 const COMPANIES = 'Company IN (${company:sqlstring})';
 const STANDING = "('open', 'indeterminate')";
 

@@ -69,7 +69,7 @@ interface Incident {
   changes: { seq: string; at: string; change: string; actor: string | null; comment: string | null }[];
 }
 
-const QUERY = `query ($number: Int!) { incident(number: $number) {
+const QUERY = `query ($id: ID, $number: Int) { incident(id: $id, number: $number) {
   id number title company severity state openedAt owner acknowledgedAt acknowledgedBy resolvedAt causeKind causeKey
   exceptionCount openExceptionCount sums { amount currency } recurrenceOf { number }
   exceptions(first: 50) { edges { node { id rule ruleName company source subject state severity amount currency dueAt why runbook } } pageInfo { hasNextPage } }
@@ -81,10 +81,14 @@ const CASE = `query ($company: String!, $source: String!, $subject: String!) {
   caseOf(company: $company, source: $source, subject: $subject) { ${CASE_FIELDS} } }`;
 const ACKNOWLEDGE = 'mutation ($id: ID!) { acknowledgeIncident(id: $id) { id state } }';
 
-/** One incident: what it is, what is made of it, its documents, and the timeline of one of them. */
-export function IncidentPage({ number }: { number: number }): View {
-  const [loaded, reload] = useQuery<{ incident: Incident | null }>(QUERY, { number }, 15_000);
-  return html`<p class="crumbs"><a href="#/incidents">Incidents</a> <span aria-hidden="true">/</span> #${number}</p>
+/** One incident, by its number or id: what it is, what is made of it, its documents, and the timeline of one of them. */
+export function IncidentPage({ asked }: { asked: string }): View {
+  const variables = /^\d{1,9}$/.test(asked) ? { number: Number(asked) } : { id: asked };
+  const [loaded, reload] = useQuery<{ incident: Incident | null }>(QUERY, variables, 15_000);
+  const number = loaded.data?.incident?.number;
+  return html`<p class="crumbs">
+      <a href="#/incidents">Incidents</a> ${number !== undefined && html`<span aria-hidden="true">/</span> #${number}`}
+    </p>
     <${Content} of=${loaded} retry=${reload}>
       ${({ incident }: { incident: Incident | null }) =>
         incident

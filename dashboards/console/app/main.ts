@@ -20,16 +20,23 @@ interface Route {
   id: string;
   params: URLSearchParams;
 }
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
 function routeOf(hash: string): Route {
   const [path = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [page = '', id = ''] = path.split('/');
-  return { page: page || 'incidents', id: decodeURIComponent(id), params: new URLSearchParams(search) };
+  return { page: page || 'incidents', id: decoded(id), params: new URLSearchParams(search) };
 }
 
 function Page({ route }: { route: Route }): View {
   const { page, id, params } = route;
-  if (page === 'incidents' && /^\d{1,9}$/.test(id))
-    return html`<${IncidentPage} key=${id} number=${Number(id)} />`;
+  if (page === 'incidents' && id) return html`<${IncidentPage} key=${id} asked=${id} />`;
   if (page === 'readiness')
     return html`<${ReadinessPage} asked=${{ company: params.get('company') ?? '', period: params.get('period') ?? '' }} />`;
   if (page === 'outbox') return html`<${Outbox} />`;
@@ -51,7 +58,7 @@ function ThemeButton(): View {
   const other = theme === 'dark' ? 'light' : 'dark';
   const turn = (): void => {
     localStorage.setItem('theme', other);
-    document.documentElement.dataset['theme'] = other;
+    document.documentElement.dataset.theme = other;
     setTheme(other);
   };
   return html`<button type="button" class="quiet" onClick=${turn} aria-label=${`Use the ${other} theme`} title=${`Use the ${other} theme`}>
@@ -144,6 +151,6 @@ function App(): View {
 }
 
 const chosen = storedTheme();
-if (chosen) document.documentElement.dataset['theme'] = chosen;
+if (chosen) document.documentElement.dataset.theme = chosen;
 const root = document.getElementById('app');
 if (root) render(html`<${App} />`, root);
