@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createClient } from '@clickhouse/client';
 import { Session } from 'chdb';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
-import { migrate, readMigrations, statementsFor } from '../store/clickhouse/migrate.ts';
+import { clickhouseMigrations, migrate, statementsFor } from '../store/clickhouse/migrate.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 20);
@@ -53,7 +53,7 @@ try {
   await migrate(clickhouse);
   await inProcess.queryAsync('CREATE DATABASE closewatch ENGINE = Atomic');
   await inProcess.queryAsync('USE closewatch');
-  for (const { sql } of readMigrations()) {
+  for (const { sql } of clickhouseMigrations()) {
     for (const statement of statementsFor(sql, '26.7')) await inProcess.queryAsync(statement);
   }
   const block = Buffer.from((await inProcess.queryAsync(SPANS, { format: 'Native' })).bytes());

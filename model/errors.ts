@@ -6,6 +6,7 @@ const ERRORS = {
   'config.invalid': { status: 500, retryable: false },
   'data-dir.locked': { status: 503, retryable: true },
   'schema.newer': { status: 500, retryable: false },
+  'schema.edited': { status: 500, retryable: false },
   'engine.unavailable': { status: 503, retryable: true },
   'engine.failed': { status: 500, retryable: false },
   'store.unavailable': { status: 503, retryable: true },
