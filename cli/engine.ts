@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
 import { startEngine } from '../store/clickhouse/engine/supervisor.ts';
-import { lockDataDir } from '../store/lock.ts';
+import { lockDirectory } from '../store/lock.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf } from './flags.ts';
 import { createLogger } from './logger.ts';
 
@@ -26,7 +26,7 @@ export default defineCommand({
   run: ({ args }) =>
     exitCodeOf(async () => {
       const config = configOf(args, { enginePort: args.port });
-      const lock = await lockDataDir(config.dataDir);
+      const lock = await lockDirectory(config.dataDir);
       const engine = await startEngine({
         dataDir: join(config.dataDir, 'clickhouse'),
         port: config.enginePort,

@@ -40,7 +40,7 @@ export async function exitCodeOf(body: () => Promise<number | undefined>): Promi
   } catch (error) {
     const code = errorCode(error);
     process.stderr.write(`closewatch: ${textOf(error)}\n`);
-    if (!code && process.env['CLOSEWATCH_LOG_LEVEL'] === 'debug' && error instanceof Error) {
+    if (!code && process.env.CLOSEWATCH_LOG_LEVEL === 'debug' && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
     }
     process.exitCode =

@@ -34,7 +34,7 @@ export async function runTask<Args, Progress, Result>(
   }
 
   function ask({ ports, controlToken }: RunFile): Promise<Result> {
-    const control = { url: `http://127.0.0.1:${ports['control']}`, token: controlToken };
+    const control = { url: `http://127.0.0.1:${ports.control}`, token: controlToken };
     return askControl<Result>(control, task.name, args, onProgress as (progress: unknown) => void);
   }
 }

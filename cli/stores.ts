@@ -3,7 +3,7 @@ import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.t
 import { type Engine, startEngine } from '../store/clickhouse/engine/supervisor.ts';
 import { type FinanceEventStore, openFinanceEvents } from '../store/clickhouse/finance-events.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
-import { lockDataDir } from '../store/lock.ts';
+import { lockDirectory } from '../store/lock.ts';
 import type { Logger } from '../store/logger.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
 import type { Config } from './config.ts';
@@ -32,7 +32,7 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
   };
   try {
     if (!config.clickhouseUrl || !config.databaseUrl) {
-      const lock = await lockDataDir(config.dataDir);
+      const lock = await lockDirectory(config.dataDir);
       closing.push(() => lock.release());
     }
     const engine = config.clickhouseUrl ? undefined : await openEngine(config, logger);

@@ -17,5 +17,5 @@ test('the number of series is bounded', () => {
   for (let i = 0; i < 1500; i++) counters.add('events', { source: `${i}` });
   const samples = counters.snapshot();
   expect(samples).toHaveLength(1001);
-  expect(samples.find((sample) => sample.labels['source'] === 'other')?.value).toBe(500);
+  expect(samples.find((sample) => sample.labels.source === 'other')?.value).toBe(500);
 });

@@ -28,9 +28,6 @@ export async function lockDirectory(directory: string, options: { waitMs?: numbe
   }
 }
 
-/** Holds the data directory; see lockDirectory. Taken before either engine opens. */
-export const lockDataDir = lockDirectory;
-
 const pidFile = (directory: string): string => join(directory, 'lock.pid');
 
 function tryLock(directory: string): Lock | undefined {

@@ -4,7 +4,7 @@ import { afterAll, expect, test } from 'vitest';
 import { INGEST_TOKEN, temporaryFolder, type Up, until, up } from './harness.ts';
 
 /** kill -9 under load: what was answered with 2xx is there afterwards, once. More cycles: CLOSEWATCH_TEST_KILLS=20. */
-const CYCLES = Number(process.env['CLOSEWATCH_TEST_KILLS'] ?? 4);
+const CYCLES = Number(process.env.CLOSEWATCH_TEST_KILLS ?? 4);
 const folder = temporaryFolder();
 let running: Up | undefined;
 afterAll(async () => {
@@ -119,8 +119,9 @@ test(`${CYCLES} times kill -9 during load: nothing that was answered is lost or 
   expect(acknowledged.events.length).toBeGreaterThan(CYCLES * 5);
   expect(acknowledged.traces.size).toBeGreaterThan(CYCLES);
 
-  const { graphql } = (running = await up(folder.path));
+  running = await up(folder.path);
   const final = running;
+  const { graphql } = final;
   const stored = await until(async () => {
     const counts = await storedEvents(final);
     return acknowledged.events.every((id) => counts.has(id)) ? counts : undefined;

@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 const MAIN = join(ROOT, 'cli', 'main.ts');
 
 /** Recordings and data sets that lie beside the checkout; undefined where they do not: tests that need them skip. */
-export const fixtures = [process.env['CLOSEWATCH_FIXTURES'], join(ROOT, '..', 'shared', 'fixtures')].find(
+export const fixtures = [process.env.CLOSEWATCH_FIXTURES, join(ROOT, '..', 'shared', 'fixtures')].find(
   (folder): folder is string => folder !== undefined && existsSync(folder),
 );
 
@@ -26,8 +26,8 @@ export function temporaryFolder(): { path: string; remove(): void } {
 /** The environment of a command of the tests: any free port, known tokens, nothing of the machine's own settings. */
 export function environment(dataDir: string, more: Record<string, string> = {}): NodeJS.ProcessEnv {
   return {
-    PATH: process.env['PATH'],
-    HOME: process.env['HOME'],
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
     CLOSEWATCH_DATA_DIR: dataDir,
     CLOSEWATCH_COLLECTOR_PORT: '0',
     CLOSEWATCH_API_PORT: '0',
@@ -82,7 +82,10 @@ export interface Up {
 export async function up(dataDir: string, env: NodeJS.ProcessEnv = environment(dataDir)): Promise<Up> {
   const child = spawn(process.execPath, [MAIN, 'up'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => void (output += chunk));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output += chunk;
+    });
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   const deadline = Date.now() + 90_000;
   let run = readRunFile(dataDir);
@@ -96,8 +99,8 @@ export async function up(dataDir: string, env: NodeJS.ProcessEnv = environment(d
     await sleep(50);
     run = readRunFile(dataDir);
   }
-  const collectorUrl = `http://127.0.0.1:${run?.ports['collector']}`;
-  const apiUrl = `http://127.0.0.1:${run?.ports['api']}`;
+  const collectorUrl = `http://127.0.0.1:${run?.ports.collector}`;
+  const apiUrl = `http://127.0.0.1:${run?.ports.api}`;
   return {
     process: child,
     collectorUrl,

@@ -130,7 +130,7 @@ test.skipIf(!fixtures).each(EXPECTED)(
       for (const { id, anchors, counts } of rules) {
         expect([id, Object.values(counts).reduce((sum, count) => sum + count, 0)]).toEqual([id, anchors]);
         const listed = exceptions.filter(({ rule }) => rule === id).length;
-        expect([id, listed]).toEqual([id, counts['open']! + counts['late']! + counts['indeterminate']!]);
+        expect([id, listed]).toEqual([id, counts.open! + counts.late! + counts.indeterminate!]);
       }
       return (id: string, ...states: string[]): number =>
         states.reduce(

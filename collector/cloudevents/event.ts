@@ -138,8 +138,8 @@ function typeOf(text: string): { short: string; version: number } | Problem {
 }
 
 function dataOf(envelope: Envelope): { value: unknown } | Problem {
-  const encoded = envelope['data_base64'];
-  if (typeof encoded !== 'string') return { value: envelope['data'] };
+  const encoded = envelope.data_base64;
+  if (typeof encoded !== 'string') return { value: envelope.data };
   try {
     return {
       value: parseJson(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(encoded, 'base64'))),

@@ -156,8 +156,8 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
   }
   const attributes: Record<string, string> = { ...ofCase?.attributes };
   for (const name of attributeColumns(fields, reader)) if (value(name) !== '') attributes[name] = value(name);
-  attributes['activity'] = activity;
-  if (value(map.columns.role) !== '') attributes['role'] = value(map.columns.role);
+  attributes.activity = activity;
+  if (value(map.columns.role) !== '') attributes.role = value(map.columns.role);
   const long = Object.entries(attributes).find(
     ([name, text]) => text.length > LIMITS.attribute || name.length > LIMITS.attributeName,
   );

@@ -42,23 +42,19 @@ const TOKENS: Record<string, string> = {
 const pad = (text: string | undefined, width = 2): string => (text ?? '0').padStart(width, '0');
 
 function wallTime(parts: Record<string, string | undefined>): WallTime | undefined {
-  const year =
-    parts['year'] ??
-    (Number(parts['shortYear']) < 70 ? `20${parts['shortYear']}` : `19${parts['shortYear']}`);
-  const month = parts['monthName']
-    ? `${MONTHS.indexOf(parts['monthName'].toLowerCase()) + 1}`
-    : parts['month'];
-  let hour = Number(parts['hour'] ?? 0);
-  if (parts['half']) {
+  const year = parts.year ?? (Number(parts.shortYear) < 70 ? `20${parts.shortYear}` : `19${parts.shortYear}`);
+  const month = parts.monthName ? `${MONTHS.indexOf(parts.monthName.toLowerCase()) + 1}` : parts.month;
+  let hour = Number(parts.hour ?? 0);
+  if (parts.half) {
     if (hour < 1 || hour > 12) return undefined;
-    hour = (hour % 12) + (/^p/i.test(parts['half']) ? 12 : 0);
+    hour = (hour % 12) + (/^p/i.test(parts.half) ? 12 : 0);
   }
-  if (Number(parts['second'] ?? 0) > 59) return undefined;
+  if (Number(parts.second ?? 0) > 59) return undefined;
   return {
-    minute: `${year}-${pad(month)}-${pad(parts['day'] ?? '1')}T${pad(String(hour))}:${pad(parts['minute'])}`,
+    minute: `${year}-${pad(month)}-${pad(parts.day ?? '1')}T${pad(String(hour))}:${pad(parts.minute)}`,
     nanos:
-      BigInt(parts['second'] ?? 0) * NANOS_PER_SECOND +
-      BigInt((parts['fraction'] ?? '').slice(0, 9).padEnd(9, '0')),
+      BigInt(parts.second ?? 0) * NANOS_PER_SECOND +
+      BigInt((parts.fraction ?? '').slice(0, 9).padEnd(9, '0')),
   };
 }
 
@@ -118,8 +114,8 @@ function readPattern(pattern: RegExp, text: string): Read | undefined {
   if (!parts) return undefined;
   const wall = wallTime(parts);
   if (!wall) return undefined;
-  if (!parts['zone']) return { wall };
-  const minute = parseInstant(`${wall.minute}:00${parts['zone']}`);
+  if (!parts.zone) return { wall };
+  const minute = parseInstant(`${wall.minute}:00${parts.zone}`);
   return minute === undefined ? undefined : { instant: minute + wall.nanos };
 }
 

@@ -46,8 +46,8 @@ export async function* readXes(bytes: Readable): AsyncGenerator<Row> {
     else if (local === 'trace') trace = empty();
     else if (local === 'event') event = empty();
     else if (ATTRIBUTES.has(local)) {
-      if (local !== 'values') keys.push(String(attributes['key'] ?? ''));
-      const value = attributes['value'];
+      if (local !== 'values') keys.push(String(attributes.key ?? ''));
+      const value = attributes.value;
       const into = event ?? trace;
       if (into && value !== undefined) into[keys.join('.')] = String(value);
     }
