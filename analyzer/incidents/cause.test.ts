@@ -37,7 +37,7 @@ test('the first cause that applies holds', () => {
   expect(causeOf(exception, [])).toEqual({
     kind: 'rule-counterparty',
     key: '["MP-02","/ocr/capture"]',
-    title: 'Bill received, not posted (/ocr/capture)',
+    title: 'Unmet: Bill received, not posted (/ocr/capture)',
   });
   expect(causeOf({ ...exception, source: '' }, [])).toMatchObject({ kind: 'rule', key: 'MP-02' });
 });

@@ -27,7 +27,8 @@ export function causeOf(exception: CausedException, linked: readonly LinkedSpan[
   }
   const stale = staleSource(exception);
   if (stale) return { kind: 'stale-source', key: stale, title: `No complete data from ${stale}` };
-  const name = exception.ruleName ?? rule;
+  // The name of a rule says what is expected; the incident is that it was not so.
+  const name = `Unmet: ${exception.ruleName ?? rule}`;
   if (exception.batchId) {
     const key = JSON.stringify([source, exception.batchId]);
     return { kind: 'batch', key, title: `${name}: batch ${exception.batchId} of ${source}` };

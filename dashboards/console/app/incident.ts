@@ -97,6 +97,11 @@ export function IncidentPage({ asked }: { asked: string }): View {
     <//>`;
 }
 
+/** The keys of these kinds are JSON lists. */
+const LISTS = new Set(['batch', 'rule_counterparty']);
+const causeText = ({ causeKind, causeKey }: Incident): string =>
+  LISTS.has(causeKind) ? (JSON.parse(causeKey) as string[]).join(' · ') : causeKey;
+
 function Body({ incident, reload }: { incident: Incident; reload: () => void }): View {
   const rows = incident.exceptions.edges.map(({ node }) => node);
   const [chosen, setChosen] = useState(rows[0]?.id);
@@ -114,7 +119,7 @@ function Body({ incident, reload }: { incident: Incident; reload: () => void }):
     <dl class="tiles">
       <div><dt>Money at stake</dt><dd>${sumsText(incident.sums)}</dd></div>
       <div><dt>Open exceptions</dt><dd>${incident.openExceptionCount} <small>of ${incident.exceptionCount}</small></dd></div>
-      <div><dt>Cause</dt><dd>${words(incident.causeKind)} <small>${incident.causeKey}</small></dd></div>
+      <div><dt>Cause</dt><dd>${words(incident.causeKind)} <small>${causeText(incident)}</small></dd></div>
       <div><dt>Owner</dt><dd>${incident.acknowledgedBy ?? incident.owner ?? '—'} ${incident.acknowledgedBy && html`<small>acknowledged</small>`}</dd></div>
     </dl>
     ${incident.assessment && html`<${AssessmentCard} assessment=${incident.assessment} />`}

@@ -1,4 +1,4 @@
-import { html, type View } from './ui.ts';
+import { html, timeText, type View } from './ui.ts';
 
 interface Text {
   type: string;
@@ -13,7 +13,8 @@ interface Block {
 
 const unescaped = (text: string): string =>
   text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
-const MARKS = /\*([^*\n]+)\*|_([^_\n]+)_|`([^`\n]+)`|<(https?:[^|>]+)(?:\|([^>]+))?>|<[@!#]([^>]*)>/g;
+const MARKS =
+  /\*([^*\n]+)\*|_([^_\n]+)_|`([^`\n]+)`|<(https?:[^|>]+)(?:\|([^>]+))?>|<!date\^(\d+)\^[^|>]*(?:\|([^>]*))?>|<[@!#]([^>]*)>/g;
 
 /** Slack's mrkdwn as nodes, never as HTML text: bold, italic, code, links and line ends. */
 function mrkdwn(text: string): unknown[] {
@@ -21,7 +22,7 @@ function mrkdwn(text: string): unknown[] {
     const parts: unknown[] = n > 0 ? [html`<br />`] : [];
     let from = 0;
     for (const match of line.matchAll(MARKS)) {
-      const [whole, bold, italic, code, url, label, mention] = match;
+      const [whole, bold, italic, code, url, label, seconds, fallback, mention] = match;
       parts.push(unescaped(line.slice(from, match.index)));
       if (bold) parts.push(html`<strong>${unescaped(bold)}</strong>`);
       else if (italic) parts.push(html`<em>${unescaped(italic)}</em>`);
@@ -30,6 +31,8 @@ function mrkdwn(text: string): unknown[] {
         parts.push(
           html`<a href=${unescaped(url)} rel="noreferrer noopener" target="_blank">${unescaped(label ?? url)}</a>`,
         );
+      else if (seconds)
+        parts.push(unescaped(fallback ?? timeText(new Date(Number(seconds) * 1000).toISOString())));
       else parts.push(`@${mention}`);
       from = match.index + whole.length;
     }
