@@ -191,7 +191,7 @@ describe.each([
                     spanId: 'cd'.repeat(8),
                     name: 'POST /tax',
                     kind: 3,
-                    startTimeUnixNano: `${then}000001`,
+                    startTimeUnixNano: `${then + 1}000001`,
                     endTimeUnixNano: `${then + 5}000002`,
                     status: { code: 2, message: '503 Service Unavailable' },
                   },
