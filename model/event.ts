@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Key, key } from './key.ts';
 import { currencyCode, decimalText } from './money.ts';
+import { period } from './period.ts';
 import { calendarDate, type Instant, instant } from './time.ts';
 
 /** A short event type, `bill.posted`: kind and fact, lower case, as rules and columns have it. */
@@ -46,10 +47,7 @@ export const eventData = z.strictObject({
   org: z.strictObject({
     companyKey: z.string().min(1).max(128),
     journalKey: text.optional(),
-    period: z
-      .string()
-      .regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be YYYY-MM')
-      .optional(),
+    period: period.optional(),
     country: text.optional(),
   }),
   party: z

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Severity } from './severity.ts';
+import { severity } from './severity.ts';
 
 /** A resolved incident never absorbs more; new exceptions of its cause open a new one with `recurrenceOf`. */
 export const INCIDENT_STATES = ['open', 'acknowledged', 'resolved'] as const;
@@ -11,22 +11,25 @@ export const CAUSE_KINDS = ['interface-error', 'stale-source', 'batch', 'rule-co
 export const causeKind = z.enum(CAUSE_KINDS);
 export type CauseKind = z.infer<typeof causeKind>;
 
-export interface Cause {
-  readonly kind: CauseKind;
-  /** Stable text that identifies the cause within its kind. */
-  readonly key: string;
-  readonly title: string;
-}
+export const cause = z.strictObject({
+  kind: causeKind,
+  key: z.string().describe('stable text that identifies the cause within its kind'),
+  title: z.string(),
+});
+export type Cause = Readonly<z.infer<typeof cause>>;
 
-export interface Incident {
-  readonly id: string;
-  readonly number: string;
-  readonly company: string;
-  readonly cause: Cause;
-  readonly title: string;
-  readonly severity: Severity;
-  readonly state: IncidentState;
-}
+/** What people own: the exceptions of one cause in one company. */
+export const incident = z.strictObject({
+  id: z.string(),
+  number: z.string().describe('the number that people say'),
+  company: z.string(),
+  cause,
+  title: z.string(),
+  severity,
+  state: incidentState,
+  recurrenceOf: z.string().optional().describe('the resolved incident of the same cause before this one'),
+});
+export type Incident = z.infer<typeof incident>;
 
 /** The move of an incident that `act` asks for, or undefined when its state forbids it. */
 export function nextIncidentState(

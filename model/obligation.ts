@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { CloseImpact, Severity } from './severity.ts';
 
 /**
  * The state of an obligation at an instant; exactly one holds. `pending` due later; `satisfied` answered by the deadline
@@ -56,30 +55,4 @@ export interface Obligation {
   readonly watermark?: bigint | undefined;
   /** The event that started it is imported or back-filled: it opens nothing live. */
   readonly history: boolean;
-}
-
-/** States of an exception: of an obligation that is or was open or indeterminate. */
-export const EXCEPTION_STATES = ['open', 'indeterminate', 'late', 'voided', 'waived', 'resolved'] as const;
-export const exceptionState = z.enum(EXCEPTION_STATES);
-export type ExceptionState = z.infer<typeof exceptionState>;
-export const isOpenException = (state: ExceptionState): boolean =>
-  state === 'open' || state === 'indeterminate';
-
-/** An obligation that was not met, as people see it. */
-export interface Exception {
-  readonly id: string;
-  readonly rule: string;
-  readonly ruleVersion: number;
-  readonly flow: string;
-  readonly company: string;
-  readonly source: string;
-  readonly subject: string;
-  readonly occurrence: string;
-  readonly state: ExceptionState;
-  readonly severity: Severity;
-  readonly closeImpact: CloseImpact;
-  readonly amount?: string | undefined;
-  readonly currency?: string | undefined;
-  readonly why: string;
-  readonly incident?: string | undefined;
 }

@@ -1,8 +1,10 @@
+import { z } from 'zod';
 import { type BusinessClock, shiftWorkdays, workTime } from './business-time.ts';
 import { dateOfDayNumber, dayOfDate } from './zone.ts';
 
 /** An accounting period: a calendar month, `2026-05`. */
-export type Period = string;
+export const period = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be YYYY-MM');
+export type Period = z.infer<typeof period>;
 
 const NANOS_PER_MS = 1_000_000n;
 /** A period that nobody locks stops closing at the end of this working day after it. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ExceptionState } from '../../model/obligation.ts';
+import type { ExceptionState } from '../../model/exception.ts';
 import { type ExceptionBefore, exceptionStateOf, nextException } from './exception-changes.ts';
 
 const NOW = new Date('2026-05-09T00:00:00Z');

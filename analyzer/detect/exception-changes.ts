@@ -1,5 +1,6 @@
-import type { ExceptionState, Obligation } from '../../model/obligation.ts';
-import { isOpenException } from '../../model/obligation.ts';
+import type { ExceptionState } from '../../model/exception.ts';
+import { isOpenException } from '../../model/exception.ts';
+import type { Obligation } from '../../model/obligation.ts';
 import type { CloseImpact, Severity } from '../../model/severity.ts';
 
 /** The part of a stored exception that decides what may follow. */

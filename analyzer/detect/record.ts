@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
-import { isOpenException, type Obligation } from '../../model/obligation.ts';
+import { isOpenException } from '../../model/exception.ts';
+import type { Obligation } from '../../model/obligation.ts';
 import { appendChanges, type Change } from '../../store/postgres/change-log.ts';
 import {
   type DetectedException,

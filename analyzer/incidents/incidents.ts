@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
+import { isOpenException } from '../../model/exception.ts';
 import { type Cause, nextIncidentState } from '../../model/incident.ts';
-import { isOpenException } from '../../model/obligation.ts';
 import { nanosOf } from '../../model/time.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';

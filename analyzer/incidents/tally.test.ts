@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { EXCEPTION_STATES, isOpenException } from '../../model/exception.ts';
 import { sumByCurrency } from '../../model/money.ts';
-import { EXCEPTION_STATES, isOpenException } from '../../model/obligation.ts';
 import { SEVERITIES } from '../../model/severity.ts';
 import { count, emptyTally, type Facts, incidentSeverity, parseFacts, readTally, sumsOf } from './tally.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Company } from '../../model/company.ts';
+import { type ExceptionState, exceptionState, isOpenException } from '../../model/exception.ts';
 import { absoluteAmount, compareAmounts, sumAmounts } from '../../model/money.ts';
-import { type ExceptionState, exceptionState, isOpenException } from '../../model/obligation.ts';
 import {
   highestSeverity,
   type Materiality,

@@ -1,5 +1,5 @@
+import { EXCEPTION_STATES } from '../../model/exception.ts';
 import { CAUSE_KINDS, INCIDENT_STATES } from '../../model/incident.ts';
-import { EXCEPTION_STATES } from '../../model/obligation.ts';
 import { CLOSE_IMPACTS, SEVERITIES } from '../../model/severity.ts';
 import { builder } from './builder.ts';
 

@@ -1,4 +1,4 @@
-import type { ExceptionState } from '../../model/obligation.ts';
+import type { ExceptionState } from '../../model/exception.ts';
 import type { Severity } from '../../model/severity.ts';
 import {
   countExceptions,

@@ -1,5 +1,5 @@
 import { type Selectable, sql } from 'kysely';
-import type { ExceptionState } from '../../model/obligation.ts';
+import type { ExceptionState } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Severity } from '../../model/severity.ts';
 import type { Postgres } from './database.ts';
