@@ -5,6 +5,7 @@ import pg from 'pg';
 import { ClosewatchError } from '../../model/errors.ts';
 import { lockDirectory } from '../lock.ts';
 import type { Logger } from '../logger.ts';
+import type { Migration } from '../migrations.ts';
 import { migrate } from './migrate.ts';
 import { SharedSession } from './pglite/session.ts';
 import type { Database } from './schema.ts';
@@ -36,11 +37,15 @@ const SEARCH_PATH = 'closewatch, bullmq';
 const CLOSE_WITHIN_MS = 10_000;
 
 /**
- * Opens the database and brings its schema up to this program's version. Rows come out the same on both back ends
- * (types.ts) and errors keep PostgreSQL's SQLSTATE as `code`. Throws `schema.newer` for a database of a newer program,
- * `data-dir.locked` when another process has the embedded one open, `store.unavailable` when there is none to be reached.
+ * Opens the database and brings its schema up to this program's version (`deps.migrations`, when given). Rows come out the
+ * same on both back ends (types.ts) and errors keep PostgreSQL's SQLSTATE as `code`. Throws `schema.newer` for a database of
+ * a newer program, `schema.edited` for one of another, `data-dir.locked` when another process has the embedded one open,
+ * `store.unavailable` when there is none to be reached.
  */
-export async function openPostgres(config: PostgresConfig, deps: { logger: Logger }): Promise<Postgres> {
+export async function openPostgres(
+  config: PostgresConfig,
+  deps: { logger: Logger; migrations?: readonly Migration[] },
+): Promise<Postgres> {
   const opened = 'url' in config ? openServer(config) : await openEmbedded(config, deps.logger);
   const { pool } = opened;
   const report = (error: Error): void => deps.logger.warn({ err: error }, 'a database connection was lost');
