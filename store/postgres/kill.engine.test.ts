@@ -9,7 +9,7 @@ import { openPostgres } from './database.ts';
 import { keepingLogger, temporaryFolder } from './testing/back-ends.ts';
 
 /** The embedded database under kill -9. */
-const CYCLES = 4;
+const CYCLES = 3;
 const temporary = temporaryFolder();
 const { dataDir } = temporary.place;
 const logger = keepingLogger();
@@ -67,8 +67,8 @@ test('nothing that was acknowledged is lost, nothing is there by half, jobs are 
     const process = await writer(`cycle${cycle}`);
     await process.until(
       () =>
-        process.said('row').length > 40 * (cycle + 1) &&
-        process.said('job').length > 20 &&
+        process.said('row').length > 15 * (cycle + 1) &&
+        process.said('job').length > 10 &&
         (cycle > 0 || process.said('running').length > 0),
     );
     await process.kill();
@@ -117,7 +117,7 @@ test('a second opener is refused with the holder, and the lock is free when the 
   const opening = openPostgres({ dataDir }, { logger });
   const early = await Promise.race([
     opening.then(() => 'opened'),
-    holder.until(() => holder.said('row').length > 50),
+    holder.until(() => holder.said('row').length > 15),
   ]);
   expect(early).toBeUndefined();
   await holder.kill();
