@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { takeBatch } from './batches.ts';
 import { openPostgres, type Postgres } from './database.ts';
+import { vacuum } from './pglite/vacuum.ts';
 import { backEnds, keepingLogger, type TemporaryPlace } from './testing/back-ends.ts';
 
 /** Many at once: nobody is lost, nobody starves. */
@@ -104,6 +105,21 @@ describe.each(await backEnds())('on $name', ({ isAbsent, isEmbedded, create }) =
     }
     await query;
     expect(turns).toBeGreaterThan(100);
+  });
+
+  test.skipIf(isAbsent || !isEmbedded)('tables that often change are vacuumed', async () => {
+    await pool.query('CREATE TABLE often (n int)');
+    await pool.query('INSERT INTO often SELECT 0 FROM generate_series(1, 1000)');
+    for (let n = 0; n < 5; n++) await pool.query('UPDATE often SET n = n + 1');
+    const dead = async () =>
+      Number(
+        (await pool.query(`SELECT n_dead_tup AS dead FROM pg_stat_user_tables WHERE relname = 'often'`))
+          .rows[0].dead,
+      );
+    await vi.waitFor(async () => expect(await dead()).toBeGreaterThan(1_200), 5_000);
+    expect(await vacuum(pool)).toContain('closewatch.often');
+    expect(await dead()).toBe(0);
+    expect(await vacuum(pool)).not.toContain('closewatch.often');
   });
 
   test.skipIf(isAbsent)('batches become visible gaplessly in the order of their numbers', async () => {

@@ -8,6 +8,7 @@ import type { Logger } from '../logger.ts';
 import type { Migration } from '../migrations.ts';
 import { migrate } from './migrate.ts';
 import { SharedSession } from './pglite/session.ts';
+import { vacuumRegularly } from './pglite/vacuum.ts';
 import type { Database } from './schema.ts';
 import { typeParsers } from './types.ts';
 
@@ -72,12 +73,16 @@ export async function openPostgres(
     await close();
     throw error;
   }
+  const vacuum = 'url' in config ? undefined : vacuumRegularly(pool, deps.logger);
   return {
     db: new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }),
     pool,
     backend: 'url' in config ? 'server' : 'pglite',
     ping: async () => void (await pool.query('SELECT 1')),
-    close,
+    async close() {
+      await vacuum?.stop();
+      await close();
+    },
   };
 }
 

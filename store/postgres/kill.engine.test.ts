@@ -105,7 +105,7 @@ test('nothing that was acknowledged is lost, nothing is there by half, jobs are 
   expect(await taken.promise).toBe('all');
   await queues.close();
   await postgres.close();
-});
+}, 240_000);
 
 test('a second opener is refused with the holder, and the lock is free when the holder is killed', async () => {
   const holder = await writer('holder');
