@@ -80,21 +80,29 @@ describe.each(places)('on $name', ({ isAbsent, create, redisUrl }) => {
       },
       { concurrency: 4 },
     );
-    await sleep(200);
-    const asked = Date.now();
-    const job = await queues.queue('plain').add('one', { n: 0 });
-    await until(() => done.length === 1);
-    // The poll of an idle worker would come after 5 s and more: this is the wake-up.
-    expect(Date.now() - asked).toBeLessThan(4_000);
+    // An idle worker polls after 5 s only: to be quick it must have been woken. A loaded machine gets several tries.
+    const ids: string[] = [];
+    let quickest = Number.POSITIVE_INFINITY;
+    while (quickest > 1_000 && ids.length < 5) {
+      await sleep(100);
+      const asked = Date.now();
+      ids.push((await queues.queue('plain').add('one', { n: 0 })).id ?? '');
+      await until(() => done.length === ids.length);
+      quickest = Math.min(quickest, Date.now() - asked);
+    }
+    expect(quickest).toBeLessThanOrEqual(1_000);
+    const before = done.splice(0).length;
     await queues
       .queue('plain')
-      .addBulk(Array.from({ length: 50 }, (_, n) => ({ name: 'many', data: { n: n + 1 } })));
-    await until(() => done.length >= 51);
+      .addBulk(Array.from({ length: 50 }, (_, n) => ({ name: 'many', data: { n } })));
+    await until(() => done.length >= 50);
     expect(done.map((entry) => (entry as [string, number])[1]).toSorted((a, b) => a - b)).toEqual(
-      Array.from({ length: 51 }, (_, n) => n),
+      Array.from({ length: 50 }, (_, n) => n),
     );
-    await until(async () => (await queues.queue('plain').getJobCounts('completed')).completed === 51);
-    expect((await queues.queue('plain').getJob(job.id ?? ''))?.returnvalue).toEqual({ twice: 0 });
+    await until(
+      async () => (await queues.queue('plain').getJobCounts('completed')).completed === before + 50,
+    );
+    expect((await queues.queue('plain').getJob(ids[0] ?? ''))?.returnvalue).toEqual({ twice: 0 });
   });
 
   test.skipIf(isAbsent)(

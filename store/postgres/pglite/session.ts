@@ -25,7 +25,7 @@ interface Waiting {
  * PGlite's one session, shared by many `pg` clients that each believe to have a connection of their own. Units are served
  * in the order they came; a client whose transaction is open (ReadyForQuery says so) holds the session until it ends, and
  * the others wait. What a session holds besides a transaction is therefore common to all: settings, temporary tables,
- * session-level advisory locks, prepared statement names. Use transaction-level ones.
+ * session-level advisory locks, prepared statement names, UNLISTEN. Use transaction-level ones. COPY FROM STDIN is not served.
  */
 export class SharedSession {
   readonly #start: WorkerStart;
