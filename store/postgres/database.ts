@@ -5,8 +5,10 @@ import pg from 'pg';
 import { ClosewatchError } from '../../model/errors.ts';
 import { lockDirectory } from '../lock.ts';
 import type { Logger } from '../logger.ts';
+import type { Migration } from '../migrations.ts';
 import { migrate } from './migrate.ts';
 import { SharedSession } from './pglite/session.ts';
+import { vacuumRegularly } from './pglite/vacuum.ts';
 import type { Database } from './schema.ts';
 import { typeParsers } from './types.ts';
 
@@ -28,28 +30,36 @@ export interface Postgres {
   readonly backend: 'pglite' | 'server';
   /** Resolves when the database answers. */
   ping(): Promise<void>;
-  /** Waits for the clients that are in use, then closes. */
+  /** Waits up to 10 s for the clients that are in use, then closes. */
   close(): Promise<void>;
 }
 
-const SEARCH_PATH = 'closewatch,bullmq';
+const SEARCH_PATH = 'closewatch, bullmq';
+const CLOSE_WITHIN_MS = 10_000;
 
 /**
- * Opens the database and brings its schema up to this program's version. Rows come out the same on both back ends
- * (types.ts) and errors keep PostgreSQL's SQLSTATE as `code`. Throws `schema.newer` for a database of a newer program,
- * `data-dir.locked` when another process has the embedded one open, `store.unavailable` when there is none to be reached.
+ * Opens the database and brings its schema up to this program's version (`deps.migrations`, when given). Rows come out the
+ * same on both back ends (types.ts) and errors keep PostgreSQL's SQLSTATE as `code`. Throws `schema.newer` for a database of
+ * a newer program, `schema.edited` for one of another, `data-dir.locked` when another process has the embedded one open,
+ * `store.unavailable` when there is none to be reached.
  */
-export async function openPostgres(config: PostgresConfig, deps: { logger: Logger }): Promise<Postgres> {
+export async function openPostgres(
+  config: PostgresConfig,
+  deps: { logger: Logger; migrations?: readonly Migration[] },
+): Promise<Postgres> {
   const opened = 'url' in config ? openServer(config) : await openEmbedded(config, deps.logger);
   const { pool } = opened;
-  pool.on('error', (error) => deps.logger.warn({ err: error }, 'a database connection was lost'));
+  const report = (error: Error): void => deps.logger.warn({ err: error }, 'a database connection was lost');
+  pool.on('error', report);
+  // The pool listens to idle clients only: without this, one cut off inside a transaction would end the process.
+  pool.on('connect', (client) => client.on('error', report));
   pool.on('release', (error, client) => {
     if (error || client.getTransactionStatus() === 'I') return;
     deps.logger.warn({}, 'a database client was released inside a transaction, which is rolled back');
     void client.end();
   });
   const close = async (): Promise<void> => {
-    await pool.end();
+    await endPool(pool, deps.logger);
     await opened.close();
   };
   try {
@@ -63,13 +73,30 @@ export async function openPostgres(config: PostgresConfig, deps: { logger: Logge
     await close();
     throw error;
   }
+  const vacuum = 'url' in config ? undefined : vacuumRegularly(pool, deps.logger);
   return {
     db: new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }),
     pool,
     backend: 'url' in config ? 'server' : 'pglite',
     ping: async () => void (await pool.query('SELECT 1')),
-    close,
+    async close() {
+      await vacuum?.stop();
+      await close();
+    },
   };
+}
+
+/** Ends the pool; a client that is never given back delays that, but does not keep the process. */
+async function endPool(pool: pg.Pool, logger: Logger): Promise<void> {
+  let late: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    late = setTimeout(() => {
+      logger.warn({ clients: pool.totalCount }, 'database clients are still in use and are left behind');
+      resolve();
+    }, CLOSE_WITHIN_MS);
+  });
+  await Promise.race([pool.end(), deadline]);
+  clearTimeout(late);
 }
 
 interface Opened {

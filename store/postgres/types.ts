@@ -7,6 +7,7 @@ export interface TypeParsers {
 
 const DATE = 1082;
 const DATE_ARRAY = 1182;
+const TEXT_ARRAY = 1009;
 const asText = (value: string): unknown => value;
 
 /**
@@ -16,7 +17,7 @@ const asText = (value: string): unknown => value;
 export const typeParsers: TypeParsers = {
   getTypeParser(oid, format) {
     if (oid === DATE) return asText;
-    return pg.types.getTypeParser(oid === DATE_ARRAY ? pg.types.builtins.TEXT : oid, format ?? 'text') as (
+    return pg.types.getTypeParser(oid === DATE_ARRAY ? TEXT_ARRAY : oid, format ?? 'text') as (
       value: string,
     ) => unknown;
   },

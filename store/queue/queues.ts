@@ -157,6 +157,8 @@ async function openTables(postgres: Postgres, logger: Logger): Promise<JobStore>
   } finally {
     client.release();
   }
+  // Each queue and worker adds a listener to the pool.
+  postgres.pool.setMaxListeners(0);
   return { ...asDefault(postgres.pool, createPostgresBackend), close: async () => {} };
 }
 
@@ -164,5 +166,11 @@ async function openRedis(url: string, logger: Logger): Promise<JobStore> {
   const redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
   redis.on('error', (error: Error) => logger.error({ err: error }, 'Redis failed'));
   await redis.connect();
-  return { ...asDefault(redis), close: async () => void (await redis.quit()) };
+  // A worker that did not end in time has cut the connection that all share.
+  const close = () =>
+    redis.quit().then(
+      () => {},
+      () => redis.disconnect(),
+    );
+  return { ...asDefault(redis), close };
 }

@@ -1,10 +1,16 @@
 import type { Logger } from '../../logger.ts';
 import { PgliteSocket } from './socket.ts';
 import { PgliteThread, type WorkerStart } from './thread.ts';
-import { fatal, greeting, query, readAnswer } from './wire.ts';
+import { fatal, greeting, query, readAnswer, sync } from './wire.ts';
+
+/** Ends what a client left behind, an extended exchange that waits for its Sync included. */
+const ROLLBACK = Buffer.concat([sync, query('ROLLBACK')]);
 
 export interface SessionLimits {
-  /** A unit that takes longer ends the thread (it cannot be interrupted otherwise); a new one opens the database again. */
+  /**
+   * A unit that takes longer is refused with 57014 and ends the thread, for nothing else interrupts it; with the thread
+   * every client loses its connection, and a new thread opens the database again.
+   */
   readonly statementMs: number;
   /** A client that holds a transaction and says nothing for this long is cut off and rolled back. */
   readonly idleInTransactionMs: number;
@@ -19,7 +25,7 @@ interface Waiting {
  * PGlite's one session, shared by many `pg` clients that each believe to have a connection of their own. Units are served
  * in the order they came; a client whose transaction is open (ReadyForQuery says so) holds the session until it ends, and
  * the others wait. What a session holds besides a transaction is therefore common to all: settings, temporary tables,
- * session-level advisory locks, prepared statement names. Use transaction-level ones.
+ * session-level advisory locks, prepared statement names, UNLISTEN. Use transaction-level ones. COPY FROM STDIN is not served.
  */
 export class SharedSession {
   readonly #start: WorkerStart;
@@ -74,8 +80,7 @@ export class SharedSession {
   }
 
   #next(): Waiting | undefined {
-    if (this.#holder && !this.#sockets.has(this.#holder))
-      return { socket: this.#holder, bytes: query('ROLLBACK') };
+    if (this.#holder && !this.#sockets.has(this.#holder)) return { socket: this.#holder, bytes: ROLLBACK };
     const at = this.#holder ? this.#waiting.findIndex(({ socket }) => socket === this.#holder) : 0;
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
   }
@@ -95,12 +100,15 @@ export class SharedSession {
   }
 
   async #ask({ socket, bytes }: Waiting): Promise<void> {
-    const late = setTimeout(
-      () => this.#thread.kill(new Error(`a statement took longer than ${this.#limits.statementMs} ms`)),
-      this.#limits.statementMs,
-    );
+    let late: NodeJS.Timeout | undefined;
+    let isLate = false;
     try {
       if (this.#thread.dead) this.#thread = new PgliteThread(this.#start);
+      await this.#thread.ready();
+      late = setTimeout(() => {
+        isLate = true;
+        void this.#thread.kill(new Error(`a statement took longer than ${this.#limits.statementMs} ms`));
+      }, this.#limits.statementMs);
       const answer = readAnswer(await this.#thread.ask(bytes));
       if (answer.listened) socket.listening = true;
       if (answer.state === 'idle') this.#holder = undefined;
@@ -110,6 +118,7 @@ export class SharedSession {
       }
       if (this.#sockets.has(socket)) socket.push(answer.bytes);
     } catch (error) {
+      if (isLate) this.#cut(socket, '57014', 'canceling statement due to statement timeout');
       this.#lost(error as Error);
     } finally {
       clearTimeout(late);
@@ -122,12 +131,16 @@ export class SharedSession {
     this.#waiting = [];
     if (this.#closing) return;
     this.#logger.error({ err: error }, 'the embedded PostgreSQL was lost; it is opened again');
-    for (const socket of [...this.#sockets]) {
-      socket.push(fatal('57P01', `terminating connection: ${error.message}`));
-      socket.end();
-      socket.push(null);
-      this.#sockets.delete(socket);
-    }
+    for (const socket of [...this.#sockets])
+      this.#cut(socket, '57P01', `terminating connection: ${error.message}`);
+  }
+
+  /** Ends a connection from this side, as a server does. */
+  #cut(socket: PgliteSocket, sqlState: string, text: string): void {
+    if (!this.#sockets.delete(socket)) return;
+    socket.push(fatal(sqlState, text));
+    socket.push(null);
+    socket.end();
   }
 
   #watchIdle(holder: PgliteSocket): void {
@@ -136,10 +149,8 @@ export class SharedSession {
       if (this.#busy || this.#holder !== holder) return;
       const ms = this.#limits.idleInTransactionMs;
       this.#logger.warn({ ms }, 'a transaction was idle for too long and is rolled back');
-      holder.push(fatal('25P03', 'terminating connection due to idle-in-transaction timeout'));
-      holder.push(null);
-      holder.end();
-      this.#leave(holder);
+      this.#cut(holder, '25P03', 'terminating connection due to idle-in-transaction timeout');
+      void this.#serve();
     }, this.#limits.idleInTransactionMs);
     this.#idleTimer.unref();
   }

@@ -119,6 +119,9 @@ export const greeting = (processId: number): Buffer =>
 /** A simple Query message. */
 export const query = (sql: string): Buffer => message('Q', Buffer.from(`${sql}\0`));
 
+/** A Sync message. */
+export const sync = message('S', Buffer.alloc(0));
+
 /** A FATAL error as a server words it, with its SQLSTATE. */
 export const fatal = (sqlState: string, text: string): Buffer =>
   message('E', Buffer.from(`SFATAL\0VFATAL\0C${sqlState}\0M${text}\0\0`));
