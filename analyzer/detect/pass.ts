@@ -20,12 +20,12 @@ import {
   gatherOtherVersions,
   windowsOf,
 } from './gather.ts';
-import { loadCases } from './load-cases.ts';
+import { type EventsByKey, loadCases, readEvents } from './load-cases.ts';
 import { type Judgement, type Recorded, record } from './record.ts';
 import { companyFinder, rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
 import { whenSettled } from './settled.ts';
 import { recordStaleSources } from './stale-sources.ts';
-import type { Touched, TouchedPart } from './touched.ts';
+import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
 
 export interface DetectorDeps {
   readonly postgres: Postgres;
@@ -63,6 +63,8 @@ const BATCHES = 'detect.batches';
 const CLOCK = 'detect.clock';
 /** Join keys judged in one transaction: others get their turn in between. */
 const KEYS_A_STEP = 1_000;
+/** Join keys, of all rules together, whose events are read at once. */
+const KEYS_A_READ = 5_000;
 
 /** How long a pass waits for ClickHouse to have what was accepted. */
 const PATIENCE_MS = 5_000;
@@ -111,13 +113,21 @@ export function createDetector(deps: DetectorDeps): Detector {
     const judge = async (touched: Touched, last?: (trx: Transaction<Database>) => Promise<void>) => {
       let lastDone = false;
       const parts = [...touched.parts(KEYS_A_STEP)];
-      for (const [index, part] of parts.entries()) {
-        const judgement = await judgeCases(deps.events, part, streams, now, companyOf);
-        await write(async (trx) => {
-          count(judgement.rule.expectation.id, await record(trx, judgement, { now, at, companyOf }));
-          if (index === parts.length - 1 && last) await last(trx);
-        });
-        lastDone = index === parts.length - 1;
+      for (const group of togetherUpTo(KEYS_A_READ, parts)) {
+        const read = await readEvents(
+          deps.events,
+          rules,
+          group.flatMap(({ keys }) => keys),
+          now,
+        );
+        for (const part of group) {
+          const judgement = await judgeCases(read, part, streams, now, companyOf);
+          lastDone = part === parts.at(-1);
+          await write(async (trx) => {
+            count(judgement.rule.expectation.id, await record(trx, judgement, { now, at, companyOf }));
+            if (lastDone && last) await last(trx);
+          });
+        }
       }
       if (!lastDone && last) await write(last);
     };
@@ -211,13 +221,13 @@ function totalOf(sums: Iterable<Recorded>): { judged: number; opened: number; cl
 
 /** Loads and judges the cases that a part touches, as of `now`. History starts nothing live, so its obligations are none. */
 async function judgeCases(
-  events: DetectorDeps['events'],
+  events: EventsByKey,
   { rule, keys, obligations: ids }: TouchedPart,
   streams: readonly SourceStream[],
   now: bigint,
   companyOf: (key: string) => Company,
 ): Promise<Judgement> {
-  const loaded = await loadCases(events, rule, keys, now);
+  const loaded = await loadCases(events, rule, keys);
   const complete = createCompleteness(rule.expectation, streams, { at: now, now });
   const obligations = loaded.cases.flatMap((caseEvents) => {
     const company = caseEvents[0]?.company ?? '';

@@ -112,7 +112,8 @@ export async function record(
   }
 
   const rows = changed.map((obligation) => rowOf(obligation, severities.get(obligation.id)));
-  await saveObligations(trx, rows, new Map(changed.map(({ id, joinKeys }) => [id, joinKeys])), context.at);
+  const changedKeys = new Map(changed.map(({ id, joinKeys }) => [id, joinKeys]));
+  await saveObligations(trx, rows, changedKeys, context.at, (id) => before.has(id));
   await removeObligations(
     trx,
     gone.map(({ id }) => id),

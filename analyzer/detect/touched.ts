@@ -40,3 +40,20 @@ export class Touched {
     }
   }
 }
+
+/** The parts in groups, those of one having about `size` different join keys together. */
+export function* togetherUpTo(
+  size: number,
+  parts: readonly TouchedPart[],
+): Generator<readonly TouchedPart[]> {
+  let group: TouchedPart[] = [];
+  let keys = new Set<string>();
+  for (const part of parts) {
+    group.push(part);
+    for (const key of part.keys) keys.add(key);
+    if (keys.size < size) continue;
+    yield group;
+    [group, keys] = [[], new Set()];
+  }
+  if (group.length > 0) yield group;
+}

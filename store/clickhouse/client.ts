@@ -87,6 +87,8 @@ export function connectClickHouse(config: ClickHouseConfig, deps: ClickHouseDeps
       request_timeout: REQUEST_TIMEOUT_MS,
       max_open_connections: 64,
       compression: { request: false, response: false },
+      // Long lists of ids go in a form, not in a URL that a proxy would refuse.
+      use_multipart_params_auto: true,
       log: { level: ClickHouseLogLevel.OFF },
     });
   return new HttpClickHouse(config.database, open, deps);

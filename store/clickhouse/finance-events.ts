@@ -43,8 +43,8 @@ export interface FinanceEventStore {
 }
 
 const MAX_ROWS = 50_000;
-/** Parameters travel in the URL: so many bytes of them in one query (Node's server takes 16 KiB of URL and headers). */
-const MAX_PARAM_BYTES = 8_000;
+/** So many bytes of ids or keys in one query: ClickHouse takes 128 KiB of a parameter (`http_max_field_value_size`). */
+const MAX_PARAM_BYTES = 100_000;
 /** More ids than these are looked for by reading those of the source, unless it has more than that. */
 const FEW_IDS = 1_000;
 const MANY_EVENTS = 300_000;
@@ -132,13 +132,15 @@ export function typesRegex(patterns: readonly string[] | undefined): string {
   return `^(?:${alternatives.join('|')})$`;
 }
 
-/** The values in runs whose URL-encoded length stays under the limit. */
+const ESCAPED = /[\\'\t\n\r\f\0\x08]/g;
+
+/** The values in runs whose length as a parameter, quoted and escaped, stays under the limit. */
 function chunksOf(values: Iterable<string>): string[][] {
   const chunks: string[][] = [];
   let chunk: string[] = [];
   let bytes = 0;
   for (const value of values) {
-    const size = encodeURIComponent(value).length + 9;
+    const size = Buffer.byteLength(value.replace(ESCAPED, '__')) + 3;
     if (chunk.length > 0 && bytes + size > MAX_PARAM_BYTES) {
       chunks.push(chunk);
       chunk = [];
@@ -149,6 +151,18 @@ function chunksOf(values: Iterable<string>): string[][] {
   }
   if (chunk.length > 0) chunks.push(chunk);
   return chunks;
+}
+
+/** Does the work on each chunk, on three at a time. */
+async function inParallel(
+  chunks: readonly string[][],
+  work: (chunk: string[]) => Promise<void>,
+): Promise<void> {
+  const left = [...chunks];
+  const worker = async (): Promise<void> => {
+    for (let chunk = left.pop(); chunk; chunk = left.pop()) await work(chunk);
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, left.length) }, worker));
 }
 
 const FOREVER = 9_223_372_036_854_775_807n;
@@ -195,16 +209,17 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
       const answers: FinanceEvent[][] = [];
-      for (const chunk of chunksOf(new Set(joinKeys))) {
+      await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {
         const params = { joinKeys: chunk, asOf: `${asOf}`, types: typesRegex(types) };
         answers.push((await clickhouse.query(eventsByJoinKeys, params)).map(eventOfRow));
-      }
+      });
       return merged(answers);
     },
     async byIds(ids) {
       const answers: FinanceEvent[][] = [];
-      for (const chunk of chunksOf(new Set(ids)))
+      await inParallel(chunksOf(new Set(ids)), async (chunk) => {
         answers.push((await clickhouse.query(eventsByIds, { ids: chunk })).map(eventOfRow));
+      });
       return merged(answers);
     },
     scan: ({ asOf, sources = [], types }) =>
@@ -220,12 +235,9 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
           if (asked.has(id)) known.add(id);
         return known;
       }
-      const chunks = chunksOf(asked);
-      const ask = async (): Promise<void> => {
-        for (let chunk = chunks.pop(); chunk; chunk = chunks.pop())
-          for (const { id } of await clickhouse.query(knownEventIds, { source, ids: chunk })) known.add(id);
-      };
-      await Promise.all(Array.from({ length: PARALLEL }, ask));
+      await inParallel(chunksOf(asked), async (chunk) => {
+        for (const { id } of await clickhouse.query(knownEventIds, { source, ids: chunk })) known.add(id);
+      });
       return known;
     },
     hasSource: async (source) => (await clickhouse.query(anyOfSource, { source })).length > 0,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
 import type { ClickHouse } from '../clickhouse/client.ts';
 import type { Postgres } from './database.ts';
+import { recordset } from './recordset.ts';
 import type { Database } from './schema.ts';
 
 /** One change of something that people look back on: what it is, what happened, and what holds since. */
@@ -21,10 +22,25 @@ export interface Change {
   readonly data?: object;
 }
 
-const ROWS_A_STATEMENT = 1_000;
+const ROWS_A_STATEMENT = 2_000;
 const ROWS_A_BLOCK = 5_000;
 /** The setting that holds the numbers of a block on its way: whatever breaks off, the same block is sent again. */
 const ON_ITS_WAY = 'change-log.block';
+
+const COLUMNS = [
+  'at',
+  'entity',
+  'entity_id',
+  'company',
+  'change',
+  'rule',
+  'state',
+  'severity',
+  'amount',
+  'currency',
+  'actor',
+  'data',
+] as const;
 
 /** Appends changes in the transaction that makes them. */
 export async function appendChanges(trx: Transaction<Database>, changes: readonly Change[]): Promise<void> {
@@ -41,9 +57,13 @@ export async function appendChanges(trx: Transaction<Database>, changes: readonl
       amount: change.amount ?? null,
       currency: change.currency ?? null,
       actor: change.actor ?? null,
-      data: JSON.stringify(change.data ?? {}),
+      data: change.data ?? {},
     }));
-    await trx.insertInto('change_log').values(rows).execute();
+    await trx
+      .insertInto('change_log')
+      .columns(COLUMNS)
+      .expression(recordset('change_log', COLUMNS, rows))
+      .execute();
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
+import { recordset } from './recordset.ts';
 import type { Database, ExceptionTable } from './schema.ts';
 
 export type ExceptionRow = Selectable<ExceptionTable>;
@@ -37,6 +38,36 @@ export async function openExceptionsOfRule(db: Kysely<Database>, rule: string): 
     .execute();
 }
 
+const COLUMNS = [
+  'id',
+  'obligation',
+  'rule',
+  'rule_version',
+  'flow',
+  'kind',
+  'company',
+  'source',
+  'subject',
+  'occurrence',
+  'state',
+  'severity',
+  'close_impact',
+  'amount',
+  'currency',
+  'opened_at',
+  'closed_at',
+  'due_ns',
+  'anchor_ns',
+  'answered_ns',
+  'reopened',
+  'why',
+  'events',
+  'trace_ids',
+  'inhibited_by',
+  'notify',
+  'updated_at',
+] as const satisfies readonly (keyof ExceptionTable)[];
+
 /** Writes exceptions as detection sees them now. */
 export async function saveExceptions(
   db: Kysely<Database>,
@@ -49,7 +80,8 @@ export async function saveExceptions(
       .map((row) => ({ ...row, obligation: row.id, updated_at: at }));
     await db
       .insertInto('exceptions')
-      .values(rows)
+      .columns(COLUMNS)
+      .expression(recordset('exceptions', COLUMNS, rows))
       .onConflict((conflict) =>
         conflict.column('id').doUpdateSet(({ ref }) => ({
           rule_version: ref('excluded.rule_version'),

@@ -1,11 +1,12 @@
 import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
+import { recordset } from './recordset.ts';
 import type { Database, ObligationTable } from './schema.ts';
 
 export type ObligationRow = Selectable<ObligationTable>;
 export type NewObligation = Omit<Insertable<ObligationTable>, 'updated_at'>;
 
-/** Rows a statement: PostgreSQL takes 65,535 parameters. */
-const ROWS_A_STATEMENT = 1_000;
+/** Rows of one statement. */
+const ROWS_A_STATEMENT = 2_000;
 const KEYS_A_STATEMENT = 10_000;
 
 function* slices<T>(items: readonly T[], size: number): Generator<readonly T[]> {
@@ -219,17 +220,45 @@ export async function obligationsOfOtherRules(
     .execute();
 }
 
-/** Writes obligations as they are now, and their join keys. */
+const COLUMNS = [
+  'id',
+  'rule',
+  'rule_version',
+  'flow',
+  'kind',
+  'company',
+  'source',
+  'subject',
+  'occurrence',
+  'state',
+  'anchor_event',
+  'anchor_ns',
+  'due_ns',
+  'answered_ns',
+  'amount',
+  'currency',
+  'severity',
+  'events',
+  'why',
+  'watermark_ns',
+  'history',
+  'updated_at',
+] as const satisfies readonly (keyof ObligationTable)[];
+
+/** Writes obligations as they are now, and their join keys; `isStored` says which ones may have keys already. */
 export async function saveObligations(
   db: Kysely<Database>,
   obligations: readonly NewObligation[],
   keys: ReadonlyMap<string, readonly string[]>,
   at: Date,
+  isStored: (id: string) => boolean = () => true,
 ): Promise<void> {
   for (const some of slices(obligations, ROWS_A_STATEMENT)) {
+    const rows = some.map((row) => ({ ...row, updated_at: at }));
     await db
       .insertInto('obligations')
-      .values(some.map((row) => ({ ...row, updated_at: at })))
+      .columns(COLUMNS)
+      .expression(recordset('obligations', COLUMNS, rows))
       .onConflict((conflict) =>
         conflict.column('id').doUpdateSet(({ ref }) => ({
           rule_version: ref('excluded.rule_version'),
@@ -252,12 +281,16 @@ export async function saveObligations(
       )
       .execute();
   }
-  await saveKeys(db, keys);
+  await saveKeys(db, keys, isStored);
 }
 
-async function saveKeys(db: Kysely<Database>, keys: ReadonlyMap<string, readonly string[]>): Promise<void> {
+async function saveKeys(
+  db: Kysely<Database>,
+  keys: ReadonlyMap<string, readonly string[]>,
+  isStored: (id: string) => boolean,
+): Promise<void> {
   const ids = [...keys.keys()];
-  const known = await keysOfObligations(db, ids);
+  const known = await keysOfObligations(db, ids.filter(isStored));
   const gone = ids.filter((id) => (known.get(id) ?? []).some((key) => !keys.get(id)?.includes(key)));
   for (const some of slices(gone, KEYS_A_STATEMENT)) {
     await sql`DELETE FROM obligation_keys WHERE obligation = ANY(${some}::text[])`.execute(db);
@@ -271,7 +304,8 @@ async function saveKeys(db: Kysely<Database>, keys: ReadonlyMap<string, readonly
   for (const some of slices(fresh, KEYS_A_STATEMENT)) {
     await db
       .insertInto('obligation_keys')
-      .values(some)
+      .columns(['join_key', 'obligation'])
+      .expression(recordset('obligation_keys', ['join_key', 'obligation'], some))
       .onConflict((c) => c.doNothing())
       .execute();
   }

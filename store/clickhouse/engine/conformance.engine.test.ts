@@ -54,6 +54,33 @@ function suite(address: () => Promise<Address>, release: () => Promise<void>) {
     expect(await client.ping({ select: true })).toMatchObject({ success: true });
   });
 
+  test('parameters too long for a URL come in a form, as they are', async () => {
+    const odd = [
+      "it's",
+      'a\\b',
+      'tab\t',
+      'line\nfeed',
+      '\r\n--boundary--\r\n',
+      'Content-Disposition: form-data',
+      'ž漢',
+      '',
+    ];
+    const values = [
+      ...odd,
+      ...Array.from({ length: 2_000 }, (_, i) => `docno:acme:BILL2026050${i}-${'x'.repeat(20)}`),
+    ];
+    const found = await rows('SELECT arrayJoin({values:Array(String)}) AS value, {word:String} AS word', {
+      query_params: { values, word: odd.join('|') },
+      use_multipart_params_auto: true,
+    });
+    expect(found).toEqual(values.map((value) => ({ value, word: odd.join('|') })));
+    const missing = rows('SELECT {values:Array(UInt8)} AS v, {none:String}', {
+      query_params: { values: [1] },
+      use_multipart_params: true,
+    });
+    expect(await code(missing)).toBe('456');
+  });
+
   test('inserts of values and of streams, in several formats, count what they wrote', async () => {
     const name = 'inserts';
     await client.command({

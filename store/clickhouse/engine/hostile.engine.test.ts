@@ -238,6 +238,30 @@ test('failed, aborted and parallel queries never share a byte', async () => {
     .toBe('1');
 });
 
+test('a form holds one query and its parameters, and nothing else', async () => {
+  const send = async (fields: Record<string, string | Blob>) => {
+    const form = new FormData();
+    for (const [name, field] of Object.entries(fields)) form.append(name, field);
+    const { headers, text: answer } = await post(engine, {}, '', { body: form });
+    return headers.get('X-ClickHouse-Exception-Code') ?? answer.trim();
+  };
+  for (const s of HOSTILE) {
+    const asked = { query: 'SELECT hex({s:String})', param_s: tsv(s) };
+    // A form's own line ends are CR LF; whoever builds it (here fetch) writes bare ones so.
+    const sent = s.replace(/\r\n?|\n/g, '\n');
+    if (sent === s) expect(await send(asked)).toBe(Buffer.from(s).toString('hex').toUpperCase());
+  }
+  expect(await send({ query: 'SELECT 1; DROP TABLE victim' })).toBe('62');
+  expect(await send({ query: 'SELECT 1', rows: new Blob(['1\n']) })).toBe('48');
+  expect(await send({ query: 'SELECT 1', max_threads: '1' })).toBe('48');
+  expect(await send({ query: 'SELECT 1', 'param_a b': '1' })).toBe('36');
+  expect(await send({ query: 'SELECT 1', param_s: 'x'.repeat(17 * 1024 * 1024) })).toBe('307');
+  const headers = { 'Content-Type': 'multipart/form-data; boundary=no' };
+  const broken = await post(engine, {}, '--yes\r\nDROP TABLE victim', { headers });
+  expect(broken.headers.get('X-ClickHouse-Exception-Code')).toBe('36');
+  expect(await value('EXISTS victim')).toBe('1');
+});
+
 test('a body that ends early is not inserted', async () => {
   await run('TRUNCATE TABLE rows');
   const stop = new AbortController();

@@ -96,7 +96,8 @@ export function readRequest(request: IncomingMessage, url: URL, config: EngineCo
   };
 }
 
-function plainName(name: string): string {
+/** The name itself; throws code 36 when it is none of a setting or parameter. */
+export function plainName(name: string): string {
   if (!NAME.test(name)) throw bad(`'${name.slice(0, 80)}' is not the name of a setting or parameter.`);
   return name;
 }

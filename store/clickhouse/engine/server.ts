@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClosewatchError } from '../../../model/errors.ts';
 import { decoded, expectedBytes, receive } from './body.ts';
@@ -10,6 +11,7 @@ import { type EngineConfig, type EngineOptions, engineConfig } from './config.ts
 import { EngineError, engineError } from './errors.ts';
 import { Executor } from './execute.ts';
 import { bodyFolders } from './files.ts';
+import { isForm, readForm } from './form.ts';
 import { NativeConnection } from './native.ts';
 import { forgetUncommitted } from './repair.ts';
 import { authenticate, readRequest } from './request.ts';
@@ -193,13 +195,21 @@ class Door {
     try {
       authenticate(request, url, config);
       if (!this.#open) throw new EngineError(236, 'The engine is shutting down.', 'ABORTED', 503);
-      const asked = readRequest(request, url, config);
+      let asked = readRequest(request, url, config);
       answer = new Answer(request, response, version, asked.queryId ?? randomUUID());
-      if (/^multipart\//i.test(request.headers['content-type'] ?? '')) {
-        throw new EngineError(48, 'External tables (multipart) are not supported.', 'NOT_IMPLEMENTED');
-      }
       slots.admit();
-      const received = await receive(asked.query, decoded(request), {
+      let body = decoded(request);
+      const type = request.headers['content-type'] ?? '';
+      if (isForm(type)) {
+        const form = await readForm(body, type, MAX_QUERY_BYTES);
+        asked = {
+          ...asked,
+          query: asked.query + form.query,
+          params: new Map([...asked.params, ...form.params]),
+        };
+        body = Readable.from([]);
+      }
+      const received = await receive(asked.query, body, {
         folders,
         expectedBytes: expectedBytes(request),
         maxBodyBytes: config.maxBodyBytes,
