@@ -46,7 +46,7 @@ const EVENT = {
     org: { companyKey: 'acme' },
     money: { amount: '10.10', currency: 'EUR' },
     keys: [{ type: 'docno', value: 'BILL/CANARY/0012' }],
-    party: { name: IBAN },
+    attributes: { iban: IBAN },
   },
 };
 const SPAN = {
