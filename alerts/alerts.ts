@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SocketModeReceiver } from '@slack/bolt';
 import { canonicalHash } from '../model/canonical-json.ts';
 import { nanosOf } from '../model/time.ts';
+import type { Counters } from '../store/counters.ts';
 import type { Logger } from '../store/logger.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import { incidentsToRoute, putMessages, type RenderedMessage } from '../store/postgres/messages.ts';
+import { withSpan } from '../store/tracing.ts';
 import { type AlertsConfig, checkConfig, type SlackConfig } from './config.ts';
 import { deliver } from './deliver.ts';
 import { createPace } from './pace.ts';
@@ -18,6 +20,7 @@ import { createSender } from './slack/sender.ts';
 export interface AlertsDeps {
   readonly postgres: Postgres;
   readonly logger: Logger;
+  readonly counters?: Counters | undefined;
   /** The company of a key, whose name messages show. */
   readonly company?: ((key: string) => { readonly name?: string | undefined }) | undefined;
   /** Epoch nanoseconds, for what people do by button; the wall clock when left out. */
@@ -50,7 +53,7 @@ const PAGE = 200;
 export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
   const config = checkConfig(given);
   const slack = config.slack ?? {};
-  const { postgres, logger } = deps;
+  const { postgres, logger, counters } = deps;
   const now = deps.now ?? (() => nanosOf(new Date()));
   const pace = createPace(config.channelIntervalMs ?? 1_000);
   const sender =
@@ -71,8 +74,10 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
             companyName: deps.company?.(news.incident.company).name,
           });
           const problems = limitProblems({ blocks, text });
-          if (problems.length > 0)
+          if (problems.length > 0) {
+            counters?.add('closewatch_messages_over_limits', {});
             logger.error({ problems, incident: news.incident.id }, 'a message breaks limits');
+          }
           return { channel, kind, blocks, text, contentHash: canonicalHash({ blocks, text }) };
         });
         changed += await putMessages(postgres, news.incident, messages, { now: at, outbox: !sender });
@@ -84,7 +89,7 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
   async function once(at: bigint): Promise<AlertsResult> {
     const changed = await tell(at);
     const done = sender
-      ? await deliver({ postgres, sender, pace, logger }, at, config.runMs ?? 30_000)
+      ? await deliver({ postgres, sender, pace, logger, counters }, at, config.runMs ?? 30_000)
       : { posted: 0, edited: 0, failed: 0 };
     return { changed, ...done };
   }
@@ -99,7 +104,7 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
         });
       return again;
     }
-    running = once(at).finally(() => {
+    running = withSpan('alerts.run', {}, () => once(at)).finally(() => {
       running = undefined;
     });
     return running;
@@ -147,5 +152,11 @@ function openInbound(
   if (!signingSecret) return undefined;
   const receiver = createReceiver({ signingSecret, nowMs: () => Number(deps.now() / 1_000_000n) });
   createSlackApp({ botToken, apiUrl, receiver }, deps);
-  return { handle: receiver.handle, stop: async () => {} };
+  const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    await receiver.handle(req, res);
+    const { statusCode } = res;
+    if (statusCode >= 400)
+      deps.counters?.add('closewatch_slack_requests_refused', { status: `${statusCode}` });
+  };
+  return { handle, stop: async () => {} };
 }

@@ -1,4 +1,5 @@
 import { dateOf } from '../model/time.ts';
+import type { Counters } from '../store/counters.ts';
 import type { Logger } from '../store/logger.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import {
@@ -27,7 +28,7 @@ const LONGEST_RETRY_MS = 15 * 60_000;
  * over. Each is taken by one process at a time; what fails for a while is due again later.
  */
 export async function deliver(
-  deps: { postgres: Postgres; sender: Sender; pace: Pace; logger: Logger },
+  deps: { postgres: Postgres; sender: Sender; pace: Pace; logger: Logger; counters?: Counters | undefined },
   now: bigint,
   runMs: number,
 ): Promise<Deliveries> {
@@ -40,10 +41,13 @@ export async function deliver(
     const sent = await send(deps, message, now);
     if (sent.ok) {
       await noteDelivered(deps.postgres, message, sent.ts);
-      done[known ? 'edited' : 'posted'] += 1;
+      const outcome = known ? 'edited' : 'posted';
+      done[outcome] += 1;
+      deps.counters?.add('closewatch_messages', { outcome });
       continue;
     }
     done.failed += 1;
+    deps.counters?.add('closewatch_messages', { outcome: sent.retry ? 'retried' : 'given-up' });
     await fail(deps, message, sent, now);
   }
   return done;

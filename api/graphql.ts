@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SpanKind } from '@opentelemetry/api';
+import { type ExecutionResult, getOperationAST } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { ClosewatchError } from '../model/errors.ts';
 import type { Logger } from '../store/logger.ts';
+import { failSpan, withSpan } from '../store/tracing.ts';
 import type { ApiContext } from './context.ts';
 import { maskError } from './errors.ts';
 import { limitsRule, QUERY_LIMITS } from './limits.ts';
@@ -31,6 +34,29 @@ const useTimeout = (ms: number): Plugin => ({
   },
 });
 
+/** A span an operation: its kind and its name, which the client chose; neither its text nor its variables. */
+const useSpans: Plugin = {
+  onExecute({ executeFn, setExecuteFn }) {
+    setExecuteFn((args) => {
+      const operation = getOperationAST(args.document, args.operationName);
+      const type = operation?.operation ?? 'query';
+      const name = operation?.name?.value.slice(0, 64);
+      const attributes = { 'graphql.operation.type': type, ...(name && { 'graphql.operation.name': name }) };
+      return withSpan(
+        `graphql ${type}`,
+        attributes,
+        async (span) => {
+          const result: ExecutionResult = await executeFn(args);
+          const error = result.errors?.[0];
+          if (error) failSpan(span, error.originalError ?? error);
+          return result;
+        },
+        SpanKind.SERVER,
+      );
+    });
+  },
+};
+
 /** Serves `/graphql` to those who are known: the context is made before. */
 export function createGraphql(config: { maxBodyBytes: number; timeoutMs: number }, deps: { logger: Logger }) {
   const { logger } = deps;
@@ -46,7 +72,7 @@ export function createGraphql(config: { maxBodyBytes: number; timeoutMs: number 
     logging: quiet,
     maxRequestBodySize: config.maxBodyBytes,
     maskedErrors: { maskError: (error) => maskError(error, logger) },
-    plugins: [useLimits, useTimeout(config.timeoutMs)],
+    plugins: [useLimits, useTimeout(config.timeoutMs), useSpans],
   });
   return async (request: IncomingMessage, response: ServerResponse, api: ApiContext): Promise<void> => {
     await yoga(request, response, { api });

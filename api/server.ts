@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { ClosewatchError } from '../model/errors.ts';
 import { dateOf } from '../model/time.ts';
-import type { Sample } from '../store/counters.ts';
+import type { Counters, Sample } from '../store/counters.ts';
 import type { Logger } from '../store/logger.ts';
 import { authenticate, requireOwnOrigin } from './auth/authenticate.ts';
 import { createSessions } from './auth/session.ts';
@@ -18,6 +18,8 @@ export interface ApiDeps extends Reads {
   readonly signIn: SignIn;
   /** The counters of the process, as they stand now. */
   readonly counters: () => readonly Sample[];
+  /** Where this part counts what it refuses. */
+  readonly count?: Pick<Counters, 'add'> | undefined;
   readonly logger: Logger;
   /** Epoch nanoseconds. */
   readonly clock: () => bigint;
@@ -127,14 +129,13 @@ export function createApi(settings: ApiConfig, deps: ApiDeps): Api {
         await answer(request, response);
       } catch (error) {
         if (!(error instanceof ClosewatchError)) logger.error({ err: error }, 'a request failed');
+        const told =
+          error instanceof ClosewatchError
+            ? error
+            : new ClosewatchError('internal', 'something went wrong here');
+        deps.count?.add('closewatch_api_requests_refused', { code: told.code });
         if (response.headersSent) response.destroy();
-        else
-          sendError(
-            response,
-            error instanceof ClosewatchError
-              ? error
-              : new ClosewatchError('internal', 'something went wrong here'),
-          );
+        else sendError(response, told);
       }
     },
   };

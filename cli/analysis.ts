@@ -1,7 +1,8 @@
-import { createDetector } from '../analyzer/detect/pass.ts';
+import { createDetector, type PassResult } from '../analyzer/detect/pass.ts';
 import { createIncidents } from '../analyzer/incidents/incidents.ts';
 import { createTriage } from '../analyzer/triage/triage.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
+import type { Counters } from '../store/counters.ts';
 import { shipChanges } from '../store/postgres/change-log.ts';
 import { listSources } from '../store/postgres/sources.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -17,13 +18,13 @@ export interface Analysis {
 }
 
 export interface DetectResult {
-  readonly pass: Awaited<ReturnType<ReturnType<typeof createDetector>['pass']>>;
+  readonly pass: PassResult;
   readonly incidents: Awaited<ReturnType<ReturnType<typeof createIncidents>['run']>>;
 }
 
 /** Puts detection, grouping and triage together over the stores. */
 export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
-  const { config, postgres, clickhouse, events, logger } = stores;
+  const { config, postgres, clickhouse, events, logger, counters } = stores;
   const { flows, companies, company, ruleName } = catalogue;
   const spans = openTraces(clickhouse);
   const detector = createDetector({ postgres, events, flows, companies, logger });
@@ -38,14 +39,39 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
   });
   const triage = createTriage(
     { model: config.model, pseudonymKey: secretOf(config.dataDir, 'pseudonym-key').text },
-    { postgres, events, spans, sources: () => listSources(postgres), logger },
+    { postgres, events, spans, sources: () => listSources(postgres), logger, counters },
   );
   return {
     async detect(now) {
-      const result = { pass: await detector.pass(now), incidents: await incidents.run(now) };
+      const pass = await counted(detector.pass(now), counters);
+      const result = { pass, incidents: await incidents.run(now) };
+      for (const [change, count] of Object.entries(result.incidents))
+        counters.add('closewatch_incidents', { change }, count);
       await shipChanges(postgres, clickhouse);
       return result;
     },
     triage: (now) => triage.run(now),
   };
+}
+
+/** The pass, counted by its outcome, rules and states. */
+async function counted(pass: Promise<PassResult>, counters: Counters): Promise<PassResult> {
+  try {
+    const result = await pass;
+    counters.add('closewatch_detect_passes', { outcome: result.overtaken ? 'overtaken' : 'done' });
+    counters.add('closewatch_detect_events', {}, result.events);
+    const ruled = result.rules.reduce((sum, { closed }) => sum + closed, 0);
+    if (result.closed > ruled)
+      counters.add('closewatch_exceptions_closed', { rule: 'gone' }, result.closed - ruled);
+    for (const { rule, opened, closed } of result.rules) {
+      if (opened > 0) counters.add('closewatch_exceptions_opened', { rule }, opened);
+      if (closed > 0) counters.add('closewatch_exceptions_closed', { rule }, closed);
+    }
+    for (const [state, count] of Object.entries(result.states))
+      counters.add('closewatch_obligations', { state }, count);
+    return result;
+  } catch (error) {
+    counters.add('closewatch_detect_passes', { outcome: 'failed' });
+    throw error;
+  }
 }

@@ -1,15 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { cloudEventsConfig } from '../collector/cloudevents/config.ts';
-import { CLOUDEVENTS_COUNTERS, createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
+import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
 import { otlpConfig } from '../collector/otlp/config.ts';
 import { createOtlpHandler, type OtlpCounts } from '../collector/otlp/handler.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
-import { createCounters, type Sample } from '../store/counters.ts';
+import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
 import { createForwarder, type Forwarder } from '../store/forwarder.ts';
 import { openInbox } from '../store/postgres/inbox.ts';
 import { createIngestAuth } from '../store/postgres/tokens.ts';
 import { type HttpServer, listen } from './http.ts';
 import type { Stores } from './stores.ts';
+import { tracedRoute } from './telemetry.ts';
 
 export interface Collector {
   readonly http: HttpServer;
@@ -22,10 +23,9 @@ export interface Collector {
 
 /** Starts the collector: OTLP/HTTP and CloudEvents on one port. */
 export async function startCollector(stores: Stores): Promise<Collector> {
-  const { config, postgres, events, logger } = stores;
-  const counters = createCounters(CLOUDEVENTS_COUNTERS);
+  const { config, postgres, events, logger, counters } = stores;
   const inbox = openInbox(postgres);
-  const forwarder = createForwarder({ postgres, inbox, events, logger });
+  const forwarder = createForwarder({ postgres, inbox, events, logger, counters });
   const { authenticate } = createIngestAuth(postgres);
   const otlp = createOtlpHandler(otlpConfig.parse({}), {
     traces: openTraces(stores.clickhouse),
@@ -40,10 +40,10 @@ export async function startCollector(stores: Stores): Promise<Collector> {
     logger,
   });
   const routes = new Map([
-    ['/v1/traces', otlp],
-    ['/v1/logs', otlp],
-    ['/v1/metrics', otlp],
-    ['/v1/events', cloudEvents],
+    ['/v1/traces', tracedRoute('/v1/traces', otlp)],
+    ['/v1/logs', tracedRoute('/v1/logs', otlp)],
+    ['/v1/metrics', tracedRoute('/v1/metrics', otlp)],
+    ['/v1/events', tracedRoute('/v1/events', cloudEvents)],
     ['/healthz', alive],
   ]);
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -77,28 +77,22 @@ async function alive(_: IncomingMessage, response: ServerResponse): Promise<void
 }
 
 function samplesOf(counts: OtlpCounts): Sample[] {
-  const sample = (name: string, help: string, value: number, labels = {}): Sample => ({
+  const sample = (name: CounterName, value: number, labels = {}): Sample => ({
     name,
-    help,
+    help: COUNTERS[name].help,
     labels,
     value,
   });
   return [
-    sample('closewatch_otlp_requests', 'OTLP requests', counts.requests),
+    sample('closewatch_otlp_requests', counts.requests),
     ...Object.entries(counts.failed).map(([status, value]) =>
-      sample('closewatch_otlp_requests_failed', 'OTLP requests refused or failed, by HTTP status', value, {
-        status,
-      }),
+      sample('closewatch_otlp_requests_failed', value, { status }),
     ),
-    sample('closewatch_otlp_bytes', 'bytes of OTLP requests, inflated', counts.bytes),
-    sample('closewatch_spans_stored', 'spans stored', counts.spans),
+    sample('closewatch_otlp_bytes', counts.bytes),
+    sample('closewatch_spans_stored', counts.spans),
     ...Object.entries(counts.spansRefused).map(([reason, value]) =>
-      sample('closewatch_spans_refused', 'spans refused, by reason', value, { reason }),
+      sample('closewatch_spans_refused', value, { reason }),
     ),
-    sample(
-      'closewatch_spans_reversed',
-      'spans stored with duration 0 because they end before they start',
-      counts.spansReversed,
-    ),
+    sample('closewatch_spans_reversed', counts.spansReversed),
   ];
 }

@@ -163,6 +163,16 @@ export const SETTINGS = {
     z.string().optional(),
     'channel id for incidents; required with the bot token',
   ),
+  otlpEndpoint: setting(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    z.url({ protocol: /^https?$/ }).optional(),
+    "where Closewatch's own spans go, over OTLP/HTTP; /v1/traces is added. Left out: none are made",
+  ),
+  otlpTracesEndpoint: setting(
+    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    z.url({ protocol: /^https?$/ }).optional(),
+    'the same with its path, and before the other',
+  ),
   slackApiUrl: setting('SLACK_API_URL', z.url().optional(), 'another address of the Slack Web API'),
 } as const satisfies Record<string, Setting>;
 

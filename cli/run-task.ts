@@ -5,6 +5,7 @@ import { askControl } from './control.ts';
 import { createLogger } from './logger.ts';
 import { openStores, type Stores } from './stores.ts';
 import type { Task } from './task.ts';
+import { startTelemetry, type Telemetry } from './telemetry.ts';
 
 /**
  * Does a task in the process that holds the stores: the running one when there is one, else in this process, which opens
@@ -27,10 +28,13 @@ export async function runTask<Args, Progress, Result>(
     if (started) return await ask(started);
     throw error;
   }
+  let telemetry: Telemetry | undefined;
   try {
+    telemetry = await startTelemetry(config, logger);
     return await task.run(stores, task.args.parse(args), onProgress);
   } finally {
     await stores.close();
+    await telemetry?.stop();
   }
 
   function ask({ ports, controlToken }: RunFile): Promise<Result> {

@@ -20,6 +20,7 @@ import { type Handler as Handle, type HttpServer, listen } from './http.ts';
 import { secretOf } from './secrets.ts';
 import { openStores, type Stores } from './stores.ts';
 import { TASKS } from './tasks.ts';
+import { startTelemetry } from './telemetry.ts';
 
 /** Everything, running in this process. */
 export interface Running {
@@ -56,14 +57,16 @@ export async function startUp(
   };
   try {
     const catalogue = await readCatalogue(config);
+    const telemetry = await startTelemetry(config, logger);
+    closing.push(() => telemetry.stop());
     const stores = await openStores(config, logger);
     closing.push(stores.close);
-    const { postgres, clickhouse, events } = stores;
+    const { postgres, clickhouse, events, counters } = stores;
     const token = config.adminToken
       ? { text: config.adminToken, isNew: false }
       : secretOf(config.dataDir, 'admin-token');
     const newIngestToken = await firstIngestToken(stores);
-    const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger });
+    const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger, counters });
     closing.push(() => queues.close());
     const analysis = createAnalysis(stores, catalogue);
     const collector = await startCollector(stores);
@@ -79,7 +82,7 @@ export async function startUp(
     const publicUrl = config.publicUrl ?? http.url;
     const alerts = createAlerts(
       { slack: config.slack ?? {}, publicUrl: () => publicUrl },
-      { postgres, logger },
+      { postgres, logger, counters },
     );
     closing.push(() => alerts.stop());
     const signIn = createSignIn({ adminToken: token.text }, { now: Date.now });
@@ -94,6 +97,7 @@ export async function startUp(
         flows: () => catalogue.flows,
         signIn,
         counters: () => collector.counters(),
+        count: counters,
         console: createConsole(),
         logger,
         clock,
@@ -109,6 +113,8 @@ export async function startUp(
     }
     const runFile = writeRunFile(config.dataDir, runFileOf(stores, collector, http, control));
     closing.push(() => runFile.remove());
+    // Before the collector closes, which may be where they go.
+    closing.push(() => telemetry.flush());
     return {
       stores,
       collector,

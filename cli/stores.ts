@@ -3,6 +3,7 @@ import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.t
 import { type Engine, startEngine } from '../store/clickhouse/engine/supervisor.ts';
 import { type FinanceEventStore, openFinanceEvents } from '../store/clickhouse/finance-events.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
+import { type Counters, createCounters } from '../store/counters.ts';
 import { lockDirectory } from '../store/lock.ts';
 import type { Logger } from '../store/logger.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
@@ -12,6 +13,8 @@ import type { Config } from './config.ts';
 export interface Stores {
   readonly config: Config;
   readonly logger: Logger;
+  /** What this process counts, for /metrics. */
+  readonly counters: Counters;
   readonly postgres: Postgres;
   readonly clickhouse: ClickHouse;
   readonly events: FinanceEventStore;
@@ -35,8 +38,10 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
       const lock = await lockDirectory(config.dataDir);
       closing.push(() => lock.release());
     }
+    const counters = createCounters();
     const engine = config.clickhouseUrl ? undefined : await openEngine(config, logger);
     if (engine) closing.push(() => engine.stop());
+    engine?.onExit(() => counters.add('closewatch_engine_restarts', {}));
     const clickhouse = connectClickHouse(engine ?? serverOf(config), { logger });
     closing.push(() => clickhouse.close());
     await migrate(clickhouse);
@@ -45,7 +50,8 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
       { logger },
     );
     closing.push(() => postgres.close());
-    return { config, logger, postgres, clickhouse, events: openFinanceEvents(clickhouse), engine, close };
+    const events = openFinanceEvents(clickhouse);
+    return { config, logger, counters, postgres, clickhouse, events, engine, close };
   } catch (error) {
     await close();
     throw error;

@@ -1,4 +1,122 @@
-/** A named counter with labels of few values, as /metrics prints it. */
+/**
+ * Everything that is counted: what it counts and by which labels. Label values come from closed sets, from rules of the
+ * catalogue or from sources we know, never from a sender. docs/operations.md lists the same.
+ */
+export const COUNTERS = {
+  closewatch_api_requests_refused: {
+    help: 'requests to the API that were refused or failed, by error code',
+    labels: ['code'],
+  },
+  closewatch_assessments: {
+    help: 'assessments written, by who wrote them: rules, model',
+    labels: ['author'],
+  },
+  closewatch_assessments_failed: {
+    help: 'incidents that could not be assessed, each time it was tried',
+    labels: [],
+  },
+  closewatch_detect_events: { help: 'new events that detection looked at', labels: [] },
+  closewatch_detect_passes: {
+    help: 'passes of detection, by outcome: done, overtaken, failed',
+    labels: ['outcome'],
+  },
+  closewatch_engine_restarts: {
+    help: 'ends of the embedded ClickHouse that were not asked for; it is started again',
+    labels: [],
+  },
+  closewatch_event_requests_failed: {
+    help: 'requests to POST /v1/events that failed as a whole, by error code',
+    labels: ['code'],
+  },
+  closewatch_events_accepted: {
+    help: 'finance events accepted by POST /v1/events, by source of the token',
+    labels: ['source'],
+  },
+  closewatch_events_forwarded: { help: 'accepted events copied to ClickHouse', labels: [] },
+  closewatch_events_known: {
+    help: 'finance events that were accepted before, sent again',
+    labels: ['source'],
+  },
+  closewatch_events_refused: { help: 'finance events refused, by reason', labels: ['reason', 'source'] },
+  closewatch_events_without_trace: {
+    help: 'finance events whose traceparent could not be read',
+    labels: ['source'],
+  },
+  closewatch_exceptions_closed: {
+    help: 'exceptions closed, by rule; gone: of rules that are no longer there',
+    labels: ['rule'],
+  },
+  closewatch_exceptions_opened: {
+    help: 'exceptions opened, reopened ones included, by rule',
+    labels: ['rule'],
+  },
+  closewatch_forward_failures: {
+    help: 'failed attempts to copy accepted events to ClickHouse; they are repeated',
+    labels: [],
+  },
+  closewatch_import_rows: {
+    help: 'rows of imported event logs, by outcome: stored, known, skipped, bad, bad-case',
+    labels: ['outcome'],
+  },
+  closewatch_incidents: {
+    help: 'incidents, by what happened to them: opened, updated, resolved',
+    labels: ['change'],
+  },
+  closewatch_jobs_failed: {
+    help: 'attempts of jobs that failed, by queue; a job has three',
+    labels: ['queue'],
+  },
+  closewatch_jobs_stalled: {
+    help: 'jobs taken up again after their process died, by queue',
+    labels: ['queue'],
+  },
+  closewatch_messages: {
+    help: 'deliveries to Slack, by outcome: posted, edited, retried (failed, due again), given-up',
+    labels: ['outcome'],
+  },
+  closewatch_messages_over_limits: { help: "messages that break Slack's limits", labels: [] },
+  closewatch_model_fallbacks: {
+    help: "assessments for which the rules' stood though there is a model, by reason",
+    labels: ['reason'],
+  },
+  closewatch_model_tokens: { help: 'tokens of the language model, by kind: input, output', labels: ['kind'] },
+  closewatch_obligations: {
+    help: 'obligations that came into a state, by state',
+    labels: ['state'],
+  },
+  closewatch_otlp_bytes: { help: 'bytes of OTLP requests, inflated', labels: [] },
+  closewatch_otlp_requests: { help: 'OTLP requests', labels: [] },
+  closewatch_otlp_requests_failed: {
+    help: 'OTLP requests refused or failed, by HTTP status',
+    labels: ['status'],
+  },
+  closewatch_queue_errors: { help: 'failures of the job queue itself, by queue', labels: ['queue'] },
+  closewatch_slack_requests_refused: {
+    help: 'requests to /slack/events that were refused or failed, by HTTP status',
+    labels: ['status'],
+  },
+  closewatch_spans_refused: { help: 'spans refused, by reason: id, time', labels: ['reason'] },
+  closewatch_spans_reversed: {
+    help: 'spans stored with duration 0 because they end before they start',
+    labels: [],
+  },
+  closewatch_spans_stored: { help: 'spans stored', labels: [] },
+  closewatch_tripwire_hits: {
+    help: 'prompts that were not sent because of what they held: iban, card, e-mail, secret',
+    labels: ['found'],
+  },
+  closewatch_verdicts: {
+    help: "parts of a model's answers that the validator did not keep as they were, by part and outcome: dropped, replaced, capped",
+    labels: ['outcome', 'part'],
+  },
+} as const satisfies Record<string, { help: string; labels: readonly string[] }>;
+
+export type CounterName = keyof typeof COUNTERS;
+export type LabelsOf<Name extends CounterName> = Readonly<
+  Record<(typeof COUNTERS)[Name]['labels'][number], string>
+>;
+
+/** A counter as /metrics prints it. */
 export interface Sample {
   readonly name: string;
   readonly help: string;
@@ -6,39 +124,45 @@ export interface Sample {
   readonly value: number;
 }
 
-/** What was counted in this process. Label values come from closed sets or from sources we know, never from a sender. */
+/** What was counted in this process. */
 export interface Counters {
   /** Adds `by` (1) to the counter of this name and these labels. */
-  add(name: string, labels: Readonly<Record<string, string>>, by?: number): void;
-  /** Every counter, by name, then labels. */
+  add<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, by?: number): void;
+  /** Every counter that counted something, by name, then labels. */
   snapshot(): Sample[];
 }
 
 /** Label sets of one name at most; further ones are counted under `other`, so that no sender can fill the memory. */
 const MAX_SERIES = 1000;
 
-/** A registry of counters; `help` says what each name counts. */
-export function createCounters(help: Readonly<Record<string, string>> = {}): Counters {
-  const series = new Map<string, Map<string, { labels: Readonly<Record<string, string>>; value: number }>>();
+/** A registry of the house's counters. */
+export function createCounters(): Counters {
+  const series = new Map<string, { labels: Readonly<Record<string, string>>; value: number }>();
+  const seriesOf = new Map<string, number>();
   return {
     add(name, labels, by = 1) {
-      const ofName = series.get(name) ?? new Map();
-      series.set(name, ofName);
-      const sorted = Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
-      const full = ofName.size >= MAX_SERIES && !ofName.has(JSON.stringify(sorted));
-      const kept = full ? Object.fromEntries(Object.keys(sorted).map((label) => [label, 'other'])) : sorted;
-      const at = JSON.stringify(kept);
-      const counter = ofName.get(at) ?? { labels: kept, value: 0 };
-      counter.value += by;
-      ofName.set(at, counter);
+      const keys = COUNTERS[name].labels as readonly string[];
+      const given: Readonly<Record<string, string>> = labels;
+      const sorted = Object.fromEntries(keys.map((label) => [label, given[label] ?? '']));
+      const known = series.get(`${name} ${JSON.stringify(sorted)}`);
+      if (known) {
+        known.value += by;
+        return;
+      }
+      const count = seriesOf.get(name) ?? 0;
+      const full = count >= MAX_SERIES;
+      const kept = full ? Object.fromEntries(keys.map((label) => [label, 'other'])) : sorted;
+      const at = `${name} ${JSON.stringify(kept)}`;
+      const before = series.get(at);
+      if (!before) seriesOf.set(name, count + 1);
+      series.set(at, { labels: kept, value: (before?.value ?? 0) + by });
     },
     snapshot: () =>
       [...series]
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .flatMap(([name, ofName]) =>
-          [...ofName]
-            .sort(([a], [b]) => (a < b ? -1 : 1))
-            .map(([, { labels, value }]) => ({ name, help: help[name] ?? name, labels, value })),
-        ),
+        .map(([at, { labels, value }]) => {
+          const name = at.slice(0, at.indexOf(' ')) as CounterName;
+          return { name, help: COUNTERS[name].help, labels, value };
+        }),
   };
 }

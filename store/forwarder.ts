@@ -1,9 +1,11 @@
 import type { FinanceEvent } from '../model/event.ts';
 import type { FinanceEventStore } from './clickhouse/finance-events.ts';
+import type { Counters } from './counters.ts';
 import type { Logger } from './logger.ts';
 import type { Postgres } from './postgres/database.ts';
 import { confirmImportBatch, orphanedImportBatches } from './postgres/imports.ts';
 import type { Inbox } from './postgres/inbox.ts';
+import { withSpan } from './tracing.ts';
 
 /** Copies what the inbox accepted to ClickHouse, in the order of batches, until it is told to stop. */
 export interface Forwarder {
@@ -34,9 +36,10 @@ export function createForwarder(deps: {
   readonly inbox: Inbox;
   readonly events: FinanceEventStore;
   readonly logger: Logger;
+  readonly counters?: Counters;
   readonly now?: () => Date;
 }): Forwarder {
-  const { postgres, inbox, events, logger, now = () => new Date() } = deps;
+  const { postgres, inbox, events, logger, counters, now = () => new Date() } = deps;
   let stopped = false;
   let wake = (): void => {};
   let rung = false;
@@ -68,8 +71,13 @@ export function createForwarder(deps: {
     const batches = await inbox.pendingBatches(64);
     for (const batch of batches) {
       if (stopped) break;
-      await events.insert(await inbox.eventsOf(batch), `inbox:${batch}`);
-      await inbox.confirm(batch);
+      await withSpan('forwarder.batch', {}, async (span) => {
+        const accepted = await inbox.eventsOf(batch);
+        span.setAttribute('closewatch.events', accepted.length);
+        await events.insert(accepted, `inbox:${batch}`);
+        await inbox.confirm(batch);
+        counters?.add('closewatch_events_forwarded', {}, accepted.length);
+      });
       retryMs = 0;
     }
     return batches.length;
@@ -86,6 +94,7 @@ export function createForwarder(deps: {
         if (!rung && !stopped) await pause(LOOK_EVERY_MS);
       } catch (error) {
         if (stopped) return;
+        counters?.add('closewatch_forward_failures', {});
         if (retryMs === 0)
           logger.warn({ err: error }, 'accepted events wait: they cannot be copied to ClickHouse');
         retryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, retryMs * 2));

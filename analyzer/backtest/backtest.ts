@@ -4,6 +4,7 @@ import { type Flow, typesOf } from '../../model/flow.ts';
 import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../model/obligation.ts';
 import { formatInstant, type Instant } from '../../model/time.ts';
 import type { SourceStream } from '../../model/watermark.ts';
+import { withSpan } from '../../store/tracing.ts';
 import { type CaseEvent, caseEventOf, inEventOrder } from '../detect/case-event.ts';
 import { casesOf, isSubjectOnly } from '../detect/cases.ts';
 import { createCompleteness } from '../detect/completeness.ts';
@@ -68,7 +69,11 @@ const PROGRESS_EVERY = 50_000;
  * those that are open, late or indeterminate, in the order of rules, then of their start. Writes nothing. Rules that
  * join by the subject alone read case by case; a rule that joins by other keys holds its own events, without payload.
  */
-export async function backtest(question: BacktestQuestion, deps: BacktestDeps): Promise<BacktestResult> {
+export function backtest(question: BacktestQuestion, deps: BacktestDeps): Promise<BacktestResult> {
+  return withSpan('backtest', {}, () => run(question, deps));
+}
+
+async function run(question: BacktestQuestion, deps: BacktestDeps): Promise<BacktestResult> {
   const streams = deps.sources.filter(({ source }) => !question.source || source === question.source);
   const companyOf = companyFinder(question.companies);
   const tallies = rulesOf(question.flows).map((rule) => new Tally(rule, question.asOf, streams, deps.now));

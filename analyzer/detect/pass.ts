@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import type { Flow } from '../../model/flow.ts';
+import type { ObligationState } from '../../model/obligation.ts';
 import { dateOf } from '../../model/time.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
@@ -10,6 +11,7 @@ import { moveCursor, readCursor } from '../../store/postgres/cursors.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { openInbox } from '../../store/postgres/inbox.ts';
 import type { Database } from '../../store/postgres/schema.ts';
+import { withSpan } from '../../store/tracing.ts';
 import { createCompleteness } from './completeness.ts';
 import { evaluate } from './evaluators.ts';
 import {
@@ -48,6 +50,8 @@ export interface PassResult {
   /** Exceptions opened, reopened included, and closed. */
   readonly opened: number;
   readonly closed: number;
+  /** Obligations that came into a state. */
+  readonly states: Readonly<Partial<Record<ObligationState, number>>>;
   readonly rules: readonly { rule: string; judged: number; opened: number; closed: number }[];
 }
 
@@ -68,6 +72,8 @@ const KEYS_A_READ = 5_000;
 
 /** How long a pass waits for ClickHouse to have what was accepted. */
 const PATIENCE_MS = 5_000;
+
+const WRITE = { 'db.system.name': 'postgresql', 'db.operation.name': 'detect.write' };
 
 /** A pass found that another one had moved the cursors. */
 class Overtaken extends Error {}
@@ -92,7 +98,9 @@ export function createDetector(deps: DetectorDeps): Detector {
     // Behind its sources nothing can be said to be missing: new events are judged, deadlines wait for the next pass.
     const streams = settled.streams ?? [];
     const sums = new Map<string, { rule: string; judged: number; opened: number; closed: number }>();
-    const count = (rule: string, { judged, opened, closed }: Recorded): void => {
+    const states: Partial<Record<ObligationState, number>> = {};
+    const count = (rule: string, { judged, opened, closed, became = [] }: Recorded): void => {
+      for (const state of became) states[state] = (states[state] ?? 0) + 1;
       const sum = sums.get(rule) ?? { rule, judged: 0, opened: 0, closed: 0 };
       sums.set(rule, {
         rule,
@@ -104,12 +112,14 @@ export function createDetector(deps: DetectorDeps): Detector {
     // The cursor as this pass knows it: each transaction holds only while nobody else has moved it.
     const known = { ...before };
     const write = async <T>(work: (trx: Transaction<Database>) => Promise<T>): Promise<T> =>
-      await postgres.db.transaction().execute(async (trx) => {
-        await sql`SELECT pg_advisory_xact_lock(hashtext('closewatch.detect'))`.execute(trx);
-        const { batches, clock } = await positions(trx);
-        if (batches !== known.batches || clock !== known.clock) throw new Overtaken();
-        return await work(trx);
-      });
+      await withSpan('detect.write', WRITE, () =>
+        postgres.db.transaction().execute(async (trx) => {
+          await sql`SELECT pg_advisory_xact_lock(hashtext('closewatch.detect'))`.execute(trx);
+          const { batches, clock } = await positions(trx);
+          if (batches !== known.batches || clock !== known.clock) throw new Overtaken();
+          return await work(trx);
+        }),
+      );
     const judge = async (touched: Touched, last?: (trx: Transaction<Database>) => Promise<void>) => {
       let lastDone = false;
       const parts = [...touched.parts(KEYS_A_STEP)];
@@ -189,6 +199,7 @@ export function createDetector(deps: DetectorDeps): Detector {
         toBatch: to,
         events,
         ...totalOf(sums.values()),
+        states,
         rules: [...sums.values()].filter(({ rule, judged }) => rule !== '' && judged > 0),
       };
     }
@@ -196,7 +207,7 @@ export function createDetector(deps: DetectorDeps): Detector {
 
   return {
     pass(now, { rebuild = false } = {}) {
-      const next = running.then(() => pass(now, rebuild));
+      const next = running.then(() => withSpan('detect.pass', {}, () => pass(now, rebuild)));
       running = next.catch(() => {});
       return next;
     },

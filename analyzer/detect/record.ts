@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import { isOpenException } from '../../model/exception.ts';
-import type { Obligation } from '../../model/obligation.ts';
+import type { Obligation, ObligationState } from '../../model/obligation.ts';
 import { appendChanges, type Change } from '../../store/postgres/change-log.ts';
 import {
   type DetectedException,
@@ -37,6 +37,8 @@ export interface Recorded {
   readonly judged: number;
   readonly opened: number;
   readonly closed: number;
+  /** The states into which obligations came. */
+  readonly became?: readonly ObligationState[];
 }
 
 export interface RecordContext {
@@ -123,10 +125,9 @@ export async function record(
     writes.map(({ row }) => row),
     context.at,
   );
+  const moved = changed.filter((obligation) => before.get(obligation.id)?.state !== obligation.state);
   await appendChanges(trx, [
-    ...changed
-      .filter((obligation) => before.get(obligation.id)?.state !== obligation.state)
-      .map((obligation) => obligationChange(obligation, context.at)),
+    ...moved.map((obligation) => obligationChange(obligation, context.at)),
     ...gone.map((row) => goneChange(row, context.at)),
     ...writes.map(({ row, change }) => exceptionChange(row, change, context.at)),
   ]);
@@ -134,6 +135,7 @@ export async function record(
     judged: judged.length + gone.length,
     opened: writes.filter(({ change }) => change === 'opened' || change === 'reopened').length,
     closed: writes.filter(({ change }) => change === 'closed').length,
+    became: moved.map(({ state }) => state),
   };
 }
 

@@ -24,6 +24,7 @@ import {
 } from '../../store/postgres/incident-lives.ts';
 import { type IncidentRow, recordIncident } from '../../store/postgres/incidents.ts';
 import type { Database } from '../../store/postgres/schema.ts';
+import { withSpan } from '../../store/tracing.ts';
 import { causeOf } from './cause.ts';
 import { type EventReader, type Evidence, readEvidence, type SpanReader } from './linked.ts';
 import { count, incidentSeverity, parseFacts, readTally, sumsOf, type Tally } from './tally.ts';
@@ -199,30 +200,30 @@ export function createIncidents(deps: IncidentDeps): Incidents {
     else found.set(key, { company, cause, ids: [exception.id], oldest: nanosOf(opened_at) });
   }
 
-  return {
-    async run(now) {
-      const result = { opened: 0, updated: 0, resolved: 0 };
-      const note = (outcome: Outcome): void => {
-        if (outcome) result[outcome] += 1;
-      };
-      await passOverClosed(postgres);
-      for (;;) {
-        const ids = await incidentsWithChanges(postgres, PAGE);
-        for (const id of ids) note(await follow(id, now));
-        if (ids.length === 0) break;
-      }
-      for (const group of await groups()) {
-        note(
-          await fill(group, now).catch((error: unknown) => {
-            if (error instanceof NothingLeft) return undefined;
-            throw error;
-          }),
-        );
-      }
-      if (result.opened + result.resolved > 0) logger.info({ ...result }, 'incidents changed');
-      return result;
-    },
-  };
+  return { run: (now) => withSpan('incidents.run', {}, () => run(now)) };
+
+  async function run(now: bigint): Promise<IncidentsResult> {
+    const result = { opened: 0, updated: 0, resolved: 0 };
+    const note = (outcome: Outcome): void => {
+      if (outcome) result[outcome] += 1;
+    };
+    await passOverClosed(postgres);
+    for (;;) {
+      const ids = await incidentsWithChanges(postgres, PAGE);
+      for (const id of ids) note(await follow(id, now));
+      if (ids.length === 0) break;
+    }
+    for (const group of await groups()) {
+      note(
+        await fill(group, now).catch((error: unknown) => {
+          if (error instanceof NothingLeft) return undefined;
+          throw error;
+        }),
+      );
+    }
+    if (result.opened + result.resolved > 0) logger.info({ ...result }, 'incidents changed');
+    return result;
+  }
 }
 
 /** Everything that a new incident was to be opened for was taken meanwhile: the transaction is rolled back. */

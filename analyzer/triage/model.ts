@@ -1,3 +1,4 @@
+import { type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {
   BrokenCircuitError,
   BulkheadRejectedError,
@@ -18,6 +19,7 @@ import OpenAI, {
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { type FallbackReason, modelAnswer } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
+import { withSpan } from '../../store/tracing.ts';
 
 /** A model behind OpenAI's chat completions, of OpenAI or of any server that speaks them. */
 export interface ModelConfig {
@@ -119,14 +121,37 @@ export function createModel(config: ModelConfig): Model {
   return {
     name: config.model,
     schemaHash: canonicalHash(JSON.parse(JSON.stringify(format))),
-    async ask(messages) {
-      try {
-        return { ok: true, ...(await policy.execute(() => call(messages))) };
-      } catch (error) {
-        return { ok: false, reason: reasonOf(error) };
-      }
-    },
+    ask: (messages) =>
+      withSpan(
+        `chat ${config.model}`,
+        {
+          'gen_ai.operation.name': 'chat',
+          'gen_ai.provider.name': 'openai',
+          'gen_ai.request.model': config.model,
+          'gen_ai.request.max_tokens': MAX_ANSWER_TOKENS,
+        },
+        async (span) => {
+          try {
+            const reply = await policy.execute(() => call(messages));
+            describe(span, reply);
+            return { ok: true, ...reply };
+          } catch (error) {
+            const reason = reasonOf(error);
+            span.setAttribute('error.type', reason);
+            span.setStatus({ code: SpanStatusCode.ERROR });
+            return { ok: false, reason };
+          }
+        },
+        SpanKind.CLIENT,
+      ),
   };
+}
+
+/** What OpenTelemetry's conventions for generative AI say of an answer, without its text. */
+function describe(span: Span, { model, tokensIn, tokensOut }: ModelReply): void {
+  if (/^[\w.:/-]+$/.test(model)) span.setAttribute('gen_ai.response.model', model);
+  if (tokensIn !== undefined) span.setAttribute('gen_ai.usage.input_tokens', tokensIn);
+  if (tokensOut !== undefined) span.setAttribute('gen_ai.usage.output_tokens', tokensOut);
 }
 
 function parsed(text: string): unknown {

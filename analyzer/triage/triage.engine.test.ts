@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createCounters } from '../../store/counters.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import {
   acme,
@@ -10,6 +11,7 @@ import {
   openExceptions,
   temporaryPostgres,
 } from '../../test/incident-house.ts';
+import { captureSpans, textOf } from '../../test/spans.ts';
 import {
   type Behaviour,
   goodAnswer,
@@ -48,6 +50,7 @@ const failing = (traceId: string): LinkedSpan => ({
 });
 const spans = { spansOfTraces: async (ids: readonly string[]) => ids.map(failing) };
 const logger = memoryLogger();
+const own = captureSpans();
 
 /** Forty bills that failed at the tax engine, grouped into one incident. */
 async function incident(): Promise<string> {
@@ -240,6 +243,47 @@ test('an IBAN that got into the evidence trips: nothing is sent', async () => {
   expect((await assessments())[0]?.verdicts).toEqual([
     { part: 'prompt', outcome: 'dropped', reason: 'iban' },
   ]);
+});
+
+test('a question makes one span with model and tokens and no text, and is counted', async () => {
+  await incident();
+  own.taken();
+  const counters = createCounters();
+  const model = { ...modelConfig(), model: 'stand-in' };
+  const triage = createTriage({ pseudonymKey: 'key', model }, { postgres, spans, logger, counters });
+  const claims = [{ text: 'Jane Canary', evidence: [99] }, goodAnswer().claims].flat();
+  standIn.behave({ content: goodAnswer({ claims }) });
+  await triage.run(at(61));
+  const made = own.taken();
+  expect(made.map(({ name }) => name)).toEqual(['chat stand-in', 'triage.run']);
+  expect(made[0]?.attributes).toMatchObject({
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.request.model': 'stand-in',
+    'gen_ai.usage.input_tokens': 1_200,
+    'gen_ai.usage.output_tokens': 180,
+  });
+  expect(made.map(textOf).join()).not.toMatch(/Canary|DE89|sk-test|tax engine/i);
+  expect(counters.snapshot().map(({ name, labels, value }) => [name, labels, value])).toEqual([
+    ['closewatch_assessments', { author: 'model' }, 1],
+    ['closewatch_assessments', { author: 'rules' }, 1],
+    ['closewatch_model_tokens', { kind: 'input' }, 1_200],
+    ['closewatch_model_tokens', { kind: 'output' }, 180],
+    ['closewatch_verdicts', { outcome: 'capped', part: 'confidence' }, 1],
+    ['closewatch_verdicts', { outcome: 'dropped', part: 'claims' }, 1],
+  ]);
+});
+
+test('why a model did not answer is in its span, and counted', async () => {
+  await incident();
+  own.taken();
+  const counters = createCounters();
+  const model = { ...modelConfig(), model: 'stand-in' };
+  standIn.behave({ refusal: 'no' });
+  await createTriage({ pseudonymKey: 'key', model }, { postgres, spans, logger, counters }).run(at(61));
+  expect(own.taken()[0]).toMatchObject({ name: 'chat stand-in', attributes: { 'error.type': 'refusal' } });
+  expect(counters.snapshot()).toContainEqual(
+    expect.objectContaining({ name: 'closewatch_model_fallbacks', labels: { reason: 'refusal' }, value: 1 }),
+  );
 });
 
 test('only a material change is assessed again, and the end is not sent to a model', async () => {

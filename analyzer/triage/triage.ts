@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { EvidenceItem, FallbackReason, ModelAnswer, Verdict } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
 import type { SourceStream } from '../../model/watermark.ts';
+import type { Counters } from '../../store/counters.ts';
 import type { Logger } from '../../store/logger.ts';
 import {
   type AssessmentRow,
@@ -15,6 +16,7 @@ import {
 } from '../../store/postgres/assessments.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { findIncident, type IncidentRow } from '../../store/postgres/incidents.ts';
+import { withSpan } from '../../store/tracing.ts';
 import type { EventReader, SpanReader } from '../incidents/linked.ts';
 import { buildPackage, type EvidencePackage, forModel } from './evidence.ts';
 import { createModel, type ModelConfig, type ModelReply } from './model.ts';
@@ -37,6 +39,7 @@ export interface TriageDeps {
   readonly spans?: SpanReader | undefined;
   readonly sources?: (() => Promise<readonly SourceStream[]>) | undefined;
   readonly logger: Logger;
+  readonly counters?: Counters | undefined;
 }
 
 interface TriageResult {
@@ -71,7 +74,7 @@ const ASKED_A_RUN = 20;
 
 /** Assesses incidents: the rules always, a model when there is one. */
 export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
-  const { postgres, logger } = deps;
+  const { postgres, logger, counters } = deps;
   const pseudonym = pseudonyms(config.pseudonymKey ?? randomBytes(32));
   const model = config.model && createModel(config.model);
   const prompt = loadPrompt();
@@ -118,6 +121,7 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
       },
       { now, seen: incident.version },
     );
+    counters?.add('closewatch_assessments', { author: 'rules' });
     return true;
   }
 
@@ -128,6 +132,8 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
       verdicts: readonly Verdict[] = [],
     ): Promise<FallbackReason> => {
       await settleAssessment(postgres, waiting.id, { reason, verdicts });
+      counters?.add('closewatch_model_fallbacks', { reason });
+      countVerdicts(verdicts);
       logger.info({ incident: waiting.incident, reason }, "the rules' assessment stands");
       return reason;
     };
@@ -137,10 +143,15 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
     const user = evidenceMessage(items);
     const tripped = tripwire(`${prompt.text}\n${user}`);
     if (tripped.length > 0) {
+      for (const found of tripped) counters?.add('closewatch_tripwire_hits', { found });
       const found = tripped.map((reason): Verdict => ({ part: 'prompt', outcome: 'dropped', reason }));
       return await settle('tripwire', found);
     }
     const reply = await model.ask({ system: prompt.text, user });
+    if (reply.ok) {
+      counters?.add('closewatch_model_tokens', { kind: 'input' }, reply.tokensIn ?? 0);
+      counters?.add('closewatch_model_tokens', { kind: 'output' }, reply.tokensOut ?? 0);
+    }
     if (!reply.ok) return await settle(reply.reason);
     const loose = readAnswer(reply.json);
     if (!loose) return await settle('wrong-schema');
@@ -149,7 +160,16 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
     const stillWaits = (await latestAssessment(postgres, waiting.incident))?.id === waiting.id;
     if (!stillWaits) return await settle('superseded', verdicts);
     await storeReply(waiting, { reply, answer, verdicts, items }, now);
+    counters?.add('closewatch_assessments', { author: 'model' });
+    countVerdicts(verdicts);
     return undefined;
+  }
+
+  /** What the validator did not keep: `claims[3]` counts as `claims`. */
+  function countVerdicts(verdicts: readonly Verdict[]): void {
+    for (const { part, outcome } of verdicts)
+      if (outcome !== 'kept')
+        counters?.add('closewatch_verdicts', { outcome, part: part.replace(/\[\d+\]$/, '') });
   }
 
   async function storeReply(
@@ -198,6 +218,7 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
           seen += 1;
         } catch (error) {
           logger.error({ err: error, incident: incident.id }, 'an incident could not be assessed');
+          counters?.add('closewatch_assessments_failed', {});
           failures.push(error);
         }
       }
@@ -218,10 +239,11 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
   return {
     assess,
     ask,
-    async run(now) {
-      const assessed = await assess(now);
-      return { assessed, ...(await ask(now)) };
-    },
+    run: (now) =>
+      withSpan('triage.run', {}, async () => {
+        const assessed = await assess(now);
+        return { assessed, ...(await ask(now)) };
+      }),
   };
 }
 

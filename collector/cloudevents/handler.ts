@@ -22,15 +22,6 @@ export interface CloudEventsDeps {
   readonly now?: () => Date;
 }
 
-/** Help texts of what is counted here. */
-export const CLOUDEVENTS_COUNTERS = {
-  closewatch_events_accepted: 'finance events accepted by POST /v1/events, by source of the token',
-  closewatch_events_known: 'finance events that were accepted before, sent again',
-  closewatch_events_refused: 'finance events refused, by reason',
-  closewatch_events_without_trace: 'finance events whose traceparent could not be read',
-  closewatch_event_requests_failed: 'requests to POST /v1/events that failed as a whole, by error code',
-} as const;
-
 interface Refusal {
   readonly index: number;
   readonly id?: string | undefined;

@@ -4,11 +4,13 @@ import { basename, dirname, isAbsolute, resolve } from 'node:path';
 import { ClosewatchError, type Problem } from '../../model/errors.ts';
 import { nanosOf, parseInstant } from '../../model/time.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import type { Counters } from '../../store/counters.ts';
 import { closeOrphans } from '../../store/forwarder.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { noteImport, startImport } from '../../store/postgres/imports.ts';
 import { closeImported } from '../../store/postgres/sources.ts';
+import { withSpan } from '../../store/tracing.ts';
 import { activitiesOf } from './activities.ts';
 import { createBlocks } from './blocks.ts';
 import { readCases } from './cases.ts';
@@ -60,6 +62,7 @@ export interface ImportDeps {
   readonly postgres: Postgres;
   readonly events: FinanceEventStore;
   readonly logger: Logger;
+  readonly counters?: Counters;
   readonly now?: () => Date;
 }
 
@@ -86,10 +89,18 @@ export async function importEventLog(
   busy.add(source);
   try {
     if (request.strict) await checkAll(prepared);
-    return await run(prepared, deps, onProgress);
+    const result = await withSpan('import', {}, () => run(prepared, deps, onProgress));
+    countRows(result, deps.counters);
+    return result;
   } finally {
     busy.delete(source);
   }
+}
+
+function countRows(result: ImportResult, counters: Counters | undefined): void {
+  for (const outcome of ['stored', 'known', 'skipped', 'bad'] as const)
+    counters?.add('closewatch_import_rows', { outcome }, result[outcome]);
+  counters?.add('closewatch_import_rows', { outcome: 'bad-case' }, result.badCases);
 }
 
 interface Prepared {

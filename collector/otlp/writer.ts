@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { context } from '@opentelemetry/api';
 import { ClosewatchError } from '../../model/errors.ts';
 import { SpanBlock } from '../../store/clickhouse/span-block.ts';
+import { isUntraced } from '../../store/tracing.ts';
 import type { OtlpConfig } from './config.ts';
 import type { SpanSink } from './traces.ts';
 
@@ -68,7 +70,7 @@ export function createSpanWriter(
     await sleep(config.gatherMs, undefined, { signal: closing.signal }).catch(() => undefined);
     for (let group = waiting.shift(); group; group = waiting.shift()) {
       try {
-        await store(group);
+        await context.with(group.trace, () => store(group));
         group.stored.resolve();
       } catch (error) {
         group.stored.reject(error);
@@ -108,6 +110,8 @@ class Group {
   readonly #newBlock: () => SpanBlock;
   readonly #days = new Map<number, SpanBlock>();
   bytes = 0;
+  /** The trace in which the insert lies: that of the first request that is traced. */
+  trace = context.active();
 
   constructor(newBlock: () => SpanBlock) {
     this.#newBlock = newBlock;
@@ -121,6 +125,7 @@ class Group {
   }
 
   append<R>(append: (sink: SpanSink) => R): R {
+    if (isUntraced(this.trace)) this.trace = context.active();
     for (const block of this.#days.values()) block.save();
     const before = this.#days.size;
     let lastDay: number | undefined;

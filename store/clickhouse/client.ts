@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
+import { type ClickHouseClient, ClickHouseLogLevel, createClient, type ResultSet } from '@clickhouse/client';
+import { type Attributes, SpanKind } from '@opentelemetry/api';
 import { ClosewatchError } from '../../model/errors.ts';
+import { failSpan, openSpan, withSpan } from '../tracing.ts';
 import type { NamedQuery } from './query.ts';
 import { clickHouseError, withRetries } from './retry.ts';
 
@@ -116,17 +118,22 @@ class HttpClickHouse implements ClickHouse {
   }
 
   async *stream<P, R>(query: NamedQuery<P, R>, params: P, options: QueryOptions = {}): AsyncGenerator<R> {
-    const result = await this.#retrying(query.name, options.signal, () =>
-      this.#client.query(this.#request(query, params, options)),
-    );
+    const span = openSpan(query.name, this.#attributes(query.name), SpanKind.CLIENT);
+    let result: ResultSet<'JSONEachRow'> | undefined;
     try {
+      result = await this.#attempts(query.name, options.signal, () =>
+        this.#client.query(this.#request(query, params, options)),
+      );
       for await (const batch of result.stream<unknown>()) {
         for (const row of batch) yield checked(query, row.json());
       }
-    } catch (error) {
-      throw clickHouseError(error, query.name);
+    } catch (thrown) {
+      const error = clickHouseError(thrown, query.name);
+      failSpan(span, error);
+      throw error;
     } finally {
-      result.close();
+      result?.close();
+      span.end();
     }
   }
 
@@ -171,11 +178,13 @@ class HttpClickHouse implements ClickHouse {
     const name = `insert.${table}`;
     if (!(body instanceof Readable)) await this.#retrying(name, undefined, send);
     else {
-      try {
-        await send();
-      } catch (error) {
-        throw clickHouseError(error, name);
-      }
+      await this.#traced(name, async () => {
+        try {
+          await send();
+        } catch (error) {
+          throw clickHouseError(error, name);
+        }
+      });
     }
   }
 
@@ -220,6 +229,19 @@ class HttpClickHouse implements ClickHouse {
   }
 
   #retrying<T>(name: string, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
+    return this.#traced(name, () => this.#attempts(name, signal, attempt));
+  }
+
+  /** One span for all attempts, under the query's own name: never its SQL, never a parameter. */
+  #traced<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return withSpan(name, this.#attributes(name), work, SpanKind.CLIENT);
+  }
+
+  #attributes(name: string): Attributes {
+    return { 'db.system.name': 'clickhouse', 'db.namespace': this.database, 'db.operation.name': name };
+  }
+
+  #attempts<T>(name: string, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
     return withRetries(attempt, { name, signal, logger: this.#deps.logger });
   }
 }

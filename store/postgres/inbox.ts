@@ -1,7 +1,9 @@
+import { type Context, context, SpanKind } from '@opentelemetry/api';
 import { sql } from 'kysely';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import { formatInstant, nanosOf, parseInstant } from '../../model/time.ts';
+import { withSpan } from '../tracing.ts';
 import { takeBatch } from './batches.ts';
 import type { Postgres } from './database.ts';
 import { type Arrival, type Declaration, declareComplete, recordArrival } from './sources.ts';
@@ -51,6 +53,7 @@ interface Waiting {
   readonly events: readonly AcceptedEvent[];
   readonly resolve: (results: AcceptResult[]) => void;
   readonly reject: (error: unknown) => void;
+  readonly trace: Context;
 }
 
 const keyOf = (source: string, id: string): string => `${source}\n${id}`;
@@ -123,6 +126,16 @@ export function openInbox(postgres: Postgres, deps: { now?: () => Date } = {}): 
     });
   }
 
+  /** Commits a group of calls; the span lies in the trace of the first of them. */
+  function commitTraced(group: readonly Waiting[]): Promise<AcceptResult[]> {
+    const events = group.flatMap((call) => call.events);
+    const operation = { 'db.system.name': 'postgresql', 'db.operation.name': 'inbox.commit' };
+    const attributes = { ...operation, 'db.operation.batch.size': events.length };
+    return context.with(group[0]?.trace ?? context.active(), () =>
+      withSpan('inbox.commit', attributes, () => commit(events), SpanKind.CLIENT),
+    );
+  }
+
   /** Takes whole calls off the line until a transaction is full. */
   function nextGroup(): Waiting[] {
     let events = 0;
@@ -144,7 +157,7 @@ export function openInbox(postgres: Postgres, deps: { now?: () => Date } = {}): 
         await new Promise((resolve) => setTimeout(resolve, linger));
       const group = nextGroup();
       try {
-        const results = await commit(group.flatMap((call) => call.events));
+        const results = await commitTraced(group);
         let at = 0;
         for (const call of group) {
           call.resolve(results.slice(at, at + call.events.length));
@@ -169,7 +182,7 @@ export function openInbox(postgres: Postgres, deps: { now?: () => Date } = {}): 
           new ClosewatchError('request.overloaded', 'too many events wait to be accepted'),
         );
       return new Promise((resolve, reject) => {
-        waiting.push({ events, resolve, reject });
+        waiting.push({ events, resolve, reject, trace: context.active() });
         waitingEvents += events.length;
         // The microtask lets calls of the same turn of the loop share the first transaction.
         committing ??= Promise.resolve().then(commitAll);

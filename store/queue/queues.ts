@@ -8,6 +8,7 @@ import {
   Worker,
 } from 'bullmq';
 import { Redis } from 'ioredis';
+import type { Counters } from '../counters.ts';
 import type { Logger } from '../logger.ts';
 import type { Postgres } from '../postgres/database.ts';
 
@@ -57,8 +58,11 @@ const JOB_DEFAULTS = {
 };
 
 /** Opens the job queues on Redis when it is configured, else on PostgreSQL (schema `bullmq`, migrated here). */
-export async function openQueues(config: QueueConfig, deps: { logger: Logger }): Promise<Queues> {
-  const { logger } = deps;
+export async function openQueues(
+  config: QueueConfig,
+  deps: { logger: Logger; counters?: Counters },
+): Promise<Queues> {
+  const { logger, counters } = deps;
   const store = config.redisUrl
     ? await openRedis(config.redisUrl, logger)
     : await openTables(config.postgres, logger);
@@ -66,7 +70,9 @@ export async function openQueues(config: QueueConfig, deps: { logger: Logger }):
   const queues = new Map<string, Queue>();
   const workers: Worker[] = [];
   const report = (name: string) => (error: Error) => {
-    if (!closing) logger.error({ err: error, queue: name }, 'the job queue failed');
+    if (closing) return;
+    counters?.add('closewatch_queue_errors', { queue: name });
+    logger.error({ err: error, queue: name }, 'the job queue failed');
   };
   let closing = false;
 
@@ -102,10 +108,14 @@ export async function openQueues(config: QueueConfig, deps: { logger: Logger }):
         store.factory,
       );
       worker.on('error', report(name));
-      worker.on('failed', (job, error) =>
-        logger.error({ err: error, queue: name, job: job?.id, attempt: job?.attemptsMade }, 'a job failed'),
-      );
-      worker.on('stalled', (job) => logger.warn({ queue: name, job }, 'a job is taken up again'));
+      worker.on('failed', (job, error) => {
+        counters?.add('closewatch_jobs_failed', { queue: name });
+        logger.error({ err: error, queue: name, job: job?.id, attempt: job?.attemptsMade }, 'a job failed');
+      });
+      worker.on('stalled', (job) => {
+        counters?.add('closewatch_jobs_stalled', { queue: name });
+        logger.warn({ queue: name, job }, 'a job is taken up again');
+      });
       workers.push(worker);
       await worker.waitUntilReady();
     },
