@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
-import { defineCommand, runMain } from 'citty';
+import { defineCommand } from 'citty';
 import packageJson from '../package.json' with { type: 'json' };
+import { runCommandLine } from './command-line.ts';
 
 const command = defineCommand({
   meta: {
@@ -21,4 +22,4 @@ const command = defineCommand({
   },
 });
 
-await runMain(command);
+await runCommandLine(command, process.argv.slice(2));

@@ -154,6 +154,28 @@ describe('what is sent', () => {
     expect(JSON.stringify(answer.body)).not.toContain(token);
   });
 
+  test('what is refused as a whole is a dead letter too', async () => {
+    const batch = { 'content-type': 'application/cloudevents-batch+json' };
+    const odd: [string, number, string, string | Uint8Array<ArrayBuffer>, Record<string, string>][] = [
+      ['too-large', 413, '[1,1,', `[${'1,'.repeat(1000)}1]`, batch],
+      ['too-large', 413, '', gzipSync(Buffer.alloc(2 << 20, ' ')), { 'content-encoding': 'gzip' }],
+      ['media-type', 415, '', '{}', { 'content-type': 'text/plain' }],
+      ['media-type', 415, '', '{}', { 'content-encoding': 'br' }],
+      ['malformed', 400, '', 'no gzip', { 'content-encoding': 'gzip' }],
+      ['malformed', 400, '{nope', '{nope', {}],
+    ];
+    for (const [reason, status, start, body, headers] of odd) {
+      const before = (await letters()).length;
+      const answer = await post(body, headers);
+      expect([reason, answer.status]).toEqual([reason, status]);
+      const after = await letters();
+      expect(after.length).toBe(before + 1);
+      expect(after.at(-1)).toMatchObject({ source: '/shop', reason_code: reason });
+      expect(after.at(-1)?.body?.slice(0, 5)).toBe(start);
+      expect(JSON.stringify(after.at(-1)?.problems)).toContain((answer.body.error as Error).message);
+    }
+  });
+
   test('only POST', async () => {
     const response = await fetch(url);
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);

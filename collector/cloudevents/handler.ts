@@ -43,6 +43,13 @@ const STATUS: Record<Reason, number> = {
   conflict: 409,
 };
 
+/** Why a request is refused as a whole, by error code: one dead letter, with its body when that was read. */
+const WHOLE: Readonly<Record<string, string>> = {
+  'request.malformed': 'malformed',
+  'request.too-large': 'too-large',
+  'request.media-type': 'media-type',
+};
+
 /** The status of an outcome: 202 when at least one event stands (or none was sent); else that of the refusals, 422 when mixed. */
 function statusOf({ accepted, known, refused }: Outcome): number {
   if (accepted + known > 0 || refused.length === 0) return 202;
@@ -53,7 +60,7 @@ function statusOf({ accepted, known, refused }: Outcome): number {
 /**
  * Handles POST /v1/events: CloudEvents 1.0 in structured, batch or binary mode, gzip or plain. A 2xx means that what it
  * counts is committed. Of a batch the valid events are accepted and the others listed; nothing is half accepted. Every
- * refused event is kept as a dead letter.
+ * refused event is kept as a dead letter, and so is a request of a known sender that is refused as a whole.
  */
 export function createCloudEventsHandler(
   config: CloudEventsConfig,
@@ -65,18 +72,25 @@ export function createCloudEventsHandler(
   async function take(request: IncomingMessage): Promise<Outcome> {
     if (request.method !== 'POST') throw new ClosewatchError('request.method', 'only POST is served here');
     const sender = await deps.authenticate(request);
-    const mode = modeOf(request.headers);
-    const body = await readBody(request, maxBytesOf(mode, config));
     const contentType = request.headers['content-type'];
+    let mode: Mode;
+    let body: Buffer | undefined;
     let envelopes: unknown[];
     try {
+      mode = modeOf(request.headers);
+      body = await readBody(request, maxBytesOf(mode, config));
       envelopes = envelopesOf(mode, request.headers, body, config);
     } catch (error) {
-      if (errorCode(error) === 'request.malformed') {
+      const reason = WHOLE[errorCode(error) ?? ''];
+      // A sender that went away in the middle sends again: it was not refused.
+      const wentAway = reason === 'malformed' && !request.complete;
+      if (reason && !wentAway) {
         const problems = [{ where: '', what: (error as Error).message }];
-        const letter = { source: sender.source, reason: 'malformed', problems, contentType };
-        await keepDeadLetters(deps.postgres, [{ ...letter, body: body.toString('utf8') }]);
-        counters.add('closewatch_events_refused', { source: sender.source, reason: 'malformed' });
+        const letter = { source: sender.source, reason, problems, contentType };
+        await keepDeadLetters(deps.postgres, [
+          { ...letter, body: body?.subarray(0, 1 << 16).toString() ?? '' },
+        ]);
+        counters.add('closewatch_events_refused', { source: sender.source, reason });
       }
       throw error;
     }
