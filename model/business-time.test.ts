@@ -160,10 +160,3 @@ test('business days agree with Temporal at any instant, in five zones', () => {
     { numRuns: 300 },
   );
 });
-
-test('100,000 deadlines in business days take well under a second', () => {
-  const start = performance.now();
-  const from = at('2026-01-01T00:00:00Z');
-  for (let i = 0n; i < 100_000n; i += 1n) addDuration(from + i * 300_000_000_000n, duration('3bd'), OFFICE);
-  expect(performance.now() - start).toBeLessThan(3000);
-});

@@ -68,8 +68,8 @@ const modelConfig = () => ({
   apiKey: 'sk-test',
   baseUrl: standIn.url,
   model: 'stand-in',
-  attemptMs: 300,
-  totalMs: 1_000,
+  attemptMs: 30_000,
+  totalMs: 60_000,
 });
 const assessments = () => postgres.db.selectFrom('assessments').selectAll().orderBy('version').execute();
 const incidentRow = () => postgres.db.selectFrom('incidents').selectAll().executeTakeFirstOrThrow();
@@ -158,9 +158,9 @@ test.each<[string, Behaviour, string]>([
   await incident();
   const before = await incidentRow();
   standIn.behave(behaviour);
-  const started = performance.now();
-  expect(await triageOf().run(at(61))).toEqual({ assessed: 1, byModel: 0, fallbacks: { [reason]: 1 } });
-  expect(performance.now() - started).toBeLessThan(5_000);
+  const patience = reason === 'timeout' ? { attemptMs: 300, totalMs: 1_000 } : {};
+  const triage = triageOf({ model: { ...modelConfig(), ...patience } });
+  expect(await triage.run(at(61))).toEqual({ assessed: 1, byModel: 0, fallbacks: { [reason]: 1 } });
   const rows = await assessments();
   expect(rows).toHaveLength(1);
   expect(rows[0]).toMatchObject({ author: 'rules', category: 'tax-engine', fallback_reason: reason });
