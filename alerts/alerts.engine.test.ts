@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createIncidents } from '../analyzer/incidents/incidents.ts';
 import { createTriage } from '../analyzer/triage/triage.ts';
+import { type Counters, createCounters } from '../store/counters.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import {
   acme,
@@ -33,6 +34,7 @@ const CLOCK_MS = Number(CLOCK / 1_000_000n);
 let postgres: Postgres;
 let close: () => Promise<void>;
 let slack: SlackStandIn;
+let counters: Counters;
 const logger = memoryLogger();
 const started: { stop(): Promise<void> }[] = [];
 beforeAll(async () => {
@@ -41,6 +43,7 @@ beforeAll(async () => {
 afterAll(() => close());
 beforeEach(async () => {
   await emptied(postgres);
+  counters = createCounters();
   slack = await startSlackStandIn();
   return async () => {
     for (const one of started.splice(0)) await one.stop();
@@ -66,7 +69,7 @@ const alertsOf = (
         ...slackOver,
       },
     },
-    { postgres, logger, now: () => CLOCK },
+    { postgres, logger, counters, now: () => CLOCK },
   );
   started.push(alerts);
   return alerts;
@@ -90,6 +93,8 @@ async function incident(exceptions = 3, over: Parameters<typeof exceptionRow>[1]
     .executeTakeFirstOrThrow();
   return row.id;
 }
+const counted = () =>
+  counters.snapshot().map(({ name, labels, value }) => [name, Object.values(labels).join(), value]);
 const messages = () => postgres.db.selectFrom('messages').selectAll().execute();
 const stateOf = async (id: string) =>
   (await postgres.db.selectFrom('incidents').select('state').where('id', '=', id).executeTakeFirstOrThrow())
@@ -173,6 +178,10 @@ test('fifty changes between two runs are one edit', async () => {
   await Promise.all([alerts.run(at(71)), alerts.run(at(71)), alerts.run(at(71))]);
   expect(slack.callsOf('chat.postMessage')).toHaveLength(1);
   expect(slack.callsOf('chat.update')).toHaveLength(1);
+  expect(counted()).toEqual([
+    ['closewatch_messages', 'edited', 1],
+    ['closewatch_messages', 'posted', 1],
+  ]);
 });
 
 test('a signed press of the button acknowledges once, and the message follows', async () => {
@@ -216,6 +225,12 @@ test('what is not signed as it must be is refused and does nothing', async () =>
   expect((await post(signed('x'.repeat(600_000), SECRET, CLOCK_MS))).status).toBe(413);
   expect((await post(signed('payload=%7Bnot', SECRET, CLOCK_MS))).status).toBe(400);
   expect(await stateOf(id)).toBe('open');
+  expect(counted()).toEqual([
+    ['closewatch_slack_requests_refused', '400', 1],
+    ['closewatch_slack_requests_refused', '401', 7],
+    ['closewatch_slack_requests_refused', '405', 1],
+    ['closewatch_slack_requests_refused', '413', 1],
+  ]);
 });
 
 test('the check of the URL is answered with the challenge', async () => {
@@ -330,6 +345,7 @@ test.each<[string, boolean]>([
   const alerts = alertsOf();
   await alerts.run(at(61));
   expect((await messages())[0]).toMatchObject({ state: retry ? 'pending' : 'failed', last_error: error });
+  expect(counted()).toEqual([['closewatch_messages', retry ? 'retried' : 'given-up', 1]]);
   expect(await alerts.run(at(600))).toMatchObject({ posted: retry ? 1 : 0 });
   await changeExceptions(postgres, ['e0'], { state: 'late' });
   await incidents().run(at(601));

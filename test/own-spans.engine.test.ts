@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
+import { COUNTERS } from '../store/counters.ts';
 import { readRunFile } from '../store/run-file.ts';
 import { ADMIN_TOKEN, environment, INGEST_TOKEN, temporaryFolder, type Up, until, up } from './harness.ts';
 import type { Row } from './native-block.ts';
@@ -104,6 +105,14 @@ test('a span arrives for each unit of work, and none holds what came in', async 
   await until(async () => expected.every((name) => names().has(name)) || undefined).catch(() => {
     expect([...names()].sort()).toEqual(expect.arrayContaining(expected));
   });
+  const metrics = await fetch(`${running.apiUrl}/metrics`, {
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+  }).then((response) => response.text());
+  const counted = [...metrics.matchAll(/^# TYPE (\w+) counter$/gm)].map(([, name]) => name);
+  expect(Object.keys(COUNTERS)).toEqual(expect.arrayContaining(counted));
+  expect(metrics).toMatch(/^closewatch_events_refused\{reason="invalid",source="\*"\} 1$/m);
+  expect(metrics).toMatch(/^closewatch_events_forwarded 1$/m);
+  expect(metrics).toMatch(/^closewatch_detect_passes\{outcome="done"\} \d+$/m);
   expect(await running.stop()).toBe(0);
   running = undefined;
 

@@ -5,6 +5,7 @@ import type { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import type { ClickHouse } from '../../store/clickhouse/client.ts';
 import { type FinanceEventStore, openFinanceEvents } from '../../store/clickhouse/finance-events.ts';
+import { createCounters } from '../../store/counters.ts';
 import { listSources } from '../../store/postgres/sources.ts';
 import { fixtures, temporaryFolder } from '../../test/harness.ts';
 import { type TemporaryStores, temporaryStores } from '../../test/temporary-stores.ts';
@@ -169,8 +170,16 @@ d,Order,2026-03-01 10:00:00
       code: 'import.invalid',
     });
     expect(await stored('faults')).toEqual([]);
-    const result = await importEventLog({ file, map }, stores);
+    const counters = createCounters();
+    const result = await importEventLog({ file, map }, { ...stores, counters });
     expect(result).toMatchObject({ rowsRead: 5, stored: 1, bad: 4 });
+    expect(counters.snapshot().map(({ labels, value }) => [labels.outcome, value])).toEqual([
+      ['bad', 4],
+      ['bad-case', 0],
+      ['known', 0],
+      ['skipped', 0],
+      ['stored', 1],
+    ]);
     expect(result.problems.map(({ where, what }) => `${where}: ${what}`)).toEqual([
       'log.csv, row 2: case: the case is missing',
       'log.csv, row 3: time: is not a time of the format iso: "yesterday"',
