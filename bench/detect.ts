@@ -1,36 +1,41 @@
+/**
+ * What a pass of detection costs as the stored history grows: `node bench/detect.ts [sizes]`, by default 10000,100000
+ * events. Each size is made by cloning judged bills inside the two stores (other subjects, ids and keys, the same
+ * shapes), then three passes of 1,000 new events are measured beside the least that the stores ask for the same events: one
+ * read of the events and one insert of their obligations' rows. All figures are of the same run; the ratios count.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
-import { backtest } from '../analyzer/backtest/backtest.ts';
+import { sql } from 'kysely';
 import { loadFlows } from '../analyzer/detect/flow-files.ts';
 import { createDetector } from '../analyzer/detect/pass.ts';
 import type { FinanceEvent } from '../model/event.ts';
-import { flow } from '../model/flow.ts';
-import { formatInstant, nanosOf, parseInstant } from '../model/time.ts';
+import { formatInstant, parseInstant } from '../model/time.ts';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
 import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
-import { defineQuery } from '../store/clickhouse/query.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { takeBatch } from '../store/postgres/batches.ts';
 import { openPostgres } from '../store/postgres/database.ts';
-import { closeImported, declareComplete, listSources } from '../store/postgres/sources.ts';
+import { declareComplete } from '../store/postgres/sources.ts';
+import { type Cost, createMeter, printTable } from './measure.ts';
 
-/**
- * What a pass of detection costs as the history grows, and how fast a backtest reads against a plain GROUP BY of the same
- * events. `node bench/detect.ts [bills] [log cases]`, by default 20,000 live bills of 2 events and 100,000 cases of 3.
- */
-const [BILLS, CASES] = [Number(process.argv[2] ?? 20_000), Number(process.argv[3] ?? 100_000)];
+const SIZES = (process.argv[2] ?? '10000,100000').split(',').map(Number);
 const BILLS_A_PASS = 500;
+const PASSES = 3;
+const HOUR = 3_600_000_000_000n;
 const logger = { info() {}, warn() {}, error() {}, debug() {} };
 
 const dir = mkdtempSync(join(tmpdir(), 'closewatch-bench-'));
 const engine = await temporaryEngine();
-const clickhouse = connectClickHouse(engine);
-await migrate(clickhouse);
+const plain = connectClickHouse(engine);
+await migrate(plain);
 const postgres = await openPostgres({ dataDir: dir }, { logger });
-const events = openFinanceEvents(clickhouse);
+const meter = createMeter(plain, engine.pid);
+const events = openFinanceEvents(meter.clickhouse);
+const flows = await loadFlows(join(import.meta.dirname, '../flows'));
+const { pass } = createDetector({ postgres, events, flows, companies: [], logger });
 
 function bill(number: number, type: string, at: bigint): FinanceEvent {
   const subject = `${type}/${number}`;
@@ -57,99 +62,122 @@ function bill(number: number, type: string, at: bigint): FinanceEvent {
   };
 }
 
-/** Bills are received and, but for one in a hundred, posted an hour later: six rules, passes of 1,000 events. */
-async function measurePasses(): Promise<void> {
-  const flows = await loadFlows(join(import.meta.dirname, '../flows'));
-  const { pass } = createDetector({ postgres, events, flows, companies: [], logger });
-  const start = parseInstant('2026-05-01T00:00:00Z') as bigint;
-  const step = 3_600_000_000_000n;
-  const costs: number[] = [];
-  let now = start;
-  for (let from = 0; from < BILLS; from += BILLS_A_PASS) {
-    const some: FinanceEvent[] = [];
-    for (let number = from; number < from + BILLS_A_PASS; number += 1) {
-      some.push(bill(number, 'bill.received', now));
-      if (number % 100 !== 0) some.push(bill(number, 'bill.posted', now + 1_000_000_000n));
-    }
-    now += step;
-    const batch = await postgres.db
-      .transaction()
-      .execute((trx) => takeBatch(trx, { kind: 'inbox', source: 'bench', rows: some.length }));
-    await events.insert(
-      some.map((one) => ({ ...one, batch: `${batch}` })),
-      `bench:${batch}`,
-    );
-    await postgres.db
-      .updateTable('batches')
-      .set({ state: 'stored' })
-      .where('batch', '=', `${batch}`)
-      .execute();
-    const declared = { source: 'odoo', company: 'acme', stream: '', completeUpTo: now };
-    await declareComplete(postgres.db, [declared], new Date());
-    const began = performance.now();
-    await pass(now);
-    costs.push(performance.now() - began);
+let now = parseInstant('2026-05-01T00:00:00Z') as bigint;
+let bills = 0;
+
+/** 500 bills are received and, but for one in a hundred, posted: a new batch of about 1,000 events. */
+async function newBills(): Promise<void> {
+  const some: FinanceEvent[] = [];
+  for (const end = bills + BILLS_A_PASS; bills < end; bills += 1) {
+    some.push(bill(bills, 'bill.received', now));
+    if (bills % 100 !== 0) some.push(bill(bills, 'bill.posted', now + 1_000_000_000n));
   }
-  const mean = (some: number[]) => some.reduce((sum, one) => sum + one, 0) / some.length;
-  const [first, last] = [mean(costs.slice(1, 6)), mean(costs.slice(-5))];
-  const idle = performance.now();
-  await pass(now + 1n);
-  const idleMs = performance.now() - idle;
-  console.log(
-    `pass of ${BILLS_A_PASS * 2} events: ${first.toFixed(0)} ms with ${BILLS_A_PASS * 12} events stored, ${last.toFixed(0)} ms with ${BILLS * 2} (ratio ${(last / first).toFixed(2)}); with nothing new ${idleMs.toFixed(0)} ms`,
+  now += HOUR;
+  const batch = await postgres.db
+    .transaction()
+    .execute((trx) => takeBatch(trx, { kind: 'inbox', source: 'bench', rows: some.length }));
+  const stored = some.map((one) => ({ ...one, batch: `${batch}` }));
+  await events.insert(stored, `bench:${batch}`);
+  await postgres.db.updateTable('batches').set({ state: 'stored' }).where('batch', '=', `${batch}`).execute();
+  await declareComplete(
+    postgres.db,
+    [{ source: 'odoo', company: 'acme', stream: '', completeUpTo: now }],
+    new Date(),
   );
 }
 
-const groupBy = defineQuery({
-  name: 'bench.group_by',
-  sql: `SELECT count() AS cases, countIf(answered > 0 AND answered <= anchor + 604800) AS satisfied FROM (
-    SELECT Subject, minIf(toUnixTimestamp(Time), Type = 'request.submitted') AS anchor,
-      minIf(toUnixTimestamp(Time), Type = 'request.approved') AS answered
-    FROM finance_events WHERE Source = 'log' GROUP BY Subject)`,
-  params: z.object({}),
-  row: z.object({ cases: z.string(), satisfied: z.string() }),
-});
-
-/** A log of three events a case, made in the engine; one rule by subject. */
-async function measureBacktest(): Promise<void> {
-  await clickhouse.command(`INSERT INTO finance_events (Batch, EventId, Source, Type, Version, Time, ReceivedAt, Company,
-      Subject, IngestPath, AmountText, Currency, KeyTypes, KeyValues, Data)
-    SELECT 1, toString(number), 'log', ['request.submitted', 'request.approved', 'request.paid'][number % 3 + 1], 1,
-      toDateTime64('2018-01-01 00:00:00', 9, 'UTC') + intDiv(number, 3) * 60 + (number % 3) * (cityHash64(number) % 900000),
-      now64(3), 'acme', concat('case-', toString(intDiv(number, 3))), 'file', '12.5', 'EUR', ['subject'],
-      [concat('case-', toString(intDiv(number, 3)))], '{}' FROM numbers(${CASES * 3})`);
-  const types = ['request.submitted', 'request.approved', 'request.paid'];
-  const arrival = { source: 'log', company: 'acme', types, events: CASES * 3 };
-  await closeImported(postgres.db, [arrival], undefined, new Date());
-  const rule = { kind: 'response', when: { types: ['request.submitted'] }, within: '7d' };
-  const expectations = [{ id: 'approved', ...rule, expect: { types: ['request.approved'], since: 'ever' } }];
-  const flows = [flow.parse({ flow: 'log', name: 'log', owner: 'bench', expectations })];
-  const asOf = parseInstant('2030-01-01T00:00:00Z') as bigint;
-  const sources = await listSources(postgres);
-  const sqlStart = performance.now();
-  const [truth] = await clickhouse.query(groupBy, {});
-  const sqlMs = performance.now() - sqlStart;
-  const start = performance.now();
-  const result = await backtest(
-    { flows, companies: [], asOf, source: 'log' },
-    { events, sources, now: nanosOf(new Date()) },
+/** Clones what is stored up to `size` events, in both stores, as if as many more bills had been judged before. */
+async function grow(from: number, size: number): Promise<void> {
+  const copies = Math.max(0, Math.round((size - from) / (SEED * 2)));
+  if (copies <= 0) return;
+  const tag = `~${size}~`;
+  const twin = (text: string) => `concat(${text}, '${tag}', toString(k))`;
+  await plain.command(`INSERT INTO finance_events SELECT * EXCEPT (k) REPLACE (${twin('EventId')} AS EventId,
+      ${twin('Subject')} AS Subject, arrayMap(v -> ${twin('v')}, KeyValues) AS KeyValues,
+      arrayMap(v -> ${twin('v')}, JoinKeys) AS JoinKeys, 0 AS Batch)
+    FROM finance_events CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
+    WHERE Batch > 0 AND Batch <= ${SEED_BATCHES} SETTINGS max_block_size = 100000`);
+  await plain.command(`INSERT INTO event_keys SELECT * EXCEPT (k) REPLACE (${twin('JoinKey')} AS JoinKey,
+      ${twin('EventId')} AS EventId, ${twin('Subject')} AS Subject, 0 AS Batch)
+    FROM event_keys CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
+    WHERE Batch > 0 AND Batch <= ${SEED_BATCHES} SETTINGS max_block_size = 100000`);
+  await plain.command('OPTIMIZE TABLE finance_events');
+  await plain.command('OPTIMIZE TABLE event_keys');
+  const again = (text: string) => sql.raw(`${text} || '${tag}' || k`);
+  await sql`INSERT INTO obligations (id, rule, rule_version, flow, kind, company, source, subject, occurrence, state,
+      anchor_event, anchor_ns, due_ns, answered_ns, amount, currency, severity, events, why, watermark_ns, history)
+    SELECT ${again('id')}, rule, rule_version, flow, kind, company, source, ${again('subject')}, occurrence, state,
+      anchor_event, anchor_ns, due_ns, answered_ns, amount, currency, severity, events, why, watermark_ns, history
+    FROM obligations, generate_series(1, ${copies}) AS k WHERE id NOT LIKE '%~%' AND state = 'satisfied'`.execute(
+    postgres.db,
   );
-  const ms = performance.now() - start;
-  const [{ anchors, counts }] = result.rules as [(typeof result.rules)[0]];
-  if (`${anchors} ${counts.satisfied}` !== `${truth?.cases} ${truth?.satisfied}`)
-    throw new Error(`backtest and SQL differ: ${anchors} ${counts.satisfied}, ${JSON.stringify(truth)}`);
-  const rate = (CASES * 2) / (ms / 1000);
-  console.log(
-    `backtest of ${anchors} cases: ${ms.toFixed(0)} ms, ${rate.toFixed(0)} events/s, ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB; GROUP BY of the same: ${sqlMs.toFixed(0)} ms`,
-  );
+  await sql`INSERT INTO obligation_keys SELECT ${again('join_key')}, ${again('obligation')}
+    FROM obligation_keys JOIN obligations ON id = obligation, generate_series(1, ${copies}) AS k
+    WHERE id NOT LIKE '%~%' AND state = 'satisfied'`.execute(postgres.db);
+  await sql`ANALYZE obligations`.execute(postgres.db);
+  await sql`ANALYZE obligation_keys`.execute(postgres.db);
 }
+
+const SEED_BATCHES = 2;
+const SEED = BILLS_A_PASS * SEED_BATCHES;
+const mean = (costs: readonly Cost[], of: (cost: Cost) => number): number =>
+  Math.round(costs.reduce((sum, cost) => sum + of(cost), 0) / costs.length);
 
 try {
-  await measurePasses();
-  await measureBacktest();
+  for (let i = 0; i < SEED_BATCHES; i += 1) {
+    await newBills();
+    await pass(now);
+  }
+  const rows: (string | number)[][] = [];
+  let stored = SEED * 2;
+  let first: number | undefined;
+  for (const size of SIZES) {
+    await grow(stored, size);
+    stored = Math.max(stored, size);
+    await newBills();
+    await pass(now);
+    const costs: Cost[] = [];
+    for (let i = 0; i < PASSES; i += 1) {
+      await newBills();
+      costs.push(await meter.cost(() => pass(now)));
+    }
+    const idle = await meter.cost(() => pass(now + 1n));
+    stored += (PASSES + 1) * BILLS_A_PASS * 2;
+    const cpu = mean(costs, ({ processMs, engineMs }) => processMs + engineMs);
+    first ??= cpu;
+    rows.push([
+      stored,
+      mean(costs, ({ wallMs }) => wallMs),
+      cpu,
+      mean(costs, ({ mainMs }) => mainMs),
+      mean(costs, ({ processMs, mainMs }) => processMs - mainMs),
+      mean(costs, ({ engineMs }) => engineMs),
+      mean(costs, ({ queries }) => queries),
+      mean(costs, ({ statements }) => statements),
+      mean(costs, ({ paramBytes }) => paramBytes / 1024),
+      Math.round(idle.wallMs),
+      (cpu / first).toFixed(2),
+    ]);
+  }
+  printTable(
+    [
+      'events stored',
+      'wall ms',
+      'cpu ms',
+      'main',
+      'postgres+other',
+      'engine',
+      'CH queries',
+      'PG statements',
+      'param KiB',
+      'idle pass ms',
+      'cpu ratio',
+    ],
+    rows,
+  );
 } finally {
   await postgres.close();
-  await clickhouse.close();
+  await plain.close();
   await engine.remove();
   rmSync(dir, { recursive: true, force: true });
 }

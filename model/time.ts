@@ -44,11 +44,12 @@ export function parseInstant(text: string): bigint | undefined {
 
 /** The instant `nanos` as RFC 3339 text in UTC, with no fraction digit more than it needs. */
 export function formatInstant(nanos: bigint): Instant {
-  const ms = nanos / NANOS_PER_MS - (nanos % NANOS_PER_MS < 0n ? 1n : 0n);
-  const whole = new Date(Number(ms)).toISOString().slice(0, 19);
-  const fraction = (((nanos % NANOS_PER_SECOND) + NANOS_PER_SECOND) % NANOS_PER_SECOND).toString();
-  const digits = fraction.padStart(9, '0').replace(/0+$/, '');
-  return `${whole}${digits && `.${digits}`}Z`;
+  const rest = nanos % NANOS_PER_SECOND;
+  const second = Number((nanos - rest) / NANOS_PER_SECOND) - (rest < 0n ? 1 : 0);
+  const whole = new Date(second * 1000).toISOString().slice(0, 19);
+  if (rest === 0n) return `${whole}Z`;
+  const digits = `${rest < 0n ? rest + NANOS_PER_SECOND : rest}`.padStart(9, '0').replace(/0+$/, '');
+  return `${whole}.${digits}Z`;
 }
 
 /** The instant of a JavaScript `Date`, in nanoseconds. */

@@ -1,11 +1,10 @@
 import type { Company } from '../../model/company.ts';
-import type { FinanceEvent } from '../../model/event.ts';
 import { type Flow, typesOf } from '../../model/flow.ts';
 import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../model/obligation.ts';
 import { formatInstant, type Instant } from '../../model/time.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import { withSpan } from '../../store/tracing.ts';
-import { type CaseEvent, caseEventOf, inEventOrder } from '../detect/case-event.ts';
+import { type CaseEvent, caseEventOf, inEventOrder, type StoredEvent } from '../detect/case-event.ts';
 import { casesOf, isSubjectOnly } from '../detect/cases.ts';
 import { createCompleteness } from '../detect/completeness.ts';
 import { evaluate } from '../detect/evaluators.ts';
@@ -27,7 +26,7 @@ export interface BacktestDeps {
       asOf: bigint;
       sources?: readonly string[];
       types: readonly string[];
-    }): AsyncIterable<FinanceEvent>;
+    }): AsyncIterable<StoredEvent>;
   };
   readonly sources: readonly SourceStream[];
   /** The clock now, epoch nanoseconds. */

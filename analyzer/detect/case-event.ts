@@ -26,9 +26,14 @@ export interface CaseEvent {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/** What rules take of a stored event; its time is an instant, or epoch nanoseconds already. */
+export type StoredEvent = Omit<FinanceEvent, 'version' | 'time' | 'receivedAt' | 'batch' | 'data'> & {
+  readonly time: string | bigint;
+};
+
 /** The event as rules see it. Throws a `RangeError` for an event whose time is no instant, which no store holds. */
-export function caseEventOf(event: FinanceEvent): CaseEvent {
-  const at = parseInstant(event.time);
+export function caseEventOf(event: StoredEvent): CaseEvent {
+  const at = typeof event.time === 'bigint' ? event.time : parseInstant(event.time);
   if (at === undefined) throw new RangeError(`event ${event.id} has no time: ${event.time}`);
   return {
     id: event.id,

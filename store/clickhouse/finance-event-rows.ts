@@ -47,6 +47,72 @@ export const eventRow = z.object({
 });
 export type EventRow = z.infer<typeof eventRow>;
 
+/** What judgement takes of an event: no payload, and its time as epoch nanoseconds. */
+export type EventFacts = Omit<
+  FinanceEvent,
+  | 'version'
+  | 'time'
+  | 'receivedAt'
+  | 'batch'
+  | 'state'
+  | 'actorId'
+  | 'actorKind'
+  | 'spanId'
+  | 'correlationId'
+  | 'flow'
+  | 'data'
+> & { readonly time: bigint };
+
+/** The columns of `factsTuple`, in its order. */
+export const FACTS_COLUMNS = `EventId, Source, Type, toString(toUnixTimestamp64Nano(Time)), toString(Sequence), Company,
+  Subject, IngestPath, DocNumber, Period, PartyKey, AmountText, Currency, CompanyAmountText, CompanyCurrency, TraceId,
+  KeyTypes, KeyValues, Attributes`;
+
+/** One row of FACTS_COLUMNS; an empty string means absent. */
+export const factsTuple = z.tuple([
+  text, // id
+  text, // source
+  text, // type
+  text, // timeNs
+  text, // sequence
+  text, // company
+  text, // subject
+  ingestPath,
+  text, // docNumber
+  text, // period
+  text, // partyKey
+  text, // amount
+  text, // currency
+  text, // companyAmount
+  text, // companyCurrency
+  text, // traceId
+  z.array(text), // keyTypes
+  z.array(text), // keyValues
+  z.record(text, text), // attributes
+]);
+
+/** The facts of a row. */
+export const factsOf = (row: z.infer<typeof factsTuple>): EventFacts => ({
+  id: row[0],
+  source: row[1],
+  type: row[2],
+  time: BigInt(row[3]),
+  sequence: row[4],
+  company: row[5],
+  subject: row[6],
+  ingestPath: row[7],
+  docNumber: row[8] || undefined,
+  period: row[9] || undefined,
+  partyKey: row[10] || undefined,
+  amount: row[11] || undefined,
+  currency: row[12] || undefined,
+  companyAmount: row[13] || undefined,
+  companyCurrency: row[14] || undefined,
+  traceId: row[15] || undefined,
+  keys: row[16].map((type, i) => ({ type, value: row[17][i] ?? '' })),
+  attributes: row[18],
+});
+
 const OPTIONAL = [
   'docNumber',
   'state',

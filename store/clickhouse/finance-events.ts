@@ -3,7 +3,15 @@ import type { FinanceEvent } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
 import { type Block, eventBlock, keyBlocks } from './finance-event-blocks.ts';
-import { EVENT_COLUMNS, eventOfRow, eventRow } from './finance-event-rows.ts';
+import {
+  EVENT_COLUMNS,
+  type EventFacts,
+  eventOfRow,
+  eventRow,
+  FACTS_COLUMNS,
+  factsOf,
+  factsTuple,
+} from './finance-event-rows.ts';
 import { defineQuery } from './query.ts';
 
 /** The finance events of ClickHouse: the readers' copy, in which every accepted event stands once. */
@@ -28,14 +36,14 @@ export interface FinanceEventStore {
   /** Events with these ids, of whatever source, in the order of events. */
   byIds(ids: readonly string[]): Promise<FinanceEvent[]>;
   /**
-   * All events up to `asOf` (epoch nanoseconds, inclusive) of the type patterns (`*` = any text), ordered by company,
-   * source, subject, time, sequence, id: a case at a time, never the whole history in memory.
+   * The facts of all events up to `asOf` (epoch nanoseconds, inclusive) of the type patterns (`*` = any text), ordered by
+   * company, source, subject, time, sequence, id: a case at a time, never the whole history in memory.
    */
   scan(options: {
     asOf: bigint;
     sources?: readonly string[] | undefined;
     types: readonly string[];
-  }): AsyncIterable<FinanceEvent>;
+  }): AsyncIterable<EventFacts>;
   /** Which of the ids the source has already. */
   knownIds(source: string, ids: readonly string[]): Promise<Set<string>>;
   /** Has the source any event? */
@@ -83,12 +91,12 @@ const eventsByIds = defineQuery({
 
 const scanEvents = defineQuery({
   name: 'finance_events.scan',
-  sql: `SELECT ${EVENT_COLUMNS} FROM finance_events
+  sql: `SELECT ${FACTS_COLUMNS} FROM finance_events
     WHERE Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC') AND match(Type, {types:String})
       AND (empty({sources:Array(String)}) OR Source IN {sources:Array(String)})
     ORDER BY Company, Source, Subject, Time, Sequence, EventId`,
   params: z.object({ asOf: whole, types: z.string(), sources: texts }),
-  row: eventRow,
+  row: factsTuple,
 });
 
 const knownEventIds = defineQuery({
@@ -132,7 +140,7 @@ export function typesRegex(patterns: readonly string[] | undefined): string {
   return `^(?:${alternatives.join('|')})$`;
 }
 
-const ESCAPED = /[\\'\t\n\r\f\0\x08]/g;
+const ESCAPED = /[\\'\s\p{Cc}]/gu;
 
 /** The values in runs whose length as a parameter, quoted and escaped, stays under the limit. */
 function chunksOf(values: Iterable<string>): string[][] {
@@ -222,10 +230,11 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       });
       return merged(answers);
     },
-    scan: ({ asOf, sources = [], types }) =>
-      events(
-        clickhouse.stream(scanEvents, { asOf: `${asOf}`, types: typesRegex(types), sources: [...sources] }),
-      ),
+    async *scan({ asOf, sources = [], types }) {
+      const params = { asOf: `${asOf}`, types: typesRegex(types), sources: [...sources] };
+      for await (const rows of clickhouse.tuples(scanEvents, params))
+        for (const row of rows) yield factsOf(row);
+    },
     async knownIds(source, ids) {
       const known = new Set<string>();
       const asked = new Set(ids);
