@@ -1,4 +1,5 @@
 import type { ArgsDef } from 'citty';
+import { z } from 'zod';
 import { ClosewatchError, errorCode } from '../model/errors.ts';
 import { type Config, readConfig } from './config.ts';
 
@@ -43,13 +44,16 @@ export async function exitCodeOf(body: () => Promise<number | undefined>): Promi
     if (!code && process.env.CLOSEWATCH_LOG_LEVEL === 'debug' && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
     }
-    process.exitCode =
-      code === 'config.invalid' ? EXIT.usage : code === 'data-dir.locked' ? EXIT.locked : EXIT.failed;
+    if (code === 'data-dir.locked') process.exitCode = EXIT.locked;
+    else
+      process.exitCode = code === 'config.invalid' || error instanceof z.ZodError ? EXIT.usage : EXIT.failed;
   }
 }
 
 /** The message, and below it each problem that it does not name itself. */
 function textOf(error: unknown): string {
+  if (error instanceof z.ZodError)
+    return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n');
   if (!(error instanceof Error)) return String(error);
   const problems = error instanceof ClosewatchError ? error.problems : [];
   const more = problems.filter(({ where }) => !error.message.includes(where));

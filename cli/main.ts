@@ -18,6 +18,7 @@ const command = defineCommand({
     backtest: () => import('./backtest.ts').then((module) => module.default),
     detect: () => import('./detect.ts').then((module) => module.default),
     token: () => import('./token.ts').then((module) => module.default),
+    users: () => import('./users.ts').then((module) => module.default),
     doctor: () => import('./doctor.ts').then((module) => module.default),
   },
 });

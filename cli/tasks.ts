@@ -5,6 +5,7 @@ import { importTask } from './import.ts';
 import type { Stores } from './stores.ts';
 import type { AnyTask } from './task.ts';
 import { createTokenTask, listTokensTask, revokeTokenTask } from './token.ts';
+import { addUserTask, linkUserTask, listUsersTask } from './users.ts';
 
 const ALL: readonly AnyTask<Stores>[] = [
   importTask,
@@ -14,6 +15,9 @@ const ALL: readonly AnyTask<Stores>[] = [
   createTokenTask,
   listTokensTask,
   revokeTokenTask,
+  addUserTask,
+  linkUserTask,
+  listUsersTask,
 ];
 
 /** The tasks that a running process does for other commands, by name. */

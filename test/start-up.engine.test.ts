@@ -58,6 +58,28 @@ test('a second up on the same data directory is refused and harms nothing; other
     source: '/ocr/prod',
     token: expect.stringMatching(/^cw_/),
   });
+  const users = (...args: string[]) => closewatch(['users', ...args, '--json'], environment(folder.path));
+  expect(await users('add', 'sam', '--roles', 'support', '--companies', 'acme')).toMatchObject({ code: 0 });
+  expect(await users('link', 'sam', '--slack', 'U0123456789')).toMatchObject({ code: 0 });
+  expect(await users('link', 'nobody', '--slack', 'U0123456789')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('nobody'),
+  });
+  expect(await users('add', 'eve', '--roles', 'emperor', '--companies', '*')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('roles'),
+  });
+  expect(JSON.parse((await users('list')).stdout)).toEqual({
+    users: [
+      {
+        id: 'sam',
+        name: 'sam',
+        roles: ['support'],
+        companies: ['acme'],
+        identities: [{ provider: 'slack', externalId: 'U0123456789' }],
+      },
+    ],
+  });
   expect(await running.graphql(VIEWER)).toMatchObject({ viewer: { id: 'admin' } });
 });
 
