@@ -2,8 +2,10 @@ import DataLoader from 'dataloader';
 import type { Company } from '../model/company.ts';
 import type { Flow } from '../model/flow.ts';
 import { type Actor, type CompanyScope, companyScope } from '../model/principal.ts';
+import type { Span } from '../model/span.ts';
 import type { TraceReads } from '../store/clickhouse/cases.ts';
 import type { ClickHouse } from '../store/clickhouse/client.ts';
+import { readableTraces } from '../store/clickhouse/event-queries.ts';
 import type { FinanceEventStore } from '../store/clickhouse/finance-events.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import { type ExceptionListRow, exceptionsById } from '../store/postgres/exception-queries.ts';
@@ -41,6 +43,8 @@ export interface ApiContext extends Reads {
     readonly exception: DataLoader<string, ExceptionListRow | undefined>;
     /** The rules of an incident's exceptions. */
     readonly rules: DataLoader<string, readonly string[]>;
+    /** The spans of a trace (lower-case id) in the order of time, 10,000 at most; none when it may not be read. */
+    readonly spans: DataLoader<string, readonly Span[]>;
   };
 }
 
@@ -48,6 +52,22 @@ export interface ApiContext extends Reads {
 function inOrder<T>(ids: readonly string[], rows: readonly T[], id: (row: T) => string): (T | undefined)[] {
   const byId = new Map(rows.map((row) => [id(row), row]));
   return ids.map((wanted) => byId.get(wanted));
+}
+
+const TRACES_AT_ONCE = 20;
+const SPANS_A_TRACE = 10_000;
+
+async function spansByTrace(
+  { clickhouse, traces }: Reads,
+  scope: CompanyScope,
+  ids: readonly string[],
+): Promise<Span[][]> {
+  const readable = await readableTraces(clickhouse, scope, ids);
+  const byTrace = new Map<string, Span[]>(ids.map((id) => [id, []]));
+  if (readable.length === 0) return ids.map(() => []);
+  for (const span of await traces.spansOfTraces(readable, { limit: SPANS_A_TRACE }))
+    byTrace.get(span.traceId)?.push(span);
+  return ids.map((id) => byTrace.get(id) ?? []);
 }
 
 export function createContext(reads: Reads, actor: Actor, now: bigint): ApiContext {
@@ -73,6 +93,9 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
       rules: new DataLoader(async (ids) => {
         const rows = await rulesOfIncidents(postgres, ids);
         return ids.map((id) => rows.filter((row) => row.incident === id).map((row) => row.rule));
+      }),
+      spans: new DataLoader(async (ids) => await spansByTrace(reads, scope, ids), {
+        maxBatchSize: TRACES_AT_ONCE,
       }),
     },
   };

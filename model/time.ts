@@ -11,11 +11,40 @@ export const NANOS_PER_SECOND = 1_000_000_000n;
 const RFC3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?(Z|z|[+-]\d\d(?::?\d\d)?)$/;
 
+/** The number that the digits of `text` from `at` to `end` write; NaN when one is none. */
+function digits(text: string, at: number, end: number): number {
+  let value = 0;
+  for (let i = at; i < end; i += 1) {
+    const digit = text.charCodeAt(i) - 48;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+/** The instant of a text as `formatInstant` writes it, which nearly all are; undefined for any other, and past the 28th. */
+function parsePlain(text: string): bigint | undefined {
+  const end = text.length - 1;
+  if (end < 19 || end > 29 || end === 20 || text[end] !== 'Z' || text[10] !== 'T') return undefined;
+  if (text[4] !== '-' || text[7] !== '-' || text[13] !== ':' || text[16] !== ':') return undefined;
+  if (end > 19 && text[19] !== '.') return undefined;
+  const [year, month, day] = [digits(text, 0, 4), digits(text, 5, 7), digits(text, 8, 10)];
+  const [hour, minute, second] = [digits(text, 11, 13), digits(text, 14, 16), digits(text, 17, 19)];
+  if (!(year >= 100 && month >= 1 && month <= 12 && day >= 1 && day <= 28)) return undefined;
+  if (!(hour <= 23 && minute <= 59 && second <= 59)) return undefined;
+  const nanos = end > 19 ? digits(text, 20, end) * 10 ** (29 - end) : 0;
+  if (Number.isNaN(nanos)) return undefined;
+  const seconds = Date.UTC(year, month - 1, day, hour, minute, second) / 1000;
+  return BigInt(seconds) * NANOS_PER_SECOND + BigInt(nanos);
+}
+
 /**
  * Nanoseconds since the epoch of an RFC 3339 instant (any offset; a space for the T and a missing `:SS` are taken too).
  * Digits past the ninth of the fraction are dropped. Returns undefined for text that is no instant, or that has no zone.
  */
 export function parseInstant(text: string): bigint | undefined {
+  const plain = parsePlain(text);
+  if (plain !== undefined) return plain;
   const match = RFC3339.exec(text.trim());
   if (!match) return undefined;
   const [, year, month, day, hour, minute, second = '0', fraction = '', zone = 'Z'] = match;

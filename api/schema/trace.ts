@@ -1,6 +1,6 @@
 import type { SpanEvent, SpanLink } from '../../model/span.ts';
 import { formatInstant } from '../../model/time.ts';
-import { listEvents, readableTraces } from '../../store/clickhouse/event-queries.ts';
+import { listEvents } from '../../store/clickhouse/event-queries.ts';
 import { builder } from './builder.ts';
 import { FinanceEventRef, SpanRef, type Trace, TraceRef } from './refs.ts';
 import { instantOfNanos, KeyValueRef, keyValues } from './scalars.ts';
@@ -91,10 +91,9 @@ builder.queryFields((t) => ({
     description:
       'A trace by its id of 32 hex digits. Spans name no company: who may not read every company sees only traces whose finance events are all of companies that they may read.',
     args: { id: t.arg.id({ required: true }) },
-    resolve: async (_, args, { clickhouse, scope, traces }) => {
+    resolve: async (_, args, { load }) => {
       const id = args.id.toLowerCase();
-      if ((await readableTraces(clickhouse, scope, [id])).length === 0) return null;
-      const spans = await traces.traceById(id);
+      const spans = await load.spans.load(id);
       return spans.length === 0 ? null : { id, spans };
     },
   }),

@@ -45,12 +45,7 @@ export async function createBlocks(deps: {
 
   async function flush(): Promise<void> {
     if (block.length === 0) return;
-    const ids = isNew
-      ? new Set<string>()
-      : await events.knownIds(
-          source,
-          block.map((event) => event.id),
-        );
+    const ids = isNew ? new Set<string>() : await events.knownIds(source, block);
     const fresh = block.filter((event) => !ids.has(event.id));
     known += block.length - fresh.length;
     block = [];

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Decimal } from 'decimal.js';
 import type { FinanceEvent } from '../../model/event.ts';
 import type { Key } from '../../model/key.ts';
@@ -135,7 +135,7 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
   if (typeof own === 'object') return { bad: `${map.columns.amount}: ${own.wrong}` };
   const amount = own ?? ofCase?.amount;
   const currency = value(map.columns.currency) || ofCase?.currency || map.currency;
-  if (amount !== undefined && !currencyCode.safeParse(currency).success)
+  if (amount !== undefined && !isCurrency(currency))
     return {
       bad: `${map.columns.currency ?? 'currency'}: is no ISO 4217 code: ${JSON.stringify(currency ?? '')}`,
     };
@@ -165,8 +165,9 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
 
   const time = formatInstant(at);
   const told = JSON.stringify([source, subject, activity, time, value(map.columns.eventId)]);
-  const same = reader.identical.next(createHash('sha256').update(told).digest());
-  const id = createHash('sha256').update(`${told}#${same}`).digest('hex');
+  const first = hash('sha256', `${told}#0`, 'buffer');
+  const same = reader.identical.next(first);
+  const id = same === 0 ? first.toString('hex') : hash('sha256', `${told}#${same}`, 'hex');
   return {
     at,
     event: {
@@ -191,6 +192,17 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
       data: '{}',
     },
   };
+}
+
+const currencies = new Set<string>();
+
+/** Is it an ISO 4217 code? Those seen are remembered, for a log has few. */
+function isCurrency(text: string | undefined): boolean {
+  if (text === undefined) return false;
+  if (currencies.has(text)) return true;
+  if (!currencyCode.safeParse(text).success) return false;
+  currencies.add(text);
+  return true;
 }
 
 const named = new WeakMap<ImportMap, ReadonlySet<string>>();

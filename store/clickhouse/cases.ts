@@ -8,7 +8,8 @@ import type { FinanceEventStore } from './finance-events.ts';
 /** Reads spans, each once however often it was sent. */
 export interface TraceReads {
   traceById(traceId: string): Promise<readonly Span[]>;
-  spansOfTraces(traceIds: readonly string[]): Promise<readonly Span[]>;
+  /** Of each trace at most `limit` spans, 1,000. */
+  spansOfTraces(traceIds: readonly string[], options?: { limit?: number }): Promise<readonly Span[]>;
 }
 
 export interface CaseReads {

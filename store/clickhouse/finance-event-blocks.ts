@@ -27,6 +27,18 @@ function nanosOf(event: FinanceEvent): bigint {
   return nanos;
 }
 
+/** The milliseconds of an event's receipt; those of a batch are mostly one text. */
+function receivedMs(): (event: FinanceEvent) => bigint {
+  let [text, ms] = ['', 0n];
+  return (event) => {
+    if (event.receivedAt !== text) {
+      text = event.receivedAt;
+      ms = (parseInstant(text) ?? 0n) / 1_000_000n;
+    }
+    return ms;
+  };
+}
+
 /** A column and how it takes its value from an event. */
 interface Writer<T> {
   readonly name: string;
@@ -111,11 +123,7 @@ export function eventBlock(events: readonly FinanceEvent[]): Block {
     word('Type', (event) => event.type),
     version(),
     whole('Time', "DateTime64(9, 'UTC')", nanosOf),
-    whole(
-      'ReceivedAt',
-      "DateTime64(3, 'UTC')",
-      (event) => (parseInstant(event.receivedAt) ?? 0n) / 1_000_000n,
-    ),
+    whole('ReceivedAt', "DateTime64(3, 'UTC')", receivedMs()),
     whole('Sequence', 'Int64', (event) => BigInt(event.sequence)),
     word('Company', (event) => event.company),
     text('Subject', (event) => event.subject),

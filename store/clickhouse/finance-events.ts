@@ -14,6 +14,8 @@ import {
 } from './finance-event-rows.ts';
 import { defineQuery } from './query.ts';
 
+type KnownEvent = Pick<FinanceEvent, 'id' | 'subject' | 'time'>;
+
 /** The finance events of ClickHouse: the readers' copy, in which every accepted event stands once. */
 export interface FinanceEventStore {
   /**
@@ -44,8 +46,8 @@ export interface FinanceEventStore {
     sources?: readonly string[] | undefined;
     types: readonly string[];
   }): AsyncIterable<EventFacts>;
-  /** Which of the ids the source has already. */
-  knownIds(source: string, ids: readonly string[]): Promise<Set<string>>;
+  /** The ids of those of the events that the source has already, under the same subject and time. */
+  knownIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
   /** Has the source any event? */
   hasSource(source: string): Promise<boolean>;
 }
@@ -53,8 +55,7 @@ export interface FinanceEventStore {
 const MAX_ROWS = 50_000;
 /** So many bytes of ids or keys in one query: ClickHouse takes 128 KiB of a parameter (`http_max_field_value_size`). */
 const MAX_PARAM_BYTES = 100_000;
-/** More ids than these are looked for by reading those of the source, unless it has more than that. */
-const FEW_IDS = 1_000;
+/** Ids are looked for by reading those between the first and the last of the events, unless these are more than that. */
 const MANY_EVENTS = 300_000;
 /** Queries of one call at the same time. */
 const PARALLEL = 3;
@@ -99,12 +100,36 @@ const scanEvents = defineQuery({
   row: factsTuple,
 });
 
+/** A log comes by case or by time, so the events of a block lie in a narrow range of the one or the other. */
+const BETWEEN = `Source = {source:String} AND Subject >= {firstSubject:String} AND Subject <= {lastSubject:String}
+      AND Time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({to:Int64}, 'UTC')`;
+const between = {
+  source: z.string(),
+  firstSubject: z.string(),
+  lastSubject: z.string(),
+  from: whole,
+  to: whole,
+};
+
 const knownEventIds = defineQuery({
   name: 'finance_events.known_ids',
-  sql: `SELECT DISTINCT EventId AS id FROM finance_events
-    WHERE Source = {source:String} AND EventId IN {ids:Array(String)}`,
-  params: z.object({ source: z.string(), ids: texts }),
+  sql: `SELECT DISTINCT EventId AS id FROM finance_events WHERE ${BETWEEN} AND EventId IN {ids:Array(String)}`,
+  params: z.object({ ...between, ids: texts }),
   row: z.object({ id: z.string() }),
+});
+
+const countBetween = defineQuery({
+  name: 'finance_events.count_between',
+  sql: `SELECT toString(count()) AS events FROM finance_events WHERE ${BETWEEN}`,
+  params: z.object(between),
+  row: z.object({ events: z.string() }),
+});
+
+const idsBetween = defineQuery({
+  name: 'finance_events.ids_between',
+  sql: `SELECT EventId FROM finance_events WHERE ${BETWEEN}`,
+  params: z.object(between),
+  row: z.tuple([z.string()]),
 });
 
 const anyOfSource = defineQuery({
@@ -112,20 +137,6 @@ const anyOfSource = defineQuery({
   sql: `SELECT 1 AS found FROM finance_events WHERE Source = {source:String} LIMIT 1`,
   params: z.object({ source: z.string() }),
   row: z.object({ found: z.number() }),
-});
-
-const countOfSource = defineQuery({
-  name: 'finance_events.count_of_source',
-  sql: 'SELECT toString(count()) AS events FROM finance_events WHERE Source = {source:String}',
-  params: z.object({ source: z.string() }),
-  row: z.object({ events: z.string() }),
-});
-
-const idsOfSource = defineQuery({
-  name: 'finance_events.ids_of_source',
-  sql: 'SELECT EventId AS id FROM finance_events WHERE Source = {source:String}',
-  params: z.object({ source: z.string() }),
-  row: z.object({ id: z.string() }),
 });
 
 /** The regular expression (RE2) of a set of type patterns: `*` stands for any text, everything else for itself. */
@@ -159,6 +170,19 @@ function chunksOf(values: Iterable<string>): string[][] {
   }
   if (chunk.length > 0) chunks.push(chunk);
   return chunks;
+}
+
+/** The first and last subject, in ClickHouse's order of bytes, and the first and last time of the events. */
+function rangeOf(events: readonly KnownEvent[]) {
+  const subjects = events.map(({ subject }) => Buffer.from(subject)).sort(Buffer.compare);
+  let [from, to] = [FOREVER, -FOREVER];
+  for (const { time } of events) {
+    const at = parseInstant(time) ?? 0n;
+    if (at < from) from = at;
+    if (at > to) to = at;
+  }
+  const [firstSubject, lastSubject] = [`${subjects[0]}`, `${subjects.at(-1)}`];
+  return { firstSubject, lastSubject, from: `${from}`, to: `${to}` };
 }
 
 /** Does the work on each chunk, on three at a time. */
@@ -235,17 +259,19 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       for await (const rows of clickhouse.tuples(scanEvents, params))
         for (const row of rows) yield factsOf(row);
     },
-    async knownIds(source, ids) {
+    async knownIds(source, asked) {
       const known = new Set<string>();
-      const asked = new Set(ids);
-      const [count] = await clickhouse.query(countOfSource, { source });
-      if (asked.size > FEW_IDS && Number(count?.events ?? 0) < MANY_EVENTS) {
-        for await (const { id } of clickhouse.stream(idsOfSource, { source }))
-          if (asked.has(id)) known.add(id);
+      if (asked.length === 0) return known;
+      const ids = new Set(asked.map(({ id }) => id));
+      const range = { source, ...rangeOf(asked) };
+      const [count] = await clickhouse.query(countBetween, range);
+      if (Number(count?.events ?? 0) <= MANY_EVENTS) {
+        for await (const rows of clickhouse.tuples(idsBetween, range))
+          for (const [id] of rows) if (ids.has(id)) known.add(id);
         return known;
       }
-      await inParallel(chunksOf(asked), async (chunk) => {
-        for (const { id } of await clickhouse.query(knownEventIds, { source, ids: chunk })) known.add(id);
+      await inParallel(chunksOf(ids), async (chunk) => {
+        for (const { id } of await clickhouse.query(knownEventIds, { ...range, ids: chunk })) known.add(id);
       });
       return known;
     },

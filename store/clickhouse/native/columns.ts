@@ -129,8 +129,8 @@ export class FixedColumn implements Column {
 
   /** For the types of 64 and 128 bits; two's complement. */
   appendBigint(value: bigint): void {
-    for (let shift = 0n; shift < BigInt(this.width * 8); shift += 32n)
-      this.bytes.u32(Number((value >> shift) & 0xffff_ffffn));
+    for (let rest = value, left = this.width; left > 0; left -= 8, rest >>= 64n)
+      this.bytes.u64(Number(BigInt.asUintN(32, rest)), Number(BigInt.asUintN(32, rest >> 32n)));
   }
 
   writePrefix(): void {}
