@@ -97,7 +97,15 @@ test('amounts keep their digits', () => {
   expect(amountOf('-1.234,50', ',')).toBe('-1234.50');
   expect(amountOf('1E-7', '.')).toBe('0.0000001');
   expect(amountOf('', '.')).toBeUndefined();
+  expect(amountOf('1 234 567,5', ',')).toBe('1234567.5');
+  expect(amountOf("1'234.5", '.')).toBe('1234.5');
+  expect(amountOf('1.5E3', '.')).toBe('1500');
   expect(amountOf('1,5', '.')).toHaveProperty('wrong');
+  // Not grouped by threes: a decimal comma read as grouping would make it a thousand times as much.
+  expect(amountOf('1234,567', '.')).toHaveProperty('wrong');
+  expect(amountOf('1,234 567', '.')).toHaveProperty('wrong');
+  expect(amountOf('1234.567', ',')).toHaveProperty('wrong');
+  expect(amountOf('1234.5', ',')).toHaveProperty('wrong');
   expect(amountOf('NaN', '.')).toHaveProperty('wrong');
 });
 
