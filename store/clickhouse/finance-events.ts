@@ -152,6 +152,8 @@ function chunksOf(values: Iterable<string>): string[][] {
 }
 
 const FOREVER = 9_223_372_036_854_775_807n;
+/** An instant as the 64-bit parameter of a query: what lies past 2262 is after every event. */
+const int64 = (nanos: bigint): string => `${nanos > FOREVER ? FOREVER : nanos}`;
 
 /** −1, 0 or 1: the one order of events: time, sequence, id. */
 function compareEvents(a: FinanceEvent, b: FinanceEvent): number {
@@ -196,7 +198,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
       const answers: FinanceEvent[][] = [];
       for (const chunk of chunksOf(new Set(joinKeys))) {
-        const params = { joinKeys: chunk, asOf: `${asOf}`, types: typesRegex(types) };
+        const params = { joinKeys: chunk, asOf: int64(asOf), types: typesRegex(types) };
         answers.push((await clickhouse.query(eventsByJoinKeys, params)).map(eventOfRow));
       }
       return merged(answers);
@@ -209,7 +211,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     },
     scan: ({ asOf, sources = [], types }) =>
       events(
-        clickhouse.stream(scanEvents, { asOf: `${asOf}`, types: typesRegex(types), sources: [...sources] }),
+        clickhouse.stream(scanEvents, { asOf: int64(asOf), types: typesRegex(types), sources: [...sources] }),
       ),
     async knownIds(source, ids) {
       const known = new Set<string>();
