@@ -54,6 +54,7 @@ test.each([
   ['load a.csv --map m.yaml --json=yes', '--json'],
   ['load a.csv --map --json', '--map'],
   ['load a.csv --map', '--map'],
+  ['load a.csv --map=', '--map has no value'],
   ['load a.csv', '--map'],
   ['load --map m.yaml', 'FILE'],
   ['load a.csv b.csv --map m.yaml', 'b.csv'],
@@ -72,6 +73,7 @@ test('help is printed for the command that is named, and nothing runs', async ()
   expect(await run('list load --map --help')).toBeUndefined();
   expect(ran).toEqual([]);
   expect(said).toContain('closewatch list load');
+  expect(said).not.toContain('\u001b');
   expect(await run('--version')).toBeUndefined();
   expect(said).toContain('1.2.3');
 });

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty';
 import { EXIT } from './flags.ts';
 
@@ -47,11 +47,14 @@ function check(definition: ArgsDef, args: string[]): void {
     flags.map(([flag, { type }]) => [flag, { type: type === 'boolean' ? 'boolean' : 'string' } as const]),
   );
   let positionals: string[];
+  let values: Record<string, unknown>;
   try {
-    ({ positionals } = parseArgs({ args, options, allowPositionals: true, strict: true }));
+    ({ positionals, values } = parseArgs({ args, options, allowPositionals: true, strict: true }));
   } catch (error) {
     throw new UsageError((error as Error).message.split('. To specify a positional')[0] ?? '');
   }
+  const empty = Object.keys(values).find((flag) => values[flag] === '');
+  if (empty !== undefined) throw new UsageError(`--${empty} has no value`);
   const [extra] = positionals.slice(Object.keys(definition).length - flags.length);
   if (extra !== undefined) throw new UsageError(`one argument too many: ${extra}`);
 }
@@ -69,13 +72,16 @@ export async function runCommandLine(root: AnyCommand, args: string[]): Promise<
     }
     const found = await find(root, args);
     asked = found.name;
-    const usage = async (): Promise<string> => `${await renderUsage(found.command, found.above)}\n`;
+    const usage = async (stream: { isTTY?: boolean }): Promise<string> => {
+      const text = await renderUsage(found.command, found.above);
+      return `${stream.isTTY ? text : stripVTControlCharacters(text)}\n`;
+    };
     if (found.args.some(isHelp)) {
-      process.stdout.write(await usage());
+      process.stdout.write(await usage(process.stdout));
       return;
     }
     if (!found.command.run) {
-      process.stderr.write(await usage());
+      process.stderr.write(await usage(process.stderr));
       process.exitCode = EXIT.usage;
       return;
     }

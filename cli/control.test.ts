@@ -59,3 +59,20 @@ test('nobody enters without the token, and nothing else is served', async () => 
   expect((await post('other', control.token)).status).toBe(404);
   expect((await post('greet', control.token)).status).toBe(200);
 });
+
+test('a process that ends in the middle of a task is told as that, not as a broken connection', async () => {
+  const hang: Task<Context, Record<never, never>, string, never> = {
+    name: 'hang',
+    args: z.strictObject({}),
+    run: (_, __, report) => {
+      report('begun');
+      return new Promise(() => {});
+    },
+  };
+  const dying = await serveControl(new Map([[hang.name, hang]]), { greeting: '' });
+  const asked = askControl(dying, 'hang', {}, () => void dying.close());
+  await expect(asked).rejects.toMatchObject({
+    code: 'store.unavailable',
+    message: expect.stringContaining('ended before the task hang was done'),
+  });
+});

@@ -82,8 +82,22 @@ export async function askControl<Result>(
       `the running process refused the task ${task}: HTTP ${response.status}`,
     );
   }
-  for await (const line of createInterface({ input: Readable.fromWeb(response.body as WebStream) })) {
-    const message = JSON.parse(line) as Line;
+  const ended = (cause?: unknown): ClosewatchError =>
+    new ClosewatchError('store.unavailable', `the running process ended before the task ${task} was done`, {
+      cause,
+    });
+  const input = Readable.fromWeb(response.body as WebStream);
+  let broken: unknown;
+  input.once('error', (error) => {
+    broken = error;
+  });
+  const lines = createInterface({ input })[Symbol.asyncIterator]();
+  const next = () =>
+    lines.next().catch((error) => {
+      throw ended(error);
+    });
+  for (let line = await next(); !line.done; line = await next()) {
+    const message = JSON.parse(line.value) as Line;
     if ('progress' in message) onProgress(message.progress);
     else if ('result' in message) return message.result as Result;
     else {
@@ -91,8 +105,5 @@ export async function askControl<Result>(
       throw code === 'internal' ? new Error(text) : new ClosewatchError(code, text, { problems });
     }
   }
-  throw new ClosewatchError(
-    'store.unavailable',
-    `the running process ended before the task ${task} was done`,
-  );
+  throw ended(broken);
 }

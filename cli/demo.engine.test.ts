@@ -40,6 +40,16 @@ test('the demo refuses a folder that holds files', async () => {
   expect(demo.stderr).toContain('empty data directory');
 });
 
+test.each([
+  ['--days', '3'],
+  ['--days', 'many'],
+  ['--seed', '-1'],
+])('the demo refuses %s %s with 2 before it starts anything', async (flag, value) => {
+  const demo = await closewatch(['demo', '--once', `${flag}=${value}`], environment(folder.path));
+  expect(demo.code).toBe(2);
+  expect(demo.stderr).toContain(`${flag} must be a whole number from`);
+});
+
 test('doctor says which setting is wrong, and makes nothing where nothing is', async () => {
   const dataDir = join(folder.path, 'none');
   const wrong = await closewatch(['doctor'], environment(dataDir, { CLOSEWATCH_API_PORT: 'many' }));

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defineCommand } from 'citty';
+import { ClosewatchError } from '../model/errors.ts';
 import { nanosOf } from '../model/time.ts';
 import { heartbeats } from '../simulator/events.ts';
 import { countSpans } from '../simulator/otlp.ts';
 import { type Score, score } from '../simulator/score.ts';
 import { type Collector, sendEvents, sendTraces } from '../simulator/send.ts';
-import { type Simulation, simulate } from '../simulator/simulate.ts';
+import { LEAST_DAYS, type Simulation, simulate } from '../simulator/simulate.ts';
 import { createTrickle } from '../simulator/trickle.ts';
 import { readConfig } from './config.ts';
 import { collectorOf, demoFolder, findingsOf, writeFlows } from './demo-landscape.ts';
@@ -31,8 +32,9 @@ const ownEnvironment = (): NodeJS.ProcessEnv =>
 const TICK_MS = 2000;
 const TICKS_A_PASS = 5;
 
-const wholeNumber = (flag: string, text: string): number => {
-  if (!/^\d{1,9}$/.test(text)) throw new RangeError(`--${flag} must be a whole number`);
+const wholeNumber = (flag: string, text: string, least = 0, most = 999_999_999): number => {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < least || Number(text) > most)
+    throw new ClosewatchError('config.invalid', `--${flag} must be a whole number from ${least} to ${most}`);
   return Number(text);
 };
 
@@ -58,7 +60,7 @@ export default defineCommand({
     exitCodeOf(async () => {
       const started = Date.now();
       const seed = wholeNumber('seed', args.seed);
-      const days = wholeNumber('days', args.days);
+      const days = wholeNumber('days', args.days, LEAST_DAYS, 3650);
       const folder = demoFolder(args['data-dir']);
       const free = args.once ? '0' : undefined;
       const past = simulate({ seed, now: started, days });

@@ -138,15 +138,15 @@ async function checkDeadLetters({ postgres }: Stores): Promise<Check> {
 }
 
 async function checkRefused({ postgres }: Stores): Promise<Check> {
-  const sources = await postgres.db
-    .selectFrom('sources')
-    .select((source) => source.fn.sum<string | null>('errors').as('errors'))
+  const letters = await postgres.db
+    .selectFrom('dead_letters')
+    .select((letter) => letter.fn.countAll<string>().as('count'))
     .executeTakeFirst();
   const imports = await postgres.db
     .selectFrom('import_runs')
     .select((run) => run.fn.sum<string | null>('rows_bad').as('rows'))
     .executeTakeFirst();
-  const [events, rows] = [Number(sources?.errors ?? 0), Number(imports?.rows ?? 0)];
+  const [events, rows] = [Number(letters?.count ?? 0), Number(imports?.rows ?? 0)];
   const finding = `${events} events and ${rows} imported rows since the beginning`;
   return events + rows === 0 ? ok('refused', 'nothing was ever refused') : note('refused', finding);
 }

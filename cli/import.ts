@@ -7,7 +7,6 @@ import {
   type ImportResult,
   importEventLog,
 } from '../collector/files/import.ts';
-import { ClosewatchError } from '../model/errors.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
 import { createBar } from './progress.ts';
 import { runTask } from './run-task.ts';
@@ -64,8 +63,6 @@ export default defineCommand({
         return result.bad + result.badCases > 0 ? EXIT.findings : EXIT.ok;
       } catch (error) {
         bar?.stop();
-        if (error instanceof ClosewatchError)
-          for (const { where, what } of error.problems) process.stderr.write(`${where}: ${what}\n`);
         throw error;
       }
     }),

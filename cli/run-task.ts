@@ -1,4 +1,5 @@
-import { errorCode } from '../model/errors.ts';
+import { z } from 'zod';
+import { ClosewatchError, errorCode } from '../model/errors.ts';
 import { type RunFile, readRunFile } from '../store/run-file.ts';
 import type { Config } from './config.ts';
 import { askControl } from './control.ts';
@@ -17,6 +18,8 @@ export async function runTask<Args, Progress, Result>(
   config: Config,
   onProgress: (progress: Progress) => void = () => {},
 ): Promise<Result> {
+  const checked = task.args.safeParse(args);
+  if (!checked.success) throw new ClosewatchError('config.invalid', z.prettifyError(checked.error));
   const running = readRunFile(config.dataDir);
   if (running) return await ask(running);
   const logger = createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel);
@@ -31,7 +34,7 @@ export async function runTask<Args, Progress, Result>(
   let telemetry: Telemetry | undefined;
   try {
     telemetry = await startTelemetry(config, logger);
-    return await task.run(stores, task.args.parse(args), onProgress);
+    return await task.run(stores, checked.data, onProgress);
   } finally {
     await stores.close();
     await telemetry?.stop();

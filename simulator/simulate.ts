@@ -9,8 +9,8 @@ import { createRandom } from './random.ts';
 import { usualDay } from './usual.ts';
 
 const DAY = 86_400_000;
-/** Faults need this much past to have come due; a shorter span is stretched. */
-const LEAST_DAYS = 25;
+/** Faults need this much past to have come due, in days; a shorter span is stretched. */
+export const LEAST_DAYS = 25;
 
 export interface Simulation {
   readonly companies: Company[];

@@ -2,7 +2,15 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import { readConfig } from '../cli/config.ts';
 import { createLogger } from '../cli/logger.ts';
 import { openStores } from '../cli/stores.ts';
-import { ADMIN_TOKEN, closewatch, environment, temporaryFolder, type Up, up } from './harness.ts';
+import {
+  ADMIN_TOKEN,
+  closewatch,
+  environment,
+  INGEST_TOKEN,
+  temporaryFolder,
+  type Up,
+  up,
+} from './harness.ts';
 
 const folder = temporaryFolder();
 let running: Up | undefined;
@@ -81,6 +89,15 @@ test('a second up on the same data directory is refused and harms nothing; other
     ],
   });
   expect(await running.graphql(VIEWER)).toMatchObject({ viewer: { id: 'admin' } });
+  const refused = await fetch(`${running.collectorUrl}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${INGEST_TOKEN}`, 'content-type': 'application/cloudevents+json' },
+    body: '{}',
+  });
+  expect(refused.status).toBe(422);
+  const doctor = await closewatch(['doctor', '--json'], environment(folder.path));
+  const told = JSON.parse(doctor.stdout).checks.find(({ name }: { name: string }) => name === 'refused');
+  expect(told?.finding).toContain('1 events');
 });
 
 test('it opens again after kill -9, with what was there', async () => {

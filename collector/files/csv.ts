@@ -37,4 +37,5 @@ export async function* readCsv(bytes: Readable, options: ImportMap['csv']): Asyn
         : `has ${record.length} fields, the header ${header.length}`;
     yield { number, fields, problem };
   }
+  if (!header) throw new ClosewatchError('import.invalid', 'the file is empty: it has no header');
 }

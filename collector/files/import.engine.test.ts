@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEvent } from '../../model/event.ts';
+import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from '../../store/clickhouse/client.ts';
 import { type FinanceEventStore, openFinanceEvents } from '../../store/clickhouse/finance-events.ts';
 import { createCounters } from '../../store/counters.ts';
@@ -225,6 +226,37 @@ d,Order,2026-03-01 10:00:00
     expect(readFileSync(wrong, 'utf8')).toContain('curency');
     expect(basename(file)).toBe('log.csv');
   });
+});
+
+test('a misspelled column of the file of cases is refused in CSV, told of JSON lines', async () => {
+  const log = put('log.csv', 'case_id,activity,time\nR-1,Pay,2026-03-02T09:15:00Z\n');
+  const text = (cases: string): string =>
+    `source: misspelled\ncompany: uni\ncurrency: EUR\ncolumns: { case: case_id, activity: activity, time: time }\ncases: { file: ${cases}, case: id, amount: amuont }\n`;
+  put('cases.csv', 'id,amount\nR-1,5\n');
+  await expect(importEventLog({ file: log, map: put('a.yaml', text('cases.csv')) }, stores)).rejects.toThrow(
+    'cases.csv has no column "amuont"; it has id, amount',
+  );
+  expect(await stored('misspelled')).toEqual([]);
+  put('cases.jsonl', '{"id":"R-1","amount":"5"}\n');
+  const done = await importEventLog({ file: log, map: put('b.yaml', text('cases.jsonl')) }, stores);
+  expect(done).toMatchObject({ stored: 1, bad: 0, badCases: 0 });
+  expect(done.warnings).toEqual(['no row of cases.jsonl has "amuont", which the map names']);
+});
+
+test('an instant past the last that ClickHouse holds sees every event', async () => {
+  const log = put('log.csv', 'case_id,activity,time\nR-1,Pay,2026-03-02T09:15:00Z\n');
+  const map = put(
+    'map.yaml',
+    'source: far\ncompany: uni\ncolumns: { case: case_id, activity: activity, time: time }\n',
+  );
+  await importEventLog({ file: log, map }, stores);
+  for (const text of ['2262-04-11T00:00:00Z', '2262-05-01T00:00:00Z', '9999-12-31T23:59:59Z']) {
+    const asOf = parseInstant(text) ?? 0n;
+    const seen: FinanceEvent[] = [];
+    for await (const event of stores.events.scan({ asOf, sources: ['far'], types: ['*'] })) seen.push(event);
+    const joined = await stores.events.byJoinKeys(['subject:far:R-1'], { asOf });
+    expect([text, seen.length, joined.length]).toEqual([text, 1, 1]);
+  }
 });
 
 test('the examples of docs/import.md do what the page says', async () => {

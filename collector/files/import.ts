@@ -17,7 +17,7 @@ import { readCases } from './cases.ts';
 import { IdenticalRows } from './identical-rows.ts';
 import { type ImportMap, parseImportMap } from './map.ts';
 import { coreColumns, eventOfRow, namedColumns, type RowReader } from './row-event.ts';
-import { formatOf, openLog } from './rows.ts';
+import { formatOf, openLog, type Row } from './rows.ts';
 import { timeReader } from './times.ts';
 
 export interface ImportRequest {
@@ -146,6 +146,8 @@ interface Faults {
   bad: number;
   badCases: number;
   readonly problems: Problem[];
+  /** Columns that the map names and no row had. */
+  readonly warnings: string[];
 }
 
 async function readerOf(prepared: Prepared, faults: Faults): Promise<RowReader> {
@@ -156,7 +158,9 @@ async function readerOf(prepared: Prepared, faults: Faults): Promise<RowReader> 
   let cases: RowReader['cases'];
   if (map.cases && casesFile) {
     const log = await openLog(casesFile, formatOf(casesFile, map.cases.format), map.csv);
-    cases = await readCases(log.rows(), map, (row, what) => {
+    const named = [map.cases.case, casesColumns(map.cases)].flat(2);
+    const rows = checkedColumns(log.rows(), casesFile, formatOf(casesFile, map.cases.format), named, faults);
+    cases = await readCases(rows, map, (row, what) => {
       faults.badCases++;
       note(`${basename(casesFile)}, row ${row}`, what);
     });
@@ -173,6 +177,43 @@ async function readerOf(prepared: Prepared, faults: Faults): Promise<RowReader> 
   };
 }
 
+/** Columns of the file of cases that the map names, apart from the case. */
+function casesColumns(told: NonNullable<ImportMap['cases']>): string[] {
+  const listed = told.attributes === '*' ? [] : told.attributes;
+  const single = [told.company, told.amount, told.currency, told.docNumber, told.party];
+  const keys = told.keys.flatMap((key) => key.columns);
+  return [...single, ...listed, ...keys].filter((name) => name !== undefined);
+}
+
+/**
+ * The rows as they are. Throws when the header of a CSV lacks a column that the map names; where every row has its own
+ * (JSON lines, XES) one that no row had is a warning.
+ */
+async function* checkedColumns(
+  rows: AsyncIterable<Row>,
+  file: string,
+  format: Prepared['format'],
+  named: readonly string[],
+  { warnings }: Faults,
+): AsyncGenerator<Row> {
+  const unseen = new Set(named);
+  let first = true;
+  for await (const row of rows) {
+    for (const name of unseen) if (name in row.fields) unseen.delete(name);
+    if (first && format === 'csv' && unseen.size > 0)
+      throw new ClosewatchError(
+        'import.invalid',
+        `${basename(file)} has no column ${quoted(unseen)}; it has ${Object.keys(row.fields).join(', ')}`,
+      );
+    first = false;
+    yield row;
+  }
+  if (!first && unseen.size > 0)
+    warnings.push(`no row of ${basename(file)} has ${quoted(unseen)}, which the map names`);
+}
+
+const quoted = (names: Iterable<string>): string => [...names].map((name) => JSON.stringify(name)).join(', ');
+
 /** The results of all rows in order; bad ones are noted. Throws when a column that the map names is not in the file. */
 async function* results(
   prepared: Prepared,
@@ -180,17 +221,8 @@ async function* results(
   faults: Faults,
   log: Awaited<ReturnType<typeof openLog>>,
 ) {
-  let checked = prepared.format !== 'csv';
-  for await (const row of log.rows()) {
-    if (!checked) {
-      checked = true;
-      const missing = namedColumns(prepared.map, prepared.core).filter((name) => !(name in row.fields));
-      if (missing.length > 0)
-        throw new ClosewatchError(
-          'import.invalid',
-          `${basename(prepared.file)} has no column ${missing.map((name) => JSON.stringify(name)).join(', ')}; it has ${Object.keys(row.fields).join(', ')}`,
-        );
-    }
+  const named = namedColumns(prepared.map, prepared.core);
+  for await (const row of checkedColumns(log.rows(), prepared.file, prepared.format, named, faults)) {
     const result = eventOfRow(row, reader);
     if ('bad' in result) {
       faults.bad++;
@@ -203,7 +235,7 @@ async function* results(
 
 /** Reads everything and stores nothing; throws when a row is bad. */
 async function checkAll(prepared: Prepared): Promise<void> {
-  const faults: Faults = { bad: 0, badCases: 0, problems: [] };
+  const faults: Faults = { bad: 0, badCases: 0, problems: [], warnings: [] };
   const reader = await readerOf(prepared, faults);
   const log = await openLog(prepared.file, prepared.format, prepared.map.csv);
   for await (const _ of results(prepared, reader, faults, log));
@@ -222,7 +254,7 @@ async function run(
   const { postgres } = deps;
   const { source, now } = prepared;
   const started = now();
-  const faults: Faults = { bad: 0, badCases: 0, problems: [] };
+  const faults: Faults = { bad: 0, badCases: 0, problems: [], warnings: [] };
   const reader = await readerOf(prepared, faults);
   const log = await openLog(prepared.file, prepared.format, prepared.map.csv);
   await closeOrphans({ postgres, events: deps.events, before: now(), source, now });
@@ -272,7 +304,7 @@ async function run(
     ...counts,
     badCases: faults.badCases,
     problems: faults.problems,
-    warnings: reader.activities.warnings(),
+    warnings: [...reader.activities.warnings(), ...faults.warnings],
     seconds: Math.round((now().getTime() - started.getTime()) / 10) / 100,
   };
 }

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { ClosewatchError } from '../../model/errors.ts';
+import { temporaryFolder } from '../../test/harness.ts';
 import { activitiesOf, slugOf } from './activities.ts';
 import { readCsv } from './csv.ts';
 import { IdenticalRows } from './identical-rows.ts';
 import { readJsonLines } from './jsonl.ts';
 import { importMap, importMapJsonSchema, parseImportMap } from './map.ts';
 import { amountOf } from './row-event.ts';
-import type { Row } from './rows.ts';
+import { openLog, type Row } from './rows.ts';
 import { readXes } from './xes.ts';
 
 /** The rows of a text that comes in pieces of 7 bytes. */
@@ -33,6 +35,28 @@ describe('rows', () => {
       { number: 3, fields: { a: '3', b: 'z' } },
     ]);
     await expect(rowsOf((bytes) => readCsv(bytes, csv), 'a,a\n1,2\n')).rejects.toThrow(/two columns "a"/);
+  });
+
+  test('CSV: a file without a header is refused; what no CSV is, without the bytes that a terminal obeys', async () => {
+    await expect(rowsOf((bytes) => readCsv(bytes, csv), '')).rejects.toThrow('the file is empty');
+    expect(await rowsOf((bytes) => readCsv(bytes, csv), 'a,b\n')).toEqual([]);
+    const folder = temporaryFolder();
+    try {
+      const path = join(folder.path, 'picture.csv');
+      writeFileSync(path, 'a,b\n\u001b[31mred\u0000"x",1\n');
+      const log = await openLog(path, 'csv', csv);
+      const read = async (): Promise<void> => {
+        for await (const _ of log.rows());
+      };
+      const error = await read().catch((thrown: ClosewatchError) => thrown);
+      expect(error).toMatchObject({
+        code: 'import.invalid',
+        message: expect.stringContaining('read as csv'),
+      });
+      expect((error as ClosewatchError).message).toMatch(/^\P{C}+$/u);
+    } finally {
+      folder.remove();
+    }
   });
 
   test('JSON lines: inner members by dots, numbers to the digit, faulty lines told', async () => {
@@ -97,7 +121,15 @@ test('amounts keep their digits', () => {
   expect(amountOf('-1.234,50', ',')).toBe('-1234.50');
   expect(amountOf('1E-7', '.')).toBe('0.0000001');
   expect(amountOf('', '.')).toBeUndefined();
+  expect(amountOf('1 234 567,5', ',')).toBe('1234567.5');
+  expect(amountOf("1'234.5", '.')).toBe('1234.5');
+  expect(amountOf('1.5E3', '.')).toBe('1500');
   expect(amountOf('1,5', '.')).toHaveProperty('wrong');
+  // Not grouped by threes: a decimal comma read as grouping would make it a thousand times as much.
+  expect(amountOf('1234,567', '.')).toHaveProperty('wrong');
+  expect(amountOf('1,234 567', '.')).toHaveProperty('wrong');
+  expect(amountOf('1234.567', ',')).toHaveProperty('wrong');
+  expect(amountOf('1234.5', ',')).toHaveProperty('wrong');
   expect(amountOf('NaN', '.')).toHaveProperty('wrong');
 });
 

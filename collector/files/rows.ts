@@ -50,6 +50,9 @@ export interface OpenLog {
   sha256(): string;
 }
 
+/** The text without what a terminal would obey: parsers quote what they could not read. */
+const printable = (text: string): string => text.replace(/[\p{C}\ufffd]+/gu, '?').slice(0, 300);
+
 /** Opens a log. Throws `import.invalid` when there is no such file, and while it is read when it is no such format. */
 export async function openLog(path: string, format: Format, csv: ImportMap['csv']): Promise<OpenLog> {
   const info = await stat(path).catch(() => undefined);
@@ -79,7 +82,7 @@ export async function openLog(path: string, format: Format, csv: ImportMap['csv'
       if (error instanceof ClosewatchError) throw error;
       throw new ClosewatchError(
         'import.invalid',
-        `${path} cannot be read as ${format}: ${(error as Error).message}`,
+        `${path} cannot be read as ${format}: ${printable((error as Error).message)}`,
         {
           cause: error,
         },

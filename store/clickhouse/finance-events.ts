@@ -198,6 +198,8 @@ async function inParallel(
 }
 
 const FOREVER = 9_223_372_036_854_775_807n;
+/** An instant as the 64-bit parameter of a query: what lies past 2262 is after every event. */
+const int64 = (nanos: bigint): string => `${nanos > FOREVER ? FOREVER : nanos}`;
 
 /** −1, 0 or 1: the one order of events: time, sequence, id. */
 function compareEvents(a: FinanceEvent, b: FinanceEvent): number {
@@ -242,7 +244,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
       const answers: FinanceEvent[][] = [];
       await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {
-        const params = { joinKeys: chunk, asOf: `${asOf}`, types: typesRegex(types) };
+        const params = { joinKeys: chunk, asOf: int64(asOf), types: typesRegex(types) };
         answers.push((await clickhouse.query(eventsByJoinKeys, params)).map(eventOfRow));
       });
       return merged(answers);
@@ -255,7 +257,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       return merged(answers);
     },
     async *scan({ asOf, sources = [], types }) {
-      const params = { asOf: `${asOf}`, types: typesRegex(types), sources: [...sources] };
+      const params = { asOf: int64(asOf), types: typesRegex(types), sources: [...sources] };
       for await (const rows of clickhouse.tuples(scanEvents, params))
         for (const row of rows) yield factsOf(row);
     },
