@@ -247,7 +247,7 @@ test.each<[string, Parameters<typeof person>[0] | undefined, RegExp]>([
   ['is linked to nobody', undefined, /not linked/],
   ['is linked but not verified', { verified: false }, /not linked/],
   ['is disabled', { disabled: true }, /not linked/],
-  ['has no working role', { roles: ['auditor'] }, /needs the role/],
+  ['has no working role', { roles: ['auditor'] }, /needs one of the roles/],
 ])('a user who %s is refused with the reason, and only that user sees it', async (_, who, reason) => {
   const id = await incident();
   if (who) await person(who);
