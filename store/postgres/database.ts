@@ -134,7 +134,10 @@ async function openEmbedded(config: PostgresConfig & { dataDir: string }, logger
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const lock = await lockDirectory(directory);
   const session = new SharedSession(
-    { dataDir: join(directory, 'data'), settings: { search_path: SEARCH_PATH, timezone: 'UTC' } },
+    {
+      dataDir: join(directory, 'data'),
+      settings: { search_path: SEARCH_PATH, timezone: 'UTC', shared_buffers: '32MB' },
+    },
     { statementMs: statementMs(config), idleInTransactionMs: idleMs(config) },
     logger,
   );

@@ -40,7 +40,10 @@ export class ClientReader {
       const next = at + 1 + bytes.readInt32BE(at + 1);
       if (next > bytes.length) break;
       const type = bytes[at];
-      if (type === TERMINATE) found.push({ kind: 'terminate' });
+      if (type === TERMINATE) {
+        found.push({ kind: 'terminate' });
+        start = next;
+      }
       if (type === QUERY || type === SYNC || type === FLUSH) {
         found.push({ kind: 'unit', bytes: bytes.subarray(start, next) });
         start = next;
