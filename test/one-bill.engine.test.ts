@@ -214,10 +214,9 @@ describe.each([
       expect(JSON.stringify(model.requests[0]?.body.messages)).not.toContain('BILL/2');
 
       const { case: found } = await running.graphql<{
-        case: { timeline: { kind: string; at: string }[] };
-      }>('{ case(key: "docno:acme:bill-2") { timeline { kind at } } }');
-      expect(new Set(found.timeline.map(({ kind }) => kind)).size).toBe(2);
-      expect(found.timeline.map(({ at }) => at)).toEqual(found.timeline.map(({ at }) => at).toSorted());
+        case: { timeline: { kind: string }[] };
+      }>('{ case(key: "docno:acme:bill-2") { timeline { kind } } }');
+      expect(found.timeline.map(({ kind }) => kind)).toEqual(['event', 'span']);
 
       await running.graphql(
         'mutation($id: ID!) { acknowledgeIncident(id: $id, comment: "mine") { state } }',
