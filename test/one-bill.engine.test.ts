@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { environment, INGEST_TOKEN, temporaryFolder, type Up, until, up } from './harness.ts';
@@ -35,9 +36,7 @@ companies:
 
 async function serversAreThere(): Promise<boolean> {
   const client = new pg.Client({ connectionString: SERVER, connectionTimeoutMillis: 2000 });
-  const redis = await import('ioredis').then(
-    ({ Redis }) => new Redis(REDIS, { lazyConnect: true, retryStrategy: () => null }),
-  );
+  const redis = new Redis(REDIS, { lazyConnect: true, retryStrategy: () => null });
   try {
     await client.connect();
     await redis.connect();
@@ -55,6 +54,12 @@ async function administer(sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: SERVER });
   await client.connect();
   await client.query(sql).finally(() => client.end());
+}
+
+/** Empties the test's own Redis database. */
+async function forgetJobs(): Promise<void> {
+  const redis = new Redis(REDIS);
+  await redis.flushdb().finally(() => redis.disconnect());
 }
 
 interface IncidentAnswer {
@@ -94,7 +99,10 @@ describe.each([
 
   beforeAll(async () => {
     if (!runs) return;
-    if ('DATABASE_URL' in settings) await administer(`CREATE DATABASE ${scratch}`);
+    if ('DATABASE_URL' in settings) {
+      await administer(`CREATE DATABASE ${scratch}`);
+      await forgetJobs();
+    }
     [slack, model] = [await startSlackStandIn(), await startModelStandIn()];
     const flows = join(folder.path, 'flows');
     mkdirSync(flows);
@@ -120,7 +128,10 @@ describe.each([
     await running?.kill();
     await Promise.all([slack?.close(), model?.close()]);
     folder.remove();
-    if ('DATABASE_URL' in settings) await administer(`DROP DATABASE IF EXISTS ${scratch} WITH (FORCE)`);
+    if ('DATABASE_URL' in settings) {
+      await administer(`DROP DATABASE IF EXISTS ${scratch} WITH (FORCE)`);
+      await forgetJobs();
+    }
   });
 
   const send = async (path: string, type: string, body: object): Promise<void> => {
@@ -172,13 +183,7 @@ describe.each([
     async () => {
       const now = Date.now();
       const then = now - 3_600_000;
-      await events([
-        event('/ocr', 'bill.received', 'BILL/1', then),
-        event('/odoo', 'bill.posted', 'BILL/1', then + 30_000),
-        event('/ocr', 'bill.received', 'BILL/2', then, { traceparent: `00-${TRACE}-${'cd'.repeat(8)}-01` }),
-        heartbeat('/ocr', now),
-        heartbeat('/odoo', now),
-      ]);
+      // The spans first: a group wait of none judges an event as soon as it is there.
       await send('/v1/traces', 'application/json', {
         resourceSpans: [
           {
@@ -201,6 +206,13 @@ describe.each([
           },
         ],
       });
+      await events([
+        event('/ocr', 'bill.received', 'BILL/1', then),
+        event('/odoo', 'bill.posted', 'BILL/1', then + 30_000),
+        event('/ocr', 'bill.received', 'BILL/2', then, { traceparent: `00-${TRACE}-${'cd'.repeat(8)}-01` }),
+        heartbeat('/ocr', now),
+        heartbeat('/odoo', now),
+      ]);
 
       const opened = await until(async () => {
         const found = await incident();
