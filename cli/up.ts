@@ -70,7 +70,7 @@ export function greeting(running: Running): string {
       `  Ingest token, shown once: ${running.newIngestToken}`,
       '  Point an OpenTelemetry SDK at it:',
       `    export OTEL_EXPORTER_OTLP_ENDPOINT=${running.collectorUrl}`,
-      `    export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer ${running.newIngestToken}"`,
+      `    export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20${running.newIngestToken}"`,
       '  Make one for each sender: npm run closewatch -- token create --source /ocr/prod',
     );
   }
