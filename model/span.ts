@@ -12,13 +12,15 @@ export interface SpanLink {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** A span as it is read back: times are decimal text of nanoseconds since 1970, attributes are text as the exporter writes them. */
+/** A span as it is read back: ids are lower-case hex, times decimal text of nanoseconds since 1970, attributes text as the exporter writes them. */
 export interface Span {
   readonly traceId: string;
   readonly spanId: string;
+  /** Empty for a root. */
   readonly parentSpanId: string;
   readonly traceState: string;
   readonly name: string;
+  /** Unspecified, Internal, Server, Client, Producer, Consumer. */
   readonly kind: string;
   readonly service: string;
   readonly resourceAttributes: Readonly<Record<string, string>>;
@@ -27,6 +29,7 @@ export interface Span {
   readonly attributes: Readonly<Record<string, string>>;
   readonly startNs: string;
   readonly durationNs: string;
+  /** Unset, Ok, Error. */
   readonly statusCode: string;
   readonly statusMessage: string;
   readonly events: readonly SpanEvent[];

@@ -84,22 +84,7 @@ export async function record(
     const next = nextException(known && beforeOf(known), state, { severity, closeImpact }, context.at);
     if (!next) continue;
     const row: DetectedException = {
-      id: obligation.id,
-      rule: obligation.rule,
-      rule_version: obligation.ruleVersion,
-      flow: obligation.flow,
-      kind: obligation.kind,
-      company: obligation.company,
-      source: obligation.source,
-      subject: obligation.subject,
-      occurrence: obligation.occurrence,
-      due_ns: obligation.dueAt,
-      anchor_ns: obligation.anchorAt,
-      answered_ns: obligation.answeredAt ?? null,
-      amount: obligation.amount ?? null,
-      currency: obligation.currency ?? null,
-      why: obligation.why,
-      events: [...obligation.events],
+      ...sharedColumns(obligation),
       trace_ids: [...obligation.traceIds],
       ...columnsOf(next),
     };
@@ -221,27 +206,32 @@ export const columnsOf = (next: NonNullable<ReturnType<typeof nextException>>) =
   inhibited_by: next.inhibitedBy,
 });
 
+/** What the rows of an obligation and of its exception have in common. */
+const sharedColumns = (obligation: Obligation) => ({
+  id: obligation.id,
+  rule: obligation.rule,
+  rule_version: obligation.ruleVersion,
+  flow: obligation.flow,
+  kind: obligation.kind,
+  company: obligation.company,
+  source: obligation.source,
+  subject: obligation.subject,
+  occurrence: obligation.occurrence,
+  anchor_ns: obligation.anchorAt,
+  due_ns: obligation.dueAt,
+  answered_ns: obligation.answeredAt ?? null,
+  amount: obligation.amount ?? null,
+  currency: obligation.currency ?? null,
+  events: [...obligation.events],
+  why: obligation.why,
+});
+
 export function rowOf(obligation: Obligation, severity: NewObligation['severity'] = null): NewObligation {
   return {
-    id: obligation.id,
-    rule: obligation.rule,
-    rule_version: obligation.ruleVersion,
-    flow: obligation.flow,
-    kind: obligation.kind,
-    company: obligation.company,
-    source: obligation.source,
-    subject: obligation.subject,
-    occurrence: obligation.occurrence,
+    ...sharedColumns(obligation),
     state: obligation.state,
     anchor_event: obligation.anchorEvent,
-    anchor_ns: obligation.anchorAt,
-    due_ns: obligation.dueAt,
-    answered_ns: obligation.answeredAt ?? null,
-    amount: obligation.amount ?? null,
-    currency: obligation.currency ?? null,
     severity,
-    events: [...obligation.events],
-    why: obligation.why,
     watermark_ns: obligation.watermark ?? null,
     history: obligation.history,
   };

@@ -7,7 +7,7 @@ import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-t
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, SimpleSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Span } from '../../store/clickhouse/traces.ts';
+import type { Span } from '../../model/span.ts';
 import { fixtures } from '../../test/harness.ts';
 import { decodeRequest, rowsOf } from '../../test/otlp-proto.ts';
 import {

@@ -1,44 +1,8 @@
 import { z } from 'zod';
+import type { Span } from '../../model/span.ts';
 import type { ClickHouse } from './client.ts';
 import { defineQuery } from './query.ts';
 import { SpanBlock } from './span-block.ts';
-
-/** A span as it is stored. Ids are lower-case hex, times nanoseconds since 1970 as text, attributes text by key. */
-export interface Span {
-  readonly traceId: string;
-  readonly spanId: string;
-  /** Empty for a root. */
-  readonly parentSpanId: string;
-  readonly traceState: string;
-  readonly name: string;
-  /** Unspecified, Internal, Server, Client, Producer, Consumer. */
-  readonly kind: string;
-  readonly service: string;
-  readonly resourceAttributes: Record<string, string>;
-  readonly scopeName: string;
-  readonly scopeVersion: string;
-  readonly attributes: Record<string, string>;
-  readonly startNs: string;
-  readonly durationNs: string;
-  /** Unset, Ok, Error. */
-  readonly statusCode: string;
-  readonly statusMessage: string;
-  readonly events: readonly SpanEvent[];
-  readonly links: readonly SpanLink[];
-}
-
-export interface SpanEvent {
-  readonly timeNs: string;
-  readonly name: string;
-  readonly attributes: Record<string, string>;
-}
-
-export interface SpanLink {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly traceState: string;
-  readonly attributes: Record<string, string>;
-}
 
 export interface TraceStore {
   /** Stores a Native block of `SpanBlock`; the same token never stores it twice. */

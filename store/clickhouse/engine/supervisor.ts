@@ -4,19 +4,15 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ClosewatchError, type ErrorCode } from '../../../model/errors.ts';
+import type { Logger } from '../../logger.ts';
 import { type EngineConfig, engineConfig } from './config.ts';
 import type { FromEngine, ToEngine } from './main.ts';
 
-/** pino's shape, as far as it is used. */
-export interface Logger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+type Log = Pick<Logger, 'info' | 'warn' | 'error'>;
 
 export interface StartEngineOptions extends Partial<EngineConfig> {
   readonly dataDir: string;
-  readonly logger?: Logger;
+  readonly logger?: Log;
   /** The engine's resident memory at which it is restarted. Default: memoryBytes × 1.5 + 768 MiB. */
   readonly hardMemoryBytes?: number;
 }
@@ -75,7 +71,7 @@ class Supervisor implements Engine {
   readonly database: string;
   readonly #config: EngineConfig;
   readonly #hardMemoryBytes: number;
-  readonly #logger: Logger | undefined;
+  readonly #logger: Log | undefined;
   readonly #callbacks: ((end: { code: number | null; signal: string | null }) => void)[] = [];
   #child: ChildProcess | undefined;
   #url = '';
@@ -86,7 +82,7 @@ class Supervisor implements Engine {
   #watch: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(config: EngineConfig, hardMemoryBytes: number, logger: Logger | undefined) {
+  constructor(config: EngineConfig, hardMemoryBytes: number, logger: Log | undefined) {
     this.username = config.username;
     this.password = config.password;
     this.database = config.database;
