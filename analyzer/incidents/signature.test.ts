@@ -44,6 +44,18 @@ test('masking twice changes nothing more, and the result is short', () => {
   expect(once.length).toBeLessThanOrEqual(160);
 });
 
+test.each(['a', '«', '“', '‘', 'a@', '<a', 'a-', '"', '<n> '])(
+  'a text of nothing but %j costs no more than its length',
+  (part) => {
+    expect(normaliseText(part.repeat(1_000_000 / part.length)).length).toBeLessThanOrEqual(160);
+  },
+);
+
+test('quoted text of any length is masked, and one opened twice from its last opening', () => {
+  expect(normaliseText(`no partner "${'x y '.repeat(1_000)}" found`)).toBe('no partner <text> found');
+  expect(normaliseText('field «name «Jane» missing')).toBe('field «name <text> missing');
+});
+
 test('the signature is service, span name and error; the exception type stands in for a missing message', () => {
   const message = span({ statusMessage: 'timeout after 30 s' });
   const thrown = span({ events: [{ name: 'exception', attributes: { 'exception.type': 'TimeoutError' } }] });

@@ -25,10 +25,13 @@ export interface ErrorSignature {
 }
 
 const MAX_LENGTH = 160;
+/** So much of a text is masked: what differs between two failures of a kind lies before, and a text may be megabytes long. */
+const MAX_READ = 8_000;
+/** Each costs a number of steps that grows with the text and no faster: none looks ahead for an end from every beginning. */
 const MASKS: readonly (readonly [RegExp, string])[] = [
   [/\bhttps?:\/\/[^\s"'<>)]+/gi, '<url>'],
-  [/[\w.+-]+@[\w-]+(\.[\w-]+)+/g, '<email>'],
-  [/"[^"]*"|'[^']*'|`[^`]*`|«[^»]*»|“[^”]*”|‘[^’]*’/g, '<text>'],
+  [/(?<![\w.+-])[\w.+-]+@[\w-]+(\.[\w-]+)+/g, '<email>'],
+  [/"[^"]*"|'[^']*'|`[^`]*`|«[^«»]*»|“[^“”]*”|‘[^‘’]*’/g, '<text>'],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, '<id>'],
   [/\b(0x)?(?=[0-9a-f]*\d)[0-9a-f]{8,}\b/gi, '<hex>'],
   [/[+-]?[\p{L}\w]+([/_.,:#-][\p{L}\w]+)*%?/gu, ''],
@@ -41,12 +44,13 @@ const maskWord = (word: string): string => {
 
 /**
  * A text with what changes from one occurrence to the next masked: numbers `<n>`, hex `<hex>`, uuids and words that hold
- * a digit `<id>`, quoted text `<text>`, URLs and mail addresses; lower case, single blanks, at most 160 characters.
+ * a digit `<id>`, quoted text `<text>`, URLs and mail addresses; lower case, single blanks, at most 160 characters. Of a
+ * text the first 8,000 characters count.
  */
 export function normaliseText(text: string): string {
   const masked = MASKS.reduce(
     (rest, [pattern, mask]) => rest.replace(pattern, (found) => mask || maskWord(found)),
-    text,
+    text.slice(0, MAX_READ),
   );
   return masked
     .toLowerCase()

@@ -16,12 +16,21 @@ test.each([
   ['[click](https://evil.example) *bold* `code`', 'click bold code'],
   ['write to jane@example.org', 'write to'],
   ['go to evil-site.com/login', 'go to'],
+  ['go to ..a.b-c.evil.com now', 'go to.. now'],
+  ['[a [b](https://evil.example) c', '[a b c'],
   ['ＷＷＷ.evil.example', ''],
   [':rotating_light: fire', 'rotating light fire'],
   ['The tax engine answers 503; 40 bills wait.', 'The tax engine answers 503; 40 bills wait.'],
 ])('%j becomes the plain words %j', (text, words) => {
   expect(plainWords(text, 300)).toBe(words);
 });
+
+test.each(['a', 'a@', '[', '[](', 'a-', 'a.', '<a', '<n> ', ':a', '＠', 'ﷺ'])(
+  'a text of nothing but %j costs no more than its length',
+  (part) => {
+    expect(plainWords(part.repeat(1_000_000 / part.length), 300).length).toBeLessThanOrEqual(300);
+  },
+);
 
 test('a technical name holds no markup', () => {
   expect(technicalName('tax-engine/v2:prod')).toBe('tax-engine/v2:prod');
