@@ -102,7 +102,7 @@ export const COUNTERS = {
   },
   closewatch_spans_stored: { help: 'spans stored', labels: [] },
   closewatch_tripwire_hits: {
-    help: 'prompts that were not sent because of what they held: iban, card, e-mail, secret',
+    help: 'prompts that were not sent because of what they held: iban, card, vat, e-mail, secret',
     labels: ['found'],
   },
   closewatch_verdicts: {

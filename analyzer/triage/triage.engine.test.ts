@@ -128,7 +128,7 @@ test('the wire: one call, strict schema, no tools, evidence as marked data witho
   const sent = JSON.stringify(request?.body);
   expect(sent).not.toMatch(/canary|DE8937|BILL\//i);
   expect(request?.evidence[0]).toMatchObject({ number: 1, kind: 'history', facts: { exceptions: 40 } });
-  const markers = request?.body.messages[1]?.content.match(/===== evidence ([0-9a-f]{32}) =====/g);
+  const markers = request?.body.messages[1]?.content.match(/===== evidence ([a-p]{32}) =====/g);
   expect(new Set(markers).size).toBe(1);
 });
 
