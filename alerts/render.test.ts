@@ -29,6 +29,7 @@ const base: IncidentNews = {
     tally: {},
     assessed_version: 2,
     routed_version: 0,
+    looked_again: false,
   },
   assessment: {
     id: 'a1',
@@ -60,6 +61,8 @@ const base: IncidentNews = {
     verdicts: [],
     created_at: opened,
     material_hash: 'm',
+    asked: 1,
+    ask_again_at: null,
   },
   acknowledgedBy: undefined,
   recurrenceOf: undefined,

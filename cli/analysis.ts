@@ -9,12 +9,14 @@ import type { Catalogue } from './catalogue.ts';
 import { secretOf } from './secrets.ts';
 import type { Stores } from './stores.ts';
 
-/** The stages of the analysis, each of which does what there is to do at an instant (epoch nanoseconds). */
+/** The stages of the analysis, each of which does what there is to do. Instants are epoch nanoseconds. */
 export interface Analysis {
   /** Judges what is new and what fell due, groups what opened, and ships the history to ClickHouse. */
   detect(now: bigint): Promise<DetectResult>;
-  /** Writes assessments. */
-  triage(now: bigint): Promise<unknown>;
+  /** Writes the rules' assessments. */
+  assess(now: bigint): Promise<unknown>;
+  /** Has a model write its own, when there is one; takes as long as the model does. */
+  ask(clock: () => bigint): Promise<unknown>;
 }
 
 export interface DetectResult {
@@ -50,7 +52,8 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
       await shipChanges(postgres, clickhouse);
       return result;
     },
-    triage: (now) => triage.run(now),
+    assess: (now) => triage.assess(now),
+    ask: (clock) => triage.ask(clock),
   };
 }
 

@@ -144,7 +144,8 @@ async function runPasses(
 ): Promise<void> {
   await collector.forwarder.drain();
   await analysis.detect(now);
-  await analysis.triage(now);
+  await analysis.assess(now);
+  await analysis.ask(() => now);
   await tell(now);
 }
 

@@ -76,7 +76,7 @@ export const COUNTERS = {
   },
   closewatch_messages_over_limits: { help: "messages that break Slack's limits", labels: [] },
   closewatch_model_fallbacks: {
-    help: "assessments for which the rules' stood though there is a model, by reason",
+    help: "times that the rules' assessment stood though there is a model, by reason",
     labels: ['reason'],
   },
   closewatch_model_tokens: { help: 'tokens of the language model, by kind: input, output', labels: ['kind'] },

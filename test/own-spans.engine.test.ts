@@ -99,7 +99,8 @@ test('a span arrives for each unit of work, and none holds what came in', async 
     'detect.pass',
     'detect.write',
     'incidents.run',
-    'triage.run',
+    'triage.assess',
+    'triage.ask',
     'alerts.run',
   ];
   await until(async () => expected.every((name) => names().has(name)) || undefined).catch(() => {

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { createCounters } from '../../store/counters.ts';
+import { addAssessment, type NewAssessment } from '../../store/postgres/assessments.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import {
   acme,
@@ -238,7 +239,7 @@ test('an IBAN that got into the evidence trips: nothing is sent', async () => {
     .updateTable('assessments')
     .set({ evidence: JSON.stringify(evidence) })
     .execute();
-  expect(await triage.ask(at(62))).toEqual({ byModel: 0, fallbacks: { tripwire: 1 } });
+  expect(await triage.ask(() => at(62))).toEqual({ byModel: 0, fallbacks: { tripwire: 1 } });
   expect(standIn.requests).toEqual([]);
   expect((await assessments())[0]?.verdicts).toEqual([
     { part: 'prompt', outcome: 'dropped', reason: 'iban' },
@@ -255,8 +256,8 @@ test('a question makes one span with model and tokens and no text, and is counte
   standIn.behave({ content: goodAnswer({ claims }) });
   await triage.run(at(61));
   const made = own.taken();
-  expect(made.map(({ name }) => name)).toEqual(['chat stand-in', 'triage.run']);
-  expect(made[0]?.attributes).toMatchObject({
+  expect(made.map(({ name }) => name)).toEqual(['triage.assess', 'chat stand-in', 'triage.ask']);
+  expect(made[1]?.attributes).toMatchObject({
     'gen_ai.operation.name': 'chat',
     'gen_ai.request.model': 'stand-in',
     'gen_ai.usage.input_tokens': 1_200,
@@ -280,7 +281,7 @@ test('why a model did not answer is in its span, and counted', async () => {
   const model = { ...modelConfig(), model: 'stand-in' };
   standIn.behave({ refusal: 'no' });
   await createTriage({ pseudonymKey: 'key', model }, { postgres, spans, logger, counters }).run(at(61));
-  expect(own.taken()[0]).toMatchObject({ name: 'chat stand-in', attributes: { 'error.type': 'refusal' } });
+  expect(own.taken()[1]).toMatchObject({ name: 'chat stand-in', attributes: { 'error.type': 'refusal' } });
   expect(counters.snapshot()).toContainEqual(
     expect.objectContaining({ name: 'closewatch_model_fallbacks', labels: { reason: 'refusal' }, value: 1 }),
   );
@@ -310,15 +311,115 @@ test('only a material change is assessed again, and the end is not sent to a mod
 });
 
 test('after five failures in a row nobody is asked for a while', async () => {
-  const model = createModel({ ...modelConfig(), breakMs: 200 });
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const model = createModel(modelConfig());
   const ask = () => model.ask({ system: 's', user: 'u' });
   standIn.behave({ status: 401 });
   for (let n = 0; n < 5; n += 1) expect(await ask()).toEqual({ ok: false, reason: 'request-refused' });
   expect(await ask()).toEqual({ ok: false, reason: 'breaker-open' });
   expect(standIn.requests).toHaveLength(5);
   standIn.behave({ content: goodAnswer() });
-  await new Promise((resolve) => setTimeout(resolve, 250));
+  vi.setSystemTime(Date.now() + 29_999);
+  expect(await ask()).toEqual({ ok: false, reason: 'breaker-open' });
+  vi.setSystemTime(Date.now() + 1);
   expect(await ask()).toMatchObject({ ok: true });
+});
+
+test('a question that failed for a passing reason is put again after 5, 15 and 60 minutes, then never', async () => {
+  await incident();
+  const triage = triageOf();
+  const minutes = (n: number) => at(100 + n * 60);
+  standIn.behave({ status: 500 });
+  await triage.assess(minutes(0));
+  const asked: number[] = [];
+  for (const minute of [0, 4, 5, 19, 20, 79, 80, 1_000]) {
+    const { fallbacks } = await triage.ask(() => minutes(minute));
+    if (fallbacks['server-error']) asked.push(minute);
+  }
+  expect(asked).toEqual([0, 5, 20, 80]);
+  expect(await assessments()).toMatchObject([
+    { author: 'rules', fallback_reason: 'server-error', asked: 4, ask_again_at: null },
+  ]);
+});
+
+test('an answer at the second time is the next version; what a model itself said is not asked again', async () => {
+  await incident();
+  const triage = triageOf();
+  standIn.behave({ status: 503 });
+  await triage.run(at(61));
+  expect((await assessments())[0]).toMatchObject({ fallback_reason: 'server-error', category: 'tax-engine' });
+  standIn.behave({ content: goodAnswer() });
+  expect(await triage.run(at(361))).toMatchObject({ byModel: 1 });
+  expect(await assessments()).toMatchObject([
+    { author: 'rules', fallback_reason: 'superseded', ask_again_at: null },
+    { author: 'model', version: 2 },
+  ]);
+  await emptied(postgres);
+  await incident();
+  standIn.behave({ refusal: 'no' });
+  await triage.run(at(61));
+  const { length } = standIn.requests;
+  await triage.run(at(100_000));
+  expect(standIn.requests).toHaveLength(length);
+});
+
+test('nothing is asked again of an incident that was resolved or assessed anew', async () => {
+  await incident();
+  const triage = triageOf();
+  standIn.behave({ status: 503 });
+  await triage.run(at(61));
+  const { length } = standIn.requests;
+  const all = Array.from({ length: 40 }, (_, n) => `e${n}`);
+  await changeExceptions(postgres, all, { state: 'late' });
+  await createIncidents({ postgres, spans, company: () => acme, logger }).run(at(70));
+  expect(await triage.ask(() => at(400))).toEqual({ byModel: 0, fallbacks: { superseded: 1 } });
+  await triage.run(at(10_000));
+  expect(standIn.requests).toHaveLength(length);
+});
+
+test('an answer is stored at the instant it came, and only while its assessment is the newest', async () => {
+  await incident();
+  const triage = triageOf();
+  await triage.assess(at(61));
+  let seconds = 61;
+  standIn.behave(() => {
+    seconds = 75;
+    return { content: goodAnswer() };
+  });
+  await triage.ask(() => at(seconds));
+  const [rules, model] = await assessments();
+  expect(model?.created_at.getTime()).toBe(Number(at(75) / 1_000_000n));
+  const late = { ...goodAnswer(), ...{ author: 'model', evidence: [], evidenceHash: 'h', verdicts: [] } };
+  const answer = { ...late, incident: rules?.incident, materialHash: 'm' } as unknown as NewAssessment;
+  expect(await addAssessment(postgres, answer, { now: at(80), after: rules!.id })).toBeUndefined();
+  expect(await assessments()).toHaveLength(2);
+  expect(await addAssessment(postgres, answer, { now: at(80), after: model!.id })).toBe(3);
+});
+
+test('spans that came late are seen ten minutes after an incident opened, once, while nobody has taken it over', async () => {
+  const row = exceptionRow('e1', { trace_ids: ['t1'] });
+  await openExceptions(postgres, [row]);
+  let come: LinkedSpan[] = [];
+  let reads = 0;
+  const late = {
+    async spansOfTraces() {
+      reads += 1;
+      return come;
+    },
+  };
+  await createIncidents({ postgres, spans: late, company: () => acme, logger }).run(at(60));
+  reads = 0;
+  const triage = createTriage({}, { postgres, spans: late, logger });
+  await triage.run(at(61));
+  come = [failing('t1')];
+  expect(await triage.run(at(659))).toMatchObject({ assessed: 0 });
+  expect(reads).toBe(1);
+  expect(await triage.run(at(660))).toMatchObject({ assessed: 1 });
+  expect((await assessments()).map(({ category }) => category)).toEqual([expect.any(String), 'tax-engine']);
+  expect((await assessments())[0]?.category).not.toBe('tax-engine');
+  expect(await triage.run(at(9_999))).toMatchObject({ assessed: 0 });
+  expect(reads).toBe(2);
 });
 
 test('a refusal is an answer: it opens no breaker', async () => {

@@ -9,8 +9,10 @@ import {
   addAssessment,
   assessmentsAwaitingModel,
   incidentsToAssess,
+  incidentsToLookAtAgain,
   latestAssessment,
   markAssessed,
+  markLookedAgain,
   readIncidentEvidence,
   settleAssessment,
 } from '../../store/postgres/assessments.ts';
@@ -18,6 +20,7 @@ import type { Postgres } from '../../store/postgres/database.ts';
 import { findIncident, type IncidentRow } from '../../store/postgres/incidents.ts';
 import { withSpan } from '../../store/tracing.ts';
 import type { EventReader, SpanReader } from '../incidents/linked.ts';
+import { askedAgainAt } from './asking-again.ts';
 import { buildPackage, type EvidencePackage, forModel } from './evidence.ts';
 import { createModel, type ModelConfig, type ModelReply } from './model.ts';
 import { evidenceMessage, loadPrompt } from './prompt.ts';
@@ -52,18 +55,20 @@ interface TriageResult {
 }
 
 export interface Triage {
-  /** `assess`, then `ask`. */
+  /** `assess`, then `ask`, as of one instant. */
   run(now: bigint): Promise<TriageResult>;
   /**
-   * Writes the rules' assessment of every incident in which something material changed; asks no model. One that cannot be
+   * Writes the rules' assessment of every incident in which something material changed; asks no model. An open incident is
+   * looked at once more ten minutes after it opened: spans come later than the events they belong to. One that cannot be
    * assessed holds up no other: the first such error is thrown after all had their turn.
    */
   assess(now: bigint): Promise<number>;
   /**
    * Asks the model for the assessments that wait for it; incidents, exceptions and severities are the same with and
-   * without. Never throws for what a model does or does not do.
+   * without. Takes as long as the model does, so the clock (epoch nanoseconds) is read again for each answer. Never throws
+   * for what a model does or does not do.
    */
-  ask(now: bigint): Promise<Omit<TriageResult, 'assessed'>>;
+  ask(clock: () => bigint): Promise<Omit<TriageResult, 'assessed'>>;
 }
 
 const INCIDENTS_A_PAGE = 100;
@@ -71,6 +76,7 @@ const EXCEPTIONS = 12;
 const EVENTS = 40;
 const TRACES = 20;
 const ASKED_A_RUN = 20;
+const LOOK_AGAIN_AFTER = 600_000_000_000n;
 
 /** Assesses incidents: the rules always, a model when there is one. */
 export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
@@ -126,19 +132,20 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
   }
 
   /** Asks for one assessment that waits. Returns why the rules' stands, or undefined when the model's replaced it. */
-  async function askOne(waiting: AssessmentRow, now: bigint): Promise<FallbackReason | undefined> {
+  async function askOne(waiting: AssessmentRow, clock: () => bigint): Promise<FallbackReason | undefined> {
     const settle = async (
       reason: FallbackReason,
       verdicts: readonly Verdict[] = [],
     ): Promise<FallbackReason> => {
-      await settleAssessment(postgres, waiting.id, { reason, verdicts });
+      const againAt = askedAgainAt(reason, waiting.asked, clock());
+      await settleAssessment(postgres, waiting.id, { reason, verdicts, againAt });
       counters?.add('closewatch_model_fallbacks', { reason });
       countVerdicts(verdicts);
       logger.info({ incident: waiting.incident, reason }, "the rules' assessment stands");
       return reason;
     };
     const incident = await findIncident(postgres, waiting.incident);
-    if (!model || !incident) return await settle('superseded');
+    if (!model || !incident || incident.state === 'resolved') return await settle('superseded');
     const items = waiting.evidence as EvidenceItem[];
     const user = evidenceMessage(items);
     const tripped = tripwire(`${prompt.text}\n${user}`);
@@ -157,9 +164,8 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
     if (!loose) return await settle('wrong-schema');
     const { answer, verdicts } = validateAnswer(loose, items, answerOf(waiting));
     if (!answer) return await settle('unsupported', verdicts);
-    const stillWaits = (await latestAssessment(postgres, waiting.incident))?.id === waiting.id;
-    if (!stillWaits) return await settle('superseded', verdicts);
-    await storeReply(waiting, { reply, answer, verdicts, items }, now);
+    const stored = await storeReply(waiting, { reply, answer, verdicts, items }, clock());
+    if (!stored) return await settle('superseded', verdicts);
     counters?.add('closewatch_assessments', { author: 'model' });
     countVerdicts(verdicts);
     return undefined;
@@ -172,6 +178,7 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
         counters?.add('closewatch_verdicts', { outcome, part: part.replace(/\[\d+\]$/, '') });
   }
 
+  /** Stores the model's answer, unless another assessment came while it was asked: then false. */
   async function storeReply(
     waiting: AssessmentRow,
     outcome: {
@@ -181,9 +188,9 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
       items: EvidenceItem[];
     },
     now: bigint,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { reply, answer, verdicts, items } = outcome;
-    await addAssessment(
+    const version = await addAssessment(
       postgres,
       {
         ...answer,
@@ -202,49 +209,57 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
         tokensOut: reply.tokensOut,
         verdicts: [...verdicts],
       },
-      { now },
+      { now, after: waiting.id },
     );
+    return version !== undefined;
   }
 
   async function assess(now: bigint): Promise<number> {
     let assessed = 0;
     const failures: unknown[] = [];
-    for (;;) {
-      const incidents = await incidentsToAssess(postgres, INCIDENTS_A_PAGE);
-      let seen = 0;
+    /** Assesses each of them and returns the ids of those with which that went well. */
+    const assessEach = async (incidents: readonly IncidentRow[]): Promise<string[]> => {
+      const seen: string[] = [];
       for (const incident of incidents) {
         try {
           if (await assessOne(incident, now)) assessed += 1;
-          seen += 1;
+          seen.push(incident.id);
         } catch (error) {
           logger.error({ err: error, incident: incident.id }, 'an incident could not be assessed');
           counters?.add('closewatch_assessments_failed', {});
           failures.push(error);
         }
       }
-      if (incidents.length < INCIDENTS_A_PAGE || seen === 0) break;
+      return seen;
+    };
+    for (;;) {
+      const incidents = await incidentsToAssess(postgres, INCIDENTS_A_PAGE);
+      const seen = await assessEach(incidents);
+      if (incidents.length < INCIDENTS_A_PAGE || seen.length === 0) break;
     }
+    const again = await incidentsToLookAtAgain(postgres, now - LOOK_AGAIN_AFTER, INCIDENTS_A_PAGE);
+    if (again.length > 0) await markLookedAgain(postgres, await assessEach(again));
     if (failures.length > 0) throw failures[0];
     return assessed;
   }
 
-  async function ask(now: bigint): Promise<Omit<TriageResult, 'assessed'>> {
-    const waiting = await assessmentsAwaitingModel(postgres, ASKED_A_RUN);
-    const outcomes = await Promise.all(waiting.map((assessment) => askOne(assessment, now)));
+  async function ask(clock: () => bigint): Promise<Omit<TriageResult, 'assessed'>> {
+    const waiting = await assessmentsAwaitingModel(postgres, clock(), ASKED_A_RUN);
+    const outcomes = await Promise.all(waiting.map((assessment) => askOne(assessment, clock)));
     const fallbacks: Partial<Record<FallbackReason, number>> = {};
     for (const reason of outcomes) if (reason) fallbacks[reason] = (fallbacks[reason] ?? 0) + 1;
     return { byModel: outcomes.filter((reason) => reason === undefined).length, fallbacks };
   }
 
-  return {
-    assess,
-    ask,
-    run: (now) =>
-      withSpan('triage.run', {}, async () => {
-        const assessed = await assess(now);
-        return { assessed, ...(await ask(now)) };
-      }),
+  const triage: Triage = {
+    assess: (now) => withSpan('triage.assess', {}, () => assess(now)),
+    ask: (clock) => withSpan('triage.ask', {}, () => ask(clock)),
+    async run(now) {
+      const assessed = await triage.assess(now);
+      return { assessed, ...(await triage.ask(() => now)) };
+    },
   };
+  return triage;
 }
 
 const answerOf = (row: AssessmentRow): ModelAnswer => ({

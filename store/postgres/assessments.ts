@@ -29,6 +29,32 @@ export async function incidentsToAssess(postgres: Postgres, limit: number): Prom
     .execute();
 }
 
+/** Open incidents that nobody has acknowledged, opened by then, at which triage has not looked a second time. */
+export async function incidentsToLookAtAgain(
+  postgres: Postgres,
+  openedBy: bigint,
+  limit: number,
+): Promise<IncidentRow[]> {
+  return await postgres.db
+    .selectFrom('incidents')
+    .selectAll()
+    .where('state', '=', 'open')
+    .where('looked_again', '=', false)
+    .where('opened_at', '<=', dateOf(openedBy))
+    .orderBy('opened_at')
+    .limit(limit)
+    .execute();
+}
+
+/** Notes that triage has looked a second time at these incidents. */
+export async function markLookedAgain(postgres: Postgres, ids: readonly string[]): Promise<void> {
+  await postgres.db
+    .updateTable('incidents')
+    .set({ looked_again: true })
+    .where('id', '=', sql<string>`any(${ids})`)
+    .execute();
+}
+
 export async function readIncidentEvidence(
   postgres: Postgres,
   incident: IncidentRow,
@@ -68,12 +94,19 @@ export async function latestAssessment(
     .executeTakeFirst();
 }
 
-/** Rules' assessments for which the model has not been asked yet and that nothing has replaced, the gravest first. */
-export async function assessmentsAwaitingModel(postgres: Postgres, limit: number): Promise<AssessmentRow[]> {
+/**
+ * Rules' assessments that nothing has replaced and for which the model has not been asked yet, or is to be asked again by
+ * `now` (epoch nanoseconds); the gravest first.
+ */
+export async function assessmentsAwaitingModel(
+  postgres: Postgres,
+  now: bigint,
+  limit: number,
+): Promise<AssessmentRow[]> {
   return await postgres.db
     .selectFrom('assessments as a')
     .selectAll('a')
-    .where('a.fallback_reason', '=', 'pending')
+    .where((a) => a.or([a('a.fallback_reason', '=', 'pending'), a('a.ask_again_at', '<=', dateOf(now))]))
     .orderBy(sql`array_position(ARRAY['critical','high','medium','low','info'], a.severity)`)
     .orderBy('a.created_at')
     .limit(limit)
@@ -98,13 +131,14 @@ export interface NewAssessment extends Assessment {
 /**
  * Stores an assessment as the incident's next version, raises the incident's version (so that its message follows) and
  * logs it; an earlier one that still waited for the model is then superseded. `seen` is the incident's version that the
- * evidence was read at. Returns the assessment's version.
+ * evidence was read at. Returns the assessment's version; undefined, with nothing stored, when the newest one is not, or no
+ * longer, that which it is to follow (`after`).
  */
 export async function addAssessment(
   postgres: Postgres,
   assessment: NewAssessment,
-  when: { now: bigint; seen?: number },
-): Promise<number> {
+  when: { now: bigint; seen?: number; after?: string },
+): Promise<number | undefined> {
   return await postgres.db.transaction().execute(async (trx) => {
     const incident = await trx
       .selectFrom('incidents')
@@ -114,15 +148,18 @@ export async function addAssessment(
       .executeTakeFirstOrThrow();
     const last = await trx
       .selectFrom('assessments')
-      .select((rows) => rows.fn.max('version').as('version'))
+      .select(['id', 'version'])
       .where('incident', '=', assessment.incident)
+      .orderBy('version', 'desc')
+      .limit(1)
       .executeTakeFirst();
-    const version = Number(last?.version ?? 0) + 1;
+    if (when.after !== undefined && last?.id !== when.after) return undefined;
+    const version = (last?.version ?? 0) + 1;
     await trx
       .updateTable('assessments')
-      .set({ fallback_reason: 'superseded' satisfies FallbackReason })
+      .set({ fallback_reason: 'superseded' satisfies FallbackReason, ask_again_at: null })
       .where('incident', '=', assessment.incident)
-      .where('fallback_reason', '=', 'pending')
+      .where((row) => row.or([row('fallback_reason', '=', 'pending'), row('ask_again_at', 'is not', null)]))
       .execute();
     await trx
       .insertInto('assessments')
@@ -149,17 +186,25 @@ export async function addAssessment(
   });
 }
 
-/** Says why the model did not replace a rules' assessment that waited for it. */
+/**
+ * Says why the model did not replace a rules' assessment that waited for it, and when (epoch nanoseconds) it is to be asked
+ * again, if ever.
+ */
 export async function settleAssessment(
   postgres: Postgres,
   id: string,
-  outcome: { reason: FallbackReason; verdicts: readonly Verdict[] },
+  outcome: { reason: FallbackReason; verdicts: readonly Verdict[]; againAt?: bigint | undefined },
 ): Promise<void> {
   await postgres.db
     .updateTable('assessments')
-    .set({ fallback_reason: outcome.reason, verdicts: JSON.stringify(outcome.verdicts) })
+    .set((row) => ({
+      fallback_reason: outcome.reason,
+      verdicts: JSON.stringify(outcome.verdicts),
+      asked: row('asked', '+', 1),
+      ask_again_at: outcome.againAt === undefined ? null : dateOf(outcome.againAt),
+    }))
     .where('id', '=', id)
-    .where('fallback_reason', '=', 'pending')
+    .where((row) => row.or([row('fallback_reason', '=', 'pending'), row('ask_again_at', 'is not', null)]))
     .execute();
 }
 

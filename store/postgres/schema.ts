@@ -160,6 +160,7 @@ export interface IncidentTable {
   tally: DefaultJson<unknown>;
   assessed_version: Generated<number>;
   routed_version: Generated<number>;
+  looked_again: Generated<boolean>;
 }
 
 export interface ExceptionTable {
@@ -223,6 +224,8 @@ export interface AssessmentTable {
   verdicts: DefaultJson<unknown>;
   created_at: DefaultInstant;
   material_hash: Generated<string>;
+  asked: Generated<number>;
+  ask_again_at: InstantOrNull;
 }
 
 export interface MessageTable {
