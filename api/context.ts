@@ -1,5 +1,6 @@
 import DataLoader from 'dataloader';
 import type { Company } from '../model/company.ts';
+import { type EventRef, eventRefKey, type FinanceEvent } from '../model/event.ts';
 import type { Flow } from '../model/flow.ts';
 import { type Actor, type CompanyScope, companyScope } from '../model/principal.ts';
 import type { Span } from '../model/span.ts';
@@ -22,7 +23,7 @@ import { type RuleBook, ruleBook } from './rule-book.ts';
 export interface Reads {
   readonly postgres: Postgres;
   readonly clickhouse: ClickHouse;
-  readonly events: Pick<FinanceEventStore, 'byIds' | 'byJoinKeys'>;
+  readonly events: Pick<FinanceEventStore, 'byRefs' | 'byJoinKeys'>;
   readonly traces: TraceReads;
   /** The companies of companies.yaml, as of now. */
   readonly companies: () => readonly Company[];
@@ -41,6 +42,7 @@ export interface ApiContext extends Reads {
     readonly incident: DataLoader<string, IncidentRow | undefined>;
     readonly assessments: DataLoader<string, readonly AssessmentRow[]>;
     readonly exception: DataLoader<string, ExceptionListRow | undefined>;
+    readonly event: DataLoader<EventRef, FinanceEvent | undefined, string>;
     /** The rules of an incident's exceptions. */
     readonly rules: DataLoader<string, readonly string[]>;
     /** The spans of a trace (lower-case id) in the order of time, 10,000 at most; none when it may not be read. */
@@ -85,6 +87,15 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
       ),
       exception: new DataLoader(async (ids) =>
         inOrder(ids, await exceptionsById(postgres, scope, ids), (row) => row.id),
+      ),
+      event: new DataLoader(
+        async (refs) => {
+          const found = new Map(
+            (await reads.events.byRefs(refs)).map((event) => [eventRefKey(event), event]),
+          );
+          return refs.map((ref) => found.get(eventRefKey(ref)));
+        },
+        { cacheKeyFn: eventRefKey },
       ),
       assessments: new DataLoader(async (ids) => {
         const rows = await assessmentsOf(postgres, ids);

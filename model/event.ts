@@ -128,5 +128,11 @@ export interface FinanceEvent {
   readonly data: string;
 }
 
+/** What names an event: a source gives each of its events another id, two sources may give the same. */
+export type EventRef = Pick<FinanceEvent, 'source' | 'id'>;
+
+/** The reference as one text, for maps and sets. */
+export const eventRefKey = ({ source, id }: EventRef): string => `${source}\n${id}`;
+
 /** A heartbeat: the source has sent everything up to `completeUpTo` (SEMANTICS: a *declared* watermark). */
 export const heartbeat = z.object({ completeUpTo: instant, stream: z.string().max(128).optional() });

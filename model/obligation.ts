@@ -43,6 +43,8 @@ export interface Obligation {
   readonly companyAmount?: string | undefined;
   /** Ids of the events that decided it: anchor, answer or voiding event, duplicates. */
   readonly events: readonly string[];
+  /** Their sources, one for each: an id names an event only within its source. */
+  readonly eventSources: readonly string[];
   /** Trace ids of those events. */
   readonly traceIds: readonly string[];
   /** Join keys by which a new event touches it. */

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { BusinessClock } from '../../model/business-time.ts';
+import { eventRefKey } from '../../model/event.ts';
 import type { Expectation } from '../../model/flow.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
 import type { CaseEvent } from './case-event.ts';
@@ -71,6 +72,7 @@ export function obligationOf(
       ? (outcome.events.find((event) => event.amount !== undefined) ??
         caseEvents.find((event) => event.amount !== undefined))
       : anchor;
+  const deciding = [...new Map(outcome.events.map((event) => [eventRefKey(event), event])).values()];
   return {
     get id() {
       return obligationId(rule.id, anchor, outcome.occurrence);
@@ -92,7 +94,8 @@ export function obligationOf(
     currency: money?.currency,
     companyAmount: money?.companyAmount,
     period: anchor.period,
-    events: [...new Set(outcome.events.map((event) => event.id))],
+    events: deciding.map(({ id }) => id),
+    eventSources: deciding.map(({ source }) => source),
     traceIds: [...new Set(outcome.events.flatMap((event) => event.traceId || []))],
     joinKeys: [...new Set(outcome.joinKeys)],
     get why() {

@@ -85,6 +85,7 @@ export async function record(
     if (!next) continue;
     const row: DetectedException = {
       ...sharedColumns(obligation),
+      event_sources: [...obligation.eventSources],
       trace_ids: [...obligation.traceIds],
       ...columnsOf(next),
     };
@@ -170,7 +171,8 @@ function exceptionDiffers(row: DetectedException, known: ExceptionRow): boolean 
     BigInt(row.due_ns) !== BigInt(known.due_ns) ||
     BigInt(row.anchor_ns) !== BigInt(known.anchor_ns) ||
     String(row.answered_ns) !== String(known.answered_ns) ||
-    row.events?.join('\n') !== known.events.join('\n')
+    row.events?.join('\n') !== known.events.join('\n') ||
+    row.event_sources?.join('\n') !== known.event_sources.join('\n')
   );
 }
 

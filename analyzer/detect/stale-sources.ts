@@ -114,6 +114,7 @@ function obligationOfStale(stale: Stale): Obligation {
     anchorAt: watermark ?? stale.earliestDue,
     dueAt: stale.earliestDue,
     events: [],
+    eventSources: [],
     traceIds: [],
     joinKeys: [],
     why: `${source} ${upTo}; ${stale.waiting} deadlines of ${stale.rules.join(', ')} cannot be judged`,

@@ -1,4 +1,5 @@
-import type { FinanceEvent } from '../../model/event.ts';
+import { type EventRef, eventRefKey, type FinanceEvent } from '../../model/event.ts';
+import { type ExceptionRow, eventRefsOf } from '../../store/postgres/exceptions.ts';
 import type { LinkedSpan } from './signature.ts';
 
 /** Reads the spans of traces; the trace store of ClickHouse is one. */
@@ -6,17 +7,12 @@ export interface SpanReader {
   spansOfTraces(traceIds: readonly string[]): Promise<readonly LinkedSpan[]>;
 }
 
-/** Reads events by id; the finance events of ClickHouse are one. */
+/** Reads events by source and id; the finance events of ClickHouse are one. */
 export interface EventReader {
-  byIds(ids: readonly string[]): Promise<readonly FinanceEvent[]>;
+  byRefs(refs: readonly EventRef[]): Promise<readonly FinanceEvent[]>;
 }
 
-interface Linking {
-  readonly source: string;
-  readonly company: string;
-  readonly events: readonly string[];
-  readonly trace_ids: readonly string[];
-}
+type Linking = Pick<ExceptionRow, 'source' | 'company' | 'events' | 'event_sources' | 'trace_ids'>;
 
 export interface Evidence {
   spansOf(exception: Linking): LinkedSpan[];
@@ -37,24 +33,23 @@ export async function readEvidence(
     exceptions.flatMap(({ trace_ids }) => trace_ids.slice(0, LINKS).map((id) => id.toLowerCase())),
   );
   const spans = Map.groupBy(await readSpans([...traces], deps.spans), ({ traceId }) => traceId.toLowerCase());
-  const ids = new Set(exceptions.flatMap(({ events }) => events.slice(0, LINKS)));
-  const events = Map.groupBy(
-    ids.size > 0 ? ((await deps.events?.byIds([...ids])) ?? []) : [],
-    ({ id }) => id,
-  );
+  const refs = exceptions.flatMap(linkedEvents);
+  const found = refs.length > 0 ? ((await deps.events?.byRefs(refs)) ?? []) : [];
+  const events = new Map(found.map((event) => [eventRefKey(event), event]));
   return {
     spansOf: ({ trace_ids }) => trace_ids.slice(0, LINKS).flatMap((id) => spans.get(id.toLowerCase()) ?? []),
-    batchOf({ company, events: linked }) {
-      const own = linked
-        .slice(0, LINKS)
-        .flatMap((id) => events.get(id) ?? [])
-        .filter((event) => event.company === company);
+    batchOf(exception) {
+      const own = linkedEvents(exception)
+        .flatMap((ref) => events.get(eventRefKey(ref)) ?? [])
+        .filter((event) => event.company === exception.company);
       const batches = new Set(own.map((event) => event.keys.find(({ type }) => type === 'batch')?.value));
       const [batch] = batches;
       return batches.size === 1 ? batch : undefined;
     },
   };
 }
+
+const linkedEvents = (exception: Linking): EventRef[] => eventRefsOf(exception).slice(0, LINKS);
 
 async function readSpans(ids: readonly string[], reader: SpanReader | undefined): Promise<LinkedSpan[]> {
   if (!reader) return [];

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EvidenceItem, FallbackReason, ModelAnswer, Verdict } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
+import { eventRefKey } from '../../model/event.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { Counters } from '../../store/counters.ts';
 import type { Logger } from '../../store/logger.ts';
@@ -17,6 +18,7 @@ import {
   settleAssessment,
 } from '../../store/postgres/assessments.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
+import { eventRefsOf } from '../../store/postgres/exceptions.ts';
 import { findIncident, type IncidentRow } from '../../store/postgres/incidents.ts';
 import { withSpan } from '../../store/tracing.ts';
 import type { EventReader, SpanReader } from '../incidents/linked.ts';
@@ -87,10 +89,11 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
 
   async function packageOf(incident: IncidentRow, now: bigint): Promise<EvidencePackage> {
     const known = await readIncidentEvidence(postgres, incident, EXCEPTIONS);
-    const eventIds = [...new Set(known.exceptions.flatMap(({ events }) => events))].slice(0, EVENTS);
+    const refs = new Map(known.exceptions.flatMap(eventRefsOf).map((ref) => [eventRefKey(ref), ref]));
+    const eventRefs = [...refs.values()].slice(0, EVENTS);
     const traceIds = [...new Set(known.exceptions.flatMap(({ trace_ids }) => trace_ids))].slice(0, TRACES);
     const [events, spans, sources] = await Promise.all([
-      eventIds.length > 0 ? deps.events?.byIds(eventIds) : [],
+      eventRefs.length > 0 ? deps.events?.byRefs(eventRefs) : [],
       traceIds.length > 0 ? deps.spans?.spansOfTraces(traceIds) : [],
       deps.sources?.(),
     ]);

@@ -6,6 +6,7 @@ import {
   exceptionCursor,
   listExceptions,
 } from '../../store/postgres/exception-queries.ts';
+import { eventRefsOf } from '../../store/postgres/exceptions.ts';
 import type { Page } from '../../store/postgres/paging.ts';
 import type { ApiContext } from '../context.ts';
 import { builder } from './builder.ts';
@@ -53,10 +54,13 @@ ExceptionRef.implement({
     traceIds: t.exposeStringList('trace_ids'),
     events: t.field({
       type: [FinanceEventRef],
-      description: 'The events that decided it',
-      resolve: async (row, _, { events }) => {
-        const found = row.events.length === 0 ? [] : await events.byIds(row.events);
-        return found.filter((event) => event.company === row.company);
+      description: 'The events that decided it, the one that started it first',
+      resolve: async (row, _, { load }) => {
+        const found = await load.event.loadMany(eventRefsOf(row));
+        return found.flatMap((event) => {
+          if (event instanceof Error) throw event;
+          return event?.company === row.company ? event : [];
+        });
       },
     }),
     incident: t.field({

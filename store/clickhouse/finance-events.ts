@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { FinanceEvent } from '../../model/event.ts';
+import { type EventRef, eventRefKey, type FinanceEvent } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
 import { type Block, eventBlock, keyBlocks } from './finance-event-blocks.ts';
@@ -37,6 +37,8 @@ export interface FinanceEventStore {
   ): Promise<FinanceEvent[]>;
   /** Events with these ids, of whatever source, in the order of events. */
   byIds(ids: readonly string[]): Promise<FinanceEvent[]>;
+  /** These events of these sources, in the order of events. */
+  byRefs(refs: readonly EventRef[]): Promise<FinanceEvent[]>;
   /**
    * The facts of all events up to `asOf` (epoch nanoseconds, inclusive) of the type patterns (`*` = any text), ordered by
    * company, source, subject, time, sequence, id: a case at a time, never the whole history in memory.
@@ -87,6 +89,15 @@ const eventsByIds = defineQuery({
   sql: `SELECT ${EVENT_COLUMNS} FROM finance_events WHERE EventId IN {ids:Array(String)}
     ORDER BY Time, Sequence, EventId`,
   params: z.object({ ids: texts }),
+  row: eventRow,
+});
+
+const eventsByRefs = defineQuery({
+  name: 'finance_events.by_refs',
+  sql: `SELECT ${EVENT_COLUMNS} FROM finance_events
+    WHERE EventId IN {ids:Array(String)} AND Source IN {sources:Array(String)}
+    ORDER BY Time, Sequence, EventId`,
+  params: z.object({ ids: texts, sources: texts }),
   row: eventRow,
 });
 
@@ -253,6 +264,17 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       const answers: FinanceEvent[][] = [];
       await inParallel(chunksOf(new Set(ids)), async (chunk) => {
         answers.push((await clickhouse.query(eventsByIds, { ids: chunk })).map(eventOfRow));
+      });
+      return merged(answers);
+    },
+    async byRefs(refs) {
+      const wanted = new Set(refs.map(eventRefKey));
+      const sources = Map.groupBy(refs, ({ id }) => id);
+      const answers: FinanceEvent[][] = [];
+      await inParallel(chunksOf(sources.keys()), async (ids) => {
+        const of = new Set(ids.flatMap((id) => (sources.get(id) ?? []).map(({ source }) => source)));
+        const rows = await clickhouse.query(eventsByRefs, { ids, sources: [...of] });
+        answers.push(rows.map(eventOfRow).filter((event) => wanted.has(eventRefKey(event))));
       });
       return merged(answers);
     },

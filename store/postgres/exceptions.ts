@@ -1,4 +1,5 @@
 import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
+import type { EventRef } from '../../model/event.ts';
 import { recordset } from './recordset.ts';
 import type { Database, ExceptionTable } from './schema.ts';
 
@@ -8,6 +9,10 @@ export type DetectedException = Omit<
   Insertable<ExceptionTable>,
   'incident' | 'error_signature' | 'updated_at' | 'obligation'
 >;
+
+/** The events that decided an exception. What was stored without their sources names its own. */
+export const eventRefsOf = (row: Pick<ExceptionRow, 'source' | 'events' | 'event_sources'>): EventRef[] =>
+  row.events.map((id, at) => ({ source: row.event_sources[at] ?? row.source, id }));
 
 const ROWS_A_STATEMENT = 1_000;
 
@@ -62,6 +67,7 @@ const COLUMNS = [
   'reopened',
   'why',
   'events',
+  'event_sources',
   'trace_ids',
   'inhibited_by',
   'notify',
@@ -77,7 +83,7 @@ export async function saveExceptions(
   for (let from = 0; from < exceptions.length; from += ROWS_A_STATEMENT) {
     const rows = exceptions
       .slice(from, from + ROWS_A_STATEMENT)
-      .map((row) => ({ ...row, obligation: row.id, updated_at: at }));
+      .map((row) => ({ event_sources: [], ...row, obligation: row.id, updated_at: at }));
     await db
       .insertInto('exceptions')
       .columns(COLUMNS)
@@ -98,6 +104,7 @@ export async function saveExceptions(
           reopened: ref('excluded.reopened'),
           why: ref('excluded.why'),
           events: ref('excluded.events'),
+          event_sources: ref('excluded.event_sources'),
           trace_ids: ref('excluded.trace_ids'),
           inhibited_by: ref('excluded.inhibited_by'),
           notify: ref('excluded.notify'),

@@ -15,6 +15,7 @@ export type UngroupedException = Pick<
   | 'state'
   | 'opened_at'
   | 'events'
+  | 'event_sources'
   | 'trace_ids'
   | 'inhibited_by'
 >;
@@ -36,6 +37,7 @@ export async function ungroupedExceptions(
       'state',
       'opened_at',
       'events',
+      'event_sources',
       'trace_ids',
       'inhibited_by',
     ])

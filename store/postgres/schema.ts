@@ -188,6 +188,7 @@ export interface ExceptionTable {
   incident: string | null;
   why: string;
   events: Generated<string[]>;
+  event_sources: Generated<string[]>;
   trace_ids: Generated<string[]>;
   error_signature: string | null;
   inhibited_by: string | null;

@@ -6,3 +6,6 @@ CREATE INDEX assessments_to_ask_again ON closewatch.assessments (ask_again_at) W
 -- Spans come later than the events they belong to: an open incident is assessed once more some minutes after it opened.
 ALTER TABLE closewatch.incidents ADD COLUMN looked_again boolean NOT NULL DEFAULT false;
 CREATE INDEX incidents_to_look_at_again ON closewatch.incidents (opened_at) WHERE state = 'open' AND NOT looked_again;
+
+-- The source of each of an exception's events, in their order: an id names an event only within its source.
+ALTER TABLE closewatch.exceptions ADD COLUMN event_sources text[] NOT NULL DEFAULT '{}';
