@@ -146,7 +146,7 @@ describe('what SQL cannot reach', () => {
     ["CREATE\u00a0TABLE r (a UInt64) ENGINE = EmbeddedRocksDB(0, '/tmp/x') PRIMARY KEY a", '62'],
     [`SELECT $${LONG}$ ' $${LONG}$, file('/etc/hostname'), 'x'`, '497'],
     ["SELECT 1 /* /* */ ' */, file('/etc/hostname') -- '", '497'],
-    ["SELECT 1+.5e3INTO OUTFILE '/tmp/x'", '48'],
+    ["SELECT 1+.5e3INTO OUTFILE '/tmp/x'", '62'],
     [`SELECT * FROM format(JSONEachRow, 'a String, b String DEFAULT ${FILE}', '{"a":1}')`, '497'],
     [`SELECT * FROM format('Values', 'a String', '(${FILE})')`, '497'],
     [`SELECT * FROM "format"('{' = '' ? 'x' : 'Values', 'a String', '(${FILE})')`, '497'],
@@ -230,10 +230,20 @@ describe('what SQL cannot reach', () => {
     expect(
       (await run('DROP TABLE victim', { readonly: '1' })).headers.get('x-clickhouse-exception-code'),
     ).toBe('164');
-    const answer = await fetch(
-      `${engine.url}/?${new URLSearchParams({ query: 'DROP TABLE victim', user: engine.username, password: engine.password })}`,
-    );
-    expect(answer.headers.get('x-clickhouse-exception-code')).toBe('164');
+    for (const readonly of [
+      {},
+      { readonly: '0' },
+      { readonly: '1' },
+      { readonly: '2' },
+      { readonly: 'false' },
+    ]) {
+      const user = { user: engine.username, password: engine.password };
+      const search = new URLSearchParams({ query: 'DROP TABLE victim', ...user, ...readonly });
+      const answer = await fetch(`${engine.url}/?${search}`);
+      expect(answer.headers.get('x-clickhouse-exception-code')).toBe('164');
+      const session = await fetch(`${engine.url}/?${search}&session_id=get`);
+      expect(session.headers.get('x-clickhouse-exception-code')).toBe('164');
+    }
     expect(await value('EXISTS TABLE victim')).toBe('1');
   });
 });

@@ -97,7 +97,7 @@ describe('what is refused', () => {
     ['\ufeffSELECT 1', 62],
     [`SELECT $${'a'.repeat(200)}$ ' $${'a'.repeat(200)}$, file('x'), 'x'`, 497],
     ["SELECT 1 /* /* */ ' */, file('x') -- '", 497],
-    ["SELECT 1+.5e3INTO OUTFILE 'x'", 48],
+    ["SELECT 1+.5e3INTO OUTFILE 'x'", 62],
     ["SELECT * FROM format(Values, 'a String', '1')", 497],
     ["SELECT * FROM values('a String, b String Alias file(1)', 'x')", 497],
     ["SELECT 1 INTO OUTFILE '/etc/x'", 48],
