@@ -22,7 +22,7 @@ import { type RuleBook, ruleBook } from './rule-book.ts';
 export interface Reads {
   readonly postgres: Postgres;
   readonly clickhouse: ClickHouse;
-  readonly events: Pick<FinanceEventStore, 'byIds' | 'byJoinKeys'>;
+  readonly events: Pick<FinanceEventStore, 'byIds'>;
   readonly traces: TraceReads;
   /** The companies of companies.yaml, as of now. */
   readonly companies: () => readonly Company[];

@@ -1,12 +1,12 @@
 import type { ExceptionState } from '../../model/exception.ts';
 import type { Severity } from '../../model/severity.ts';
+import type { Page } from '../../store/paging.ts';
 import {
   countExceptions,
   type ExceptionFilter,
   exceptionCursor,
   listExceptions,
 } from '../../store/postgres/exception-queries.ts';
-import type { Page } from '../../store/postgres/paging.ts';
 import type { ApiContext } from '../context.ts';
 import { builder } from './builder.ts';
 import { page } from './connection.ts';
