@@ -173,7 +173,10 @@ describe('what SQL cannot reach', () => {
     ["INSERT INTO victim VALUES (length(file('/etc/hostname')))", '497'],
     ["INSERT INTO victim SELECT length(file('/etc/hostname'))", '497'],
     ["SELECT * FROM filesystem('/etc')", '497'],
-    ['SELECT * FROM default.`/etc/hostname`', '497'],
+    ['SELECT * FROM default.`/etc/hostname`', '60'],
+    ['DESCRIBE TABLE default.`/etc/hostname`', '60'],
+    ['TRUNCATE TABLE default.`/etc/hostname`', '60'],
+    ["CREATE DATABASE o ENGINE = Overlay('default')", '497'],
     ["CREATE DATABASE d ENGINE = Filesystem('/etc')", '497'],
     ["CREATE TABLE r (a UInt64) ENGINE = EmbeddedRocksDB(0, '/tmp/closewatch-rocks') PRIMARY KEY a", '497'],
     [
@@ -208,6 +211,7 @@ describe('what SQL cannot reach', () => {
     expect((await run('SELECT {s:String}', { param_s: 'file' })).text).toBe('file\n');
     expect(await code("SELECT * FROM values({s:String}, 'x')", { param_s: 'a String' })).toBe('497');
     expect(await code('SELECT 1', { additional_result_filter: '1' })).toBe('452');
+    expect(await code("SELECT * FROM '/etc/hostname'", { database: 'default' })).toBe('60');
     const dialect = await run('SELECT 1', { dialect: 'kusto' });
     expect(dialect.headers.get('x-clickhouse-exception-code')).toBe('452');
     const session = { session_id: 's' };

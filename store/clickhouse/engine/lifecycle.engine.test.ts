@@ -52,6 +52,8 @@ test('reopens its data on the same folder with another port and password', async
   const first = await startEngine({ dataDir });
   await post(first, {}, 'CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a');
   await post(first, {}, 'INSERT INTO t VALUES (1), (2)');
+  const inDefault = 'CREATE TABLE d (a UInt8) ENGINE = MergeTree ORDER BY a';
+  expect((await post(first, { database: 'default' }, inDefault)).text).toBe('');
   await first.stop();
   const second = await startEngine({ dataDir });
   expect(second.password).not.toBe(first.password);
@@ -59,6 +61,9 @@ test('reopens its data on the same folder with another port and password', async
   expect((await post(second, {}, "SELECT engine FROM system.databases WHERE name = 'closewatch'")).text).toBe(
     'Atomic\n',
   );
+  // What was made in `default` is gone, and does not stand in the way.
+  expect((await post(second, { database: 'default' }, inDefault)).text).toBe('');
+  expect((await post(second, {}, 'EXISTS TABLE default.`/etc/hostname`')).text).toBe('0\n');
   await second.stop();
 });
 

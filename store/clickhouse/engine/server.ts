@@ -61,7 +61,7 @@ async function serve(config: EngineConfig, lock: Lock): Promise<RunningEngine> {
   const args = writeEngineSettings(config);
   const path = join(config.dataDir, 'db');
   forgetUncommitted(path);
-  const killer = await openDatabase(path, args);
+  const killer = await openWithPlainDefault(path, args);
   const folders = bodyFolders(config.dataDir);
   await killer.run(`CREATE DATABASE IF NOT EXISTS \`${config.database}\` ENGINE = Atomic`);
   const version = (await killer.run('SELECT version()')).bytes.toString('utf8').trim();
@@ -116,6 +116,19 @@ async function openDatabase(path: string, args: readonly string[]): Promise<Nati
       await sleep(200);
     }
   }
+}
+
+/**
+ * chDB's own database `default` takes every file of the machine for a table, which DESCRIBE reads and TRUNCATE empties
+ * without a grant. An empty one in memory takes its place, made anew at each start: its tables end with the process.
+ */
+async function openWithPlainDefault(path: string, args: readonly string[]): Promise<NativeConnection> {
+  rmSync(join(path, 'metadata', 'default.sql'), { force: true });
+  rmSync(join(path, 'data', 'default'), { recursive: true, force: true });
+  const connection = await openDatabase(path, args);
+  await connection.run('DETACH DATABASE default');
+  await connection.run('CREATE DATABASE default ENGINE = Memory');
+  return connection;
 }
 
 async function listen(server: Server, config: EngineConfig): Promise<number> {
