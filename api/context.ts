@@ -23,7 +23,7 @@ import { type RuleBook, ruleBook } from './rule-book.ts';
 export interface Reads {
   readonly postgres: Postgres;
   readonly clickhouse: ClickHouse;
-  readonly events: Pick<FinanceEventStore, 'byRefs' | 'byJoinKeys'>;
+  readonly events: Pick<FinanceEventStore, 'byRefs'>;
   readonly traces: TraceReads;
   /** The companies of companies.yaml, as of now. */
   readonly companies: () => readonly Company[];

@@ -4,6 +4,7 @@ import { formatInstant, nanosOf } from '../model/time.ts';
 import { isFresh, watermarkAt } from '../model/watermark.ts';
 import { clickhouseMigrations } from '../store/clickhouse/migrate.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
+import { openTraces } from '../store/clickhouse/traces.ts';
 import { postgresMigrations } from '../store/postgres/migrate.ts';
 import { listSources } from '../store/postgres/sources.ts';
 import { QUEUES } from '../store/queue/names.ts';
@@ -56,6 +57,7 @@ export const doctorTask: Task<Stores, Record<string, never>, never, StoresReport
         () => checkClickHouse(stores),
         'see the log for why the engine does not answer',
       ),
+      await attempt('spans', () => checkSpans(stores, now)),
       await attempt('postgresql', () => checkPostgres(stores)),
       await attempt('queue', () => checkQueues(stores)),
       await attempt('inbox', () => checkInbox(stores)),
@@ -77,6 +79,17 @@ async function checkClickHouse({ clickhouse, engine }: Stores): Promise<Check> {
   return row.schema === newest
     ? ok('clickhouse', finding)
     : problem('clickhouse', `${finding}; expected ${newest}`);
+}
+
+const DAY_NS = 86_400_000_000_000n;
+
+/** Senders that try again may store a span twice; every reader takes it once, but it costs room. */
+async function checkSpans({ clickhouse }: Stores, now: bigint): Promise<Check> {
+  const { spans, repeats } = await openTraces(clickhouse).countSpansSince(now - DAY_NS);
+  const finding = `${spans} of the last day`;
+  return repeats === 0
+    ? ok('spans', finding)
+    : note('spans', `${finding}, ${repeats} sent again and read once`);
 }
 
 async function checkPostgres({ postgres }: Stores): Promise<Check> {

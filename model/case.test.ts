@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { documentId, timelineOf, walkCase } from './case.ts';
+import { type CaseSource, documentId, timelineOf, walkCase } from './case.ts';
 import type { FinanceEvent } from './event.ts';
 import { joinKeysOf } from './key.ts';
 import type { Span } from './span.ts';
@@ -27,8 +27,22 @@ const event = (
   data: '{}',
   ...over,
 });
-const store = (events: readonly FinanceEvent[]) => async (keys: readonly string[]) =>
-  events.filter((e) => joinKeysOf(e).some((key) => keys.includes(key)));
+const store = (events: readonly FinanceEvent[], read: { rows: number } = { rows: 0 }): CaseSource => {
+  const counted = <T>(rows: T[]): T[] => {
+    read.rows += rows.length;
+    return rows;
+  };
+  return {
+    documents: async (keys, limit) => {
+      const touched = events.filter((e) => joinKeysOf(e).some((key) => keys.includes(key)));
+      return counted([...new Map(touched.map((e) => [documentId(e), e])).values()].slice(0, limit));
+    },
+    events: async (names, limit) => {
+      const ids = new Set(names.map(documentId));
+      return counted(events.filter((e) => ids.has(documentId(e))).slice(0, limit));
+    },
+  };
+};
 const subjects = (found: Awaited<ReturnType<typeof walkCase>>) =>
   found.documents.map((d) => `${d.hop} ${d.subject}`);
 
@@ -92,6 +106,15 @@ test('stops after three hops and at the limit of documents, and says so', async 
   const wide = Array.from({ length: 10 }, (_, n) => event('order.made', `w/${n}`, { po: 'W' }));
   const cut = await walkCase(['po:acme:W'], store(wide), { hops: 3, documents: 4, events: 100 });
   expect([cut.documents.length, cut.truncated]).toEqual([4, true]);
+});
+
+test('reads one document and one event more than it shows, however many there are', async () => {
+  const run = Array.from({ length: 500 }, (_, n) => event('bill.posted', `b/${n % 250}`, { batch: 'N' }));
+  const read = { rows: 0 };
+  const found = await walkCase(['batch:odoo:N'], store(run, read), { hops: 3, documents: 10, events: 12 });
+  expect([found.documents.length, found.truncated]).toEqual([10, true]);
+  expect(found.documents.flatMap(({ events }) => events)).toHaveLength(12);
+  expect(read.rows).toBeLessThan(100);
 });
 
 test('an unknown key is an empty case', async () => {

@@ -1,5 +1,5 @@
 import type { FinanceEvent } from './event.ts';
-import { GROUP_KEY_TYPES, joinKey, joinKeysOf } from './key.ts';
+import { GROUP_KEY_TYPES, joinKeysOf } from './key.ts';
 import type { Span } from './span.ts';
 import { parseInstant } from './time.ts';
 
@@ -47,13 +47,12 @@ export interface Case {
   readonly truncated: boolean;
 }
 
-type DocumentName = Pick<FinanceEvent, 'company' | 'source' | 'subject'>;
+export type DocumentName = Pick<FinanceEvent, 'company' | 'source' | 'subject'>;
 
 /** Names a document: company, source and subject. */
 export const documentId = (name: DocumentName): string =>
   JSON.stringify([name.company, name.source, name.subject]);
 
-const subjectKey = (name: DocumentName): string => joinKey({ type: 'subject', value: name.subject }, name);
 const kindOf = (event: FinanceEvent): string => event.type.slice(0, event.type.indexOf('.'));
 const keyTypeOf = (key: string): string => key.slice(0, key.indexOf(':'));
 
@@ -64,7 +63,9 @@ function documentsOf(events: readonly FinanceEvent[], hop: number): Map<string, 
   const groups = new Map<string, FinanceEvent[]>();
   for (const event of events) {
     const id = documentId(event);
-    groups.set(id, [...(groups.get(id) ?? []), event]);
+    const group = groups.get(id);
+    if (group) group.push(event);
+    else groups.set(id, [event]);
   }
   return new Map(
     [...groups].map(([id, group]) => {
@@ -75,47 +76,43 @@ function documentsOf(events: readonly FinanceEvent[], hop: number): Map<string, 
   );
 }
 
+/** What a walk reads: never more than it may show, and one more, by which it knows that there is more. */
+export interface CaseSource {
+  /** The first `limit` readable documents that have an event with one of the join keys. */
+  documents(joinKeys: readonly string[], limit: number): Promise<readonly DocumentName[]>;
+  /** The first `limit` events of the documents, in the order of events. */
+  events(names: readonly DocumentName[], limit: number): Promise<readonly FinanceEvent[]>;
+}
+
 /**
  * The case of the join keys `start`: their documents, and the documents that exact or composite keys join to those, at
- * most 3 hops and 200 documents. `fetch` answers with every readable event that has one of the join keys, in the order of
- * events. A start by a group key (a trace, a batch) shows its documents and goes on from each.
+ * most 3 hops, 200 documents and 5,000 events. A start by a group key (a trace, a batch) shows its documents and goes on
+ * from each.
  */
 export async function walkCase(
   start: readonly string[],
-  fetch: (joinKeys: readonly string[]) => Promise<readonly FinanceEvent[]>,
+  source: CaseSource,
   limits: { readonly hops: number; readonly documents: number; readonly events: number } = CASE_LIMITS,
 ): Promise<Case> {
   const documents = new Map<string, CaseDocument>();
   const asked = new Set<string>(start);
   let truncated = false;
-  let count = 0;
+  let room = limits.events;
   let frontier: readonly string[] = start;
   for (let hop = 0; hop <= limits.hops && frontier.length > 0; hop++) {
-    const touched = await fetch(frontier);
-    const fresh = new Map<string, DocumentName>();
-    for (const event of touched) {
-      const id = documentId(event);
-      if (documents.has(id) || fresh.has(id)) continue;
-      if (documents.size + fresh.size >= limits.documents) truncated = true;
-      else fresh.set(id, event);
-    }
-    if (fresh.size === 0) break;
-    const whole = await fetch([...fresh.values()].map(subjectKey));
-    const found = documentsOf(
-      whole.filter((event) => fresh.has(documentId(event))),
-      hop,
-    );
+    const touched = await source.documents(frontier, limits.documents + 1);
+    const fresh = new Map(touched.map((name) => [documentId(name), name]));
+    for (const id of documents.keys()) fresh.delete(id);
+    const names = [...fresh.values()].slice(0, limits.documents - documents.size);
+    if (names.length < fresh.size) truncated = true;
+    if (names.length === 0) break;
+    const events = await source.events(names, room + 1);
+    if (events.length > room) truncated = true;
+    const shown = events.slice(0, room);
+    room -= shown.length;
     const next = new Set<string>();
-    for (const [id, document] of found) {
-      const room = limits.events - count;
-      if (room <= 0) {
-        truncated = true;
-        break;
-      }
-      if (document.events.length > room) truncated = true;
-      const kept = { ...document, events: document.events.slice(0, room) };
-      count += kept.events.length;
-      documents.set(id, kept);
+    for (const [id, document] of documentsOf(shown, hop)) {
+      documents.set(id, document);
       if (hop > 0 && !passesThrough(document.kind)) continue;
       for (const key of document.events.flatMap(joinKeysOf))
         if (!GROUP_KEY_TYPES.has(keyTypeOf(key)) && !asked.has(key)) next.add(key);

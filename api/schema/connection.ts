@@ -1,5 +1,5 @@
 import { ClosewatchError } from '../../model/errors.ts';
-import type { Page } from '../../store/postgres/paging.ts';
+import type { Page } from '../../store/paging.ts';
 import { DEFAULT_PAGE, MAX_PAGE } from './builder.ts';
 
 interface ConnectionArgs {

@@ -1,5 +1,6 @@
 import type { ExceptionState } from '../../model/exception.ts';
 import type { Severity } from '../../model/severity.ts';
+import type { Page } from '../../store/paging.ts';
 import {
   countExceptions,
   type ExceptionFilter,
@@ -7,7 +8,6 @@ import {
   listExceptions,
 } from '../../store/postgres/exception-queries.ts';
 import { eventRefsOf } from '../../store/postgres/exceptions.ts';
-import type { Page } from '../../store/postgres/paging.ts';
 import type { ApiContext } from '../context.ts';
 import { builder } from './builder.ts';
 import { page } from './connection.ts';

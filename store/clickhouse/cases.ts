@@ -1,9 +1,9 @@
 import { CASE_LIMITS, type Case, type TimelineEntry, timelineOf, walkCase } from '../../model/case.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Span } from '../../model/span.ts';
+import { documentsOfKeys, eventsOfDocuments } from './case-queries.ts';
 import type { ClickHouse } from './client.ts';
 import { readableTraces } from './event-queries.ts';
-import type { FinanceEventStore } from './finance-events.ts';
 
 /** Reads spans, each once however often it was sent. */
 export interface TraceReads {
@@ -14,7 +14,6 @@ export interface TraceReads {
 
 export interface CaseReads {
   readonly clickhouse: ClickHouse;
-  readonly events: Pick<FinanceEventStore, 'byJoinKeys'>;
   readonly traces: TraceReads;
 }
 
@@ -35,9 +34,9 @@ export async function findCase(
   companies: CompanyScope,
   start: readonly string[],
 ): Promise<FoundCase> {
-  const found = await walkCase(start, async (joinKeys) => {
-    const events = await reads.events.byJoinKeys(joinKeys);
-    return companies === '*' ? events : events.filter((event) => companies.includes(event.company));
+  const found = await walkCase(start, {
+    documents: (joinKeys, limit) => documentsOfKeys(reads.clickhouse, companies, joinKeys, limit),
+    events: (names, limit) => eventsOfDocuments(reads.clickhouse, names, limit),
   });
   const events = found.documents.flatMap((document) => document.events);
   const named = events.flatMap((event) => (event.traceId ? [event.traceId] : []));

@@ -2,15 +2,16 @@ import { z } from 'zod';
 import type { FinanceEvent } from '../../model/event.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import { parseInstant } from '../../model/time.ts';
-import { decodeCursor, encodeCursor, type Page } from '../postgres/paging.ts';
+import { decodeCursor, encodeCursor, type Page } from '../paging.ts';
 import type { ClickHouse } from './client.ts';
 import { EVENT_COLUMNS, eventOfRow, eventRow } from './finance-event-rows.ts';
 import { typesRegex } from './finance-events.ts';
 import { defineQuery } from './query.ts';
 
 const texts = z.array(z.string());
-const scope = { everyCompany: z.union([z.literal(0), z.literal(1)]), companies: texts };
-const scopeOf = (companies: CompanyScope): { everyCompany: 0 | 1; companies: string[] } =>
+/** The parameters of a query that is limited to the companies that somebody may read. */
+export const scope = { everyCompany: z.union([z.literal(0), z.literal(1)]), companies: texts };
+export const scopeOf = (companies: CompanyScope): { everyCompany: 0 | 1; companies: string[] } =>
   companies === '*' ? { everyCompany: 1, companies: [] } : { everyCompany: 0, companies: [...companies] };
 
 const page = defineQuery({

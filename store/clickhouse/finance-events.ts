@@ -165,7 +165,7 @@ export function typesRegex(patterns: readonly string[] | undefined): string {
 const ESCAPED = /[\\'\s\p{Cc}]/gu;
 
 /** The values in runs whose length as a parameter, quoted and escaped, stays under the limit. */
-function chunksOf(values: Iterable<string>): string[][] {
+export function chunksOf(values: Iterable<string>): string[][] {
   const chunks: string[][] = [];
   let chunk: string[] = [];
   let bytes = 0;

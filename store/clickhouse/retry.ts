@@ -45,20 +45,28 @@ export interface RetryOptions {
   readonly logger: { warn(fields: object, message: string): void } | undefined;
 }
 
-/** The result of `attempt`, tried again (some 16 s in all) while it fails with 'engine.unavailable'. */
+/**
+ * The result of `attempt`, tried again (some 16 s in all) while it fails with 'engine.unavailable'. When the signal aborts,
+ * there is no further attempt: throws the last failure at once, or 'engine.failed' when nothing was tried.
+ */
 export async function withRetries<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { signal } = options;
   for (let tries = 0; ; tries++) {
+    // The client listens for an abort to come, and would not notice one that has come already.
+    if (signal?.aborted) throw clickHouseError(signal.reason, options.name);
     try {
       return await attempt();
     } catch (thrown) {
       const error = clickHouseError(thrown, options.name);
       const wait = WAITS_MS[tries];
-      if (!error.retryable || wait === undefined || options.signal?.aborted) throw error;
+      if (!error.retryable || wait === undefined || signal?.aborted) throw error;
       options.logger?.warn(
         { query: options.name, tries: tries + 1, err: error.message },
         'ClickHouse: again',
       );
-      await sleep(wait);
+      await sleep(wait, undefined, { signal }).catch(() => {
+        throw error;
+      });
     }
   }
 }

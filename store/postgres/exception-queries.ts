@@ -2,8 +2,8 @@ import { type Selectable, sql } from 'kysely';
 import type { ExceptionState } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Severity } from '../../model/severity.ts';
+import { decodeCursor, encodeCursor, type Page } from '../paging.ts';
 import type { Postgres } from './database.ts';
-import { decodeCursor, encodeCursor, type Page } from './paging.ts';
 import type { ExceptionTable } from './schema.ts';
 import { inScope } from './scope.ts';
 

@@ -2,9 +2,9 @@ import type { Selectable } from 'kysely';
 import type { IncidentState } from '../../model/incident.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Severity } from '../../model/severity.ts';
+import { decodeCursor, encodeCursor, type Page } from '../paging.ts';
 import type { Postgres } from './database.ts';
 import type { IncidentRow } from './incidents.ts';
-import { decodeCursor, encodeCursor, type Page } from './paging.ts';
 import type { AssessmentTable, ChangeLogTable } from './schema.ts';
 import { inScope } from './scope.ts';
 

@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { CompanyScope } from '../../model/principal.ts';
+import { decodeCursor, encodeCursor, type Page } from '../paging.ts';
 import type { Postgres } from './database.ts';
-import { decodeCursor, encodeCursor, type Page } from './paging.ts';
 import type { MessageTable } from './schema.ts';
 import { inScope } from './scope.ts';
 

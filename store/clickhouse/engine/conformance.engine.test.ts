@@ -265,10 +265,10 @@ function suite(address: () => Promise<Address>, release: () => Promise<void>) {
       abort_signal: stop.signal,
     });
     const outcome = query.catch((error: Error) => error);
-    await expect.poll(() => rows(running), { timeout: 5000 }).toEqual([{ c: 1 }]);
+    await expect.poll(() => rows(running), { timeout: 30_000 }).toEqual([{ c: 1 }]);
     stop.abort();
     expect(await outcome).toBeInstanceOf(Error);
-    await expect.poll(() => rows(running), { timeout: 5000 }).toEqual([{ c: 0 }]);
+    await expect.poll(() => rows(running), { timeout: 30_000 }).toEqual([{ c: 0 }]);
   });
 
   test('max_execution_time ends a query', async () => {

@@ -1,7 +1,10 @@
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { post } from '../testing/http.ts';
 import { bodiesOf, type TemporaryEngine, temporaryEngine } from '../testing/temporary.ts';
+import { EngineError } from './errors.ts';
+import { tokens } from './lexer.ts';
 
 /** Bytes of strangers are rows, whatever they hold; and no answer ever holds the bytes of another one. */
 let engine: TemporaryEngine;
@@ -25,6 +28,7 @@ const HOSTILE = [
 beforeAll(async () => {
   engine = await temporaryEngine();
   await run('CREATE TABLE victim (a UInt8) ENGINE = MergeTree ORDER BY a');
+  await run('CREATE TABLE fields (a Dynamic, b String) ENGINE = Memory');
   await run('CREATE TABLE rows (id UInt64, s String) ENGINE = MergeTree ORDER BY id');
 });
 afterAll(async () => await engine.remove());
@@ -113,6 +117,9 @@ test('raw bytes that are no rows at all are refused, and nothing of them is run'
 });
 
 describe('what SQL cannot reach', () => {
+  const LONG = 'a'.repeat(200);
+  /** A call of `file` inside of a text. */
+  const FILE = "file(\\'/etc/hostname\\')";
   test.each([
     ["SELECT * FROM file('/etc/passwd', 'LineAsString')", '497'],
     ["INSERT INTO FUNCTION file('/tmp/x', 'CSV', 'a UInt8') SELECT 1", '497'],
@@ -131,7 +138,34 @@ describe('what SQL cannot reach', () => {
     ["SELECT `file`('/etc/hostname')", '497'],
     ['SELECT "file"(\'/etc/hostname\')', '497'],
     ["SELECT `\\x66ile`('/etc/hostname')", '497'],
-    ["SELECT \u201cfile\u201d('/etc/hostname')", '497'],
+    ["SELECT \u201cfile\u201d('/etc/hostname')", '62'],
+    ["SELECT 1,\u00a0file('/etc/hostname')", '62'],
+    ["SELECT\u00a01 INTO\u00a0OUTFILE '/tmp/x'", '62'],
+    ["INSERT\u00a0INTO victim FROM\u00a0INFILE '/etc/passwd' FORMAT CSV", '62'],
+    ['INSERT\u00a0INTO victim VALUES (1)', '62'],
+    ["CREATE\u00a0TABLE r (a UInt64) ENGINE = EmbeddedRocksDB(0, '/tmp/x') PRIMARY KEY a", '62'],
+    [`SELECT $${LONG}$ ' $${LONG}$, file('/etc/hostname'), 'x'`, '497'],
+    ["SELECT 1 /* /* */ ' */, file('/etc/hostname') -- '", '497'],
+    ["SELECT 1+.5e3INTO OUTFILE '/tmp/x'", '62'],
+    [`SELECT * FROM format(JSONEachRow, 'a String, b String DEFAULT ${FILE}', '{"a":1}')`, '497'],
+    [`SELECT * FROM format('Values', 'a String', '(${FILE})')`, '497'],
+    [`SELECT * FROM "format"('{' = '' ? 'x' : 'Values', 'a String', '(${FILE})')`, '497'],
+    [`SELECT a, b FROM generateRandom('a String, b String ALIAS ${FILE}') LIMIT 1`, '497'],
+    [`SELECT a, b FROM values('a String, b String ALIAS ${FILE}', 'x')`, '497'],
+    [`SELECT a, b FROM values('a String, b String \\x41LIAS ${FILE}', 'x')`, '497'],
+    [`SELECT a, b FROM values($$a String, b String ALIAS file('/etc/hostname')$$, 'x')`, '497'],
+    ["SELECT * FROM icebergLocal('/tmp')", '497'],
+    ["INSERT INTO fields VALUES ([ /* ], file('/etc/hostname')), ('*/', 'x')", '497'],
+    ["INSERT INTO fields VALUES ([ -- ], file('/etc/hostname')), (1, 'x')", '497'],
+    ["INSERT INTO fields VALUES ([ \" ], file('/etc/hostname')), ('\"', 'x')", '497'],
+    ["INSERT INTO fields VALUES ([ $$ ], file('/etc/hostname')), ('$$', 'x')", '497'],
+    [`SELECT 1 SETTINGS additional_result_filter = 'throwIf(1, ${FILE}) = 0'`, '452'],
+    [
+      `SELECT * FROM system.one SETTINGS additional_table_filters = {'system.one': 'throwIf(1, ${FILE}) = 0'}`,
+      '452',
+    ],
+    ["SELECT 1 SETTINGS schema_inference_hints = 'a String'", '452'],
+    ["SELECT 1 SETTINGS input_format_record_errors_file_path = '/tmp/x'", '452'],
     ["SELECT file /* x */ ('/etc/hostname')", '497'],
     ["SELECT * APPLY(file) FROM (SELECT '/etc/hostname')", '497'],
     ["SELECT * APPLY file FROM (SELECT '/etc/hostname')", '497'],
@@ -139,7 +173,10 @@ describe('what SQL cannot reach', () => {
     ["INSERT INTO victim VALUES (length(file('/etc/hostname')))", '497'],
     ["INSERT INTO victim SELECT length(file('/etc/hostname'))", '497'],
     ["SELECT * FROM filesystem('/etc')", '497'],
-    ['SELECT * FROM default.`/etc/hostname`', '497'],
+    ['SELECT * FROM default.`/etc/hostname`', '60'],
+    ['DESCRIBE TABLE default.`/etc/hostname`', '60'],
+    ['TRUNCATE TABLE default.`/etc/hostname`', '60'],
+    ["CREATE DATABASE o ENGINE = Overlay('default')", '497'],
     ["CREATE DATABASE d ENGINE = Filesystem('/etc')", '497'],
     ["CREATE TABLE r (a UInt64) ENGINE = EmbeddedRocksDB(0, '/tmp/closewatch-rocks') PRIMARY KEY a", '497'],
     [
@@ -172,6 +209,9 @@ describe('what SQL cannot reach', () => {
       expect(await code("SELECT arrayMap({f : Identifier}, ['/etc/hostname'])", { param_f })).toBe('497');
     }
     expect((await run('SELECT {s:String}', { param_s: 'file' })).text).toBe('file\n');
+    expect(await code("SELECT * FROM values({s:String}, 'x')", { param_s: 'a String' })).toBe('497');
+    expect(await code('SELECT 1', { additional_result_filter: '1' })).toBe('452');
+    expect(await code("SELECT * FROM '/etc/hostname'", { database: 'default' })).toBe('60');
     const dialect = await run('SELECT 1', { dialect: 'kusto' });
     expect(dialect.headers.get('x-clickhouse-exception-code')).toBe('452');
     const session = { session_id: 's' };
@@ -181,15 +221,139 @@ describe('what SQL cannot reach', () => {
     );
   });
 
+  test('what only looks like it works', async () => {
+    expect(await value("SELECT format('{} {}', 'a', 'b')")).toBe('a b');
+    const columns = "'a Enum8(\\'x\\' = 1), b DateTime(\\'UTC\\')'";
+    expect(await value(`SELECT a FROM values(${columns}, ('x', 0))`)).toBe('x');
+    expect(await value('SELECT sum(c1) FROM values(1, 2)')).toBe('3');
+    const quoted = "$$\u00e9$$, /* \u00e9 */ '\u00e9', `\u00e9`";
+    expect(await value(`SELECT ${quoted} FROM (SELECT 1 AS \`\u00e9\`) -- \u00e9`)).toBe('\u00e9\t\u00e9\t1');
+  });
+
   test('readonly requests cannot write', async () => {
     expect(
       (await run('DROP TABLE victim', { readonly: '1' })).headers.get('x-clickhouse-exception-code'),
     ).toBe('164');
-    const answer = await fetch(
-      `${engine.url}/?${new URLSearchParams({ query: 'DROP TABLE victim', user: engine.username, password: engine.password })}`,
-    );
-    expect(answer.headers.get('x-clickhouse-exception-code')).toBe('164');
+    for (const readonly of [
+      {},
+      { readonly: '0' },
+      { readonly: '1' },
+      { readonly: '2' },
+      { readonly: 'false' },
+    ]) {
+      const user = { user: engine.username, password: engine.password };
+      const search = new URLSearchParams({ query: 'DROP TABLE victim', ...user, ...readonly });
+      const answer = await fetch(`${engine.url}/?${search}`);
+      expect(answer.headers.get('x-clickhouse-exception-code')).toBe('164');
+      const session = await fetch(`${engine.url}/?${search}&session_id=get`);
+      expect(session.headers.get('x-clickhouse-exception-code')).toBe('164');
+    }
     expect(await value('EXISTS TABLE victim')).toBe('1');
+  });
+});
+
+describe('our lexer and ClickHouse’s', () => {
+  const PIECES = [
+    ...[
+      'a',
+      'B1',
+      '_',
+      '$',
+      '$a$',
+      '$$',
+      '1',
+      '1.5',
+      '.5e3',
+      '.5e+3',
+      '0x1F',
+      '1e-5',
+      '12_3',
+      'INTO',
+      '.',
+      ',',
+      ';',
+    ],
+    ...['(', ')', '[', ']', '{', '}', '+', '-', '--', '->', '/', '//', '/*', '*/', '*', '#', '# ', '#!', '!'],
+    ...["'", '"', '`', '\\', "''", "\\'", ' ', '\n', '\r', '\t', '\v', '\f', '\x1c'],
+    ...['\u00a0', '\u2003', '\u3000', '\ufeff', '\u2212', '\u2018', '\u201d', '\u0085', '\u00e9'],
+  ];
+  const soup = fc
+    .array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 25 })
+    .map((parts) => parts.join(''));
+
+  /**
+   * ClickHouse's tokens that matter, as begin-end; undefined when it finds an error. A word that begins with a digit, such
+   * as `5e3INTO` behind a dot, may be two for us.
+   */
+  async function theirs(texts: readonly string[]): Promise<(string[] | undefined)[]> {
+    const list = texts.map((sql) => `unhex('${Buffer.from(sql).toString('hex')}')`).join(', ');
+    const answer = await run(`SELECT tokenizeQuery(arrayJoin([${list}])) AS t`, {
+      default_format: 'JSONCompactEachRow',
+    });
+    const lines = answer.text.split('\n').filter(Boolean);
+    return lines.map((line, i) => {
+      const [all] = JSON.parse(line) as [{ begin: number; end: number; type: string }[]];
+      if (all.some(({ type }) => type.startsWith('Error'))) return undefined;
+      const bytes = Buffer.from(texts[i]!);
+      return all
+        .filter(({ type }) => /^(BareWord|QuotedIdentifier|StringLiteral|HereDoc|Semicolon)$/.test(type))
+        .filter(({ begin }) => !/[0-9]/.test(String.fromCharCode(bytes[begin]!)))
+        .map(({ begin, end }) => `${begin}-${end}`);
+    });
+  }
+
+  function ours(sql: string): Set<string> | undefined {
+    try {
+      return new Set(
+        [...tokens(Buffer.from(sql).toString('latin1'))].map(({ start, end }) => `${start}-${end}`),
+      );
+    } catch (error) {
+      if (error instanceof EngineError) return undefined;
+      throw error;
+    }
+  }
+
+  test('find the same words and texts, or ours refuses', async () => {
+    const texts = fc.sample(soup, 10_000);
+    const found: (string[] | undefined)[] = [];
+    for (let at = 0; at < texts.length; at += 1000) found.push(...(await theirs(texts.slice(at, at + 1000))));
+    expect(found).toHaveLength(texts.length);
+    const differences = texts.filter((sql, i) => {
+      const mine = ours(sql);
+      return mine && found[i] && !found[i].every((range) => mine.has(range));
+    });
+    expect(differences).toEqual([]);
+    expect(found.filter(Boolean).length).toBeGreaterThan(1000);
+  });
+
+  test('no blank of any kind between two words hides what is refused', async () => {
+    const blanks = [
+      '\u00a0',
+      '\u2003',
+      '\u3000',
+      '\ufeff',
+      '\u2212',
+      '\v',
+      '\f',
+      '\0',
+      '\x1c',
+      '\u0085',
+      '/**/',
+      '/*/**/*/',
+      '--\n',
+    ];
+    for (const blank of blanks) {
+      for (const statement of [
+        `SELECT 1,~file('/etc/hostname')`,
+        `SELECT~1~INTO~OUTFILE~'/tmp/x'`,
+        `INSERT~INTO~victim~FROM~INFILE~'/etc/passwd'~FORMAT~CSV`,
+      ]) {
+        const answer = await run(statement.replaceAll('~', blank));
+        expect(['48', '62', '497'], JSON.stringify([statement, blank, answer.text])).toContain(
+          answer.headers.get('x-clickhouse-exception-code'),
+        );
+      }
+    }
   });
 });
 
@@ -233,7 +397,7 @@ test('failed, aborted and parallel queries never share a byte', async () => {
   }
   await expect
     .poll(() => value("SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow%'"), {
-      timeout: 10_000,
+      timeout: 30_000,
     })
     .toBe('1');
 });
@@ -274,10 +438,11 @@ test('a body that ends early is not inserted', async () => {
   const init = { body, duplex: 'half', signal: stop.signal } as RequestInit;
   const sent = post(engine, { query: 'INSERT INTO rows FORMAT CSV' }, '', init);
   await expect(sent).rejects.toThrow();
+  // The engine learns that a sender has left, and removes what it sent, a moment after the sender itself.
+  await expect.poll(() => bodiesOf(engine.dataDir), { timeout: 30_000 }).toEqual([]);
   expect(await value('SELECT count() FROM rows')).toBe('0');
 });
 
 test('no private file is left behind', async () => {
-  // The engine learns that a sender has left, and removes what it sent, a moment after the sender itself.
-  await expect.poll(() => bodiesOf(engine.dataDir), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => bodiesOf(engine.dataDir), { timeout: 30_000 }).toEqual([]);
 });

@@ -16,7 +16,7 @@ export type FromEngine =
 
 /** How long running queries have when the parent is gone: nobody waits for them. */
 const ORPHAN_DRAIN_MS = 500;
-/** How long past its drain the process may need to end; `process.exit` can hang while a query runs. */
+/** How long past its drain the process may need to end. */
 const EXIT_PATIENCE_MS = 5000;
 
 let engine: RunningEngine | undefined;
@@ -31,7 +31,9 @@ async function end(drainMs: number | undefined, code: number): Promise<void> {
   ending = true;
   const patience = (drainMs ?? 10_000) + EXIT_PATIENCE_MS;
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), patience).unref();
-  await engine?.stop(drainMs);
+  const isClosed = (await engine?.stop(drainMs)) ?? true;
+  // With a query inside of chDB `process.exit` would wait for it, and no timer would run any more.
+  if (!isClosed) process.kill(process.pid, 'SIGKILL');
   process.exit(code);
 }
 

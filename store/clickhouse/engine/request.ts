@@ -68,7 +68,8 @@ export function readRequest(request: IncomingMessage, url: URL, config: EngineCo
     else if (!RESERVED.has(name)) settings.set(plainName(name), value);
   }
   limitTime(settings, config.maxExecutionSeconds);
-  if ((request.method === 'GET' || request.method === 'HEAD') && !settings.has('readonly')) {
+  // A GET may be stricter than read-only, never laxer.
+  if ((request.method === 'GET' || request.method === 'HEAD') && settings.get('readonly') !== '1') {
     settings.set('readonly', '2');
   }
   if (isOn(search.get('compress')) || isOn(search.get('decompress'))) {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClosewatchError } from '../../../model/errors.ts';
+import { type Lock, lockDirectory } from '../../lock.ts';
 import { decoded, expectedBytes, receive } from './body.ts';
 import { type EngineConfig, type EngineOptions, engineConfig } from './config.ts';
 import { EngineError, engineError } from './errors.ts';
@@ -25,14 +25,20 @@ export interface RunningEngine {
   readonly url: string;
   readonly port: number;
   readonly version: string;
-  /** Takes no new request, lets running ones end for `drainMs`, kills the rest, closes the data directory. */
-  stop(drainMs?: number): Promise<void>;
+  /**
+   * Takes no new request, lets running ones end for `drainMs`, kills the rest, closes the data directory. False when a
+   * query would not end: the directory is still open then, and only the end of the process frees it.
+   */
+  stop(drainMs?: number): Promise<boolean>;
 }
 
 const MIB = 1024 * 1024;
 const MAX_QUERY_BYTES = 16 * MIB;
 const DEFAULT_QUERY_BYTES = MIB;
-const LOCK_PATIENCE_MS = 3000;
+/** How long a predecessor may take to end: one whose parent was killed has a query to stop first. */
+const LOCK_PATIENCE_MS = 12_000;
+/** ClickHouse cannot open a file: here its own lock of the folder. */
+const CANNOT_OPEN_FILE = 76;
 
 /**
  * Serves chDB over ClickHouse's HTTP interface until `stop`. The process should have been started with
@@ -42,9 +48,20 @@ const LOCK_PATIENCE_MS = 3000;
 export async function runEngine(options: EngineOptions): Promise<RunningEngine> {
   const config = engineConfig({ ...options, dataDir: resolve(options.dataDir) });
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const lock = await lockDirectory(config.dataDir, { waitMs: LOCK_PATIENCE_MS });
+  try {
+    return await serve(config, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function serve(config: EngineConfig, lock: Lock): Promise<RunningEngine> {
   const args = writeEngineSettings(config);
   const path = join(config.dataDir, 'db');
-  const killer = await openLocked(path, args, config.dataDir);
+  forgetUncommitted(path);
+  const killer = await openWithPlainDefault(path, args);
   const folders = bodyFolders(config.dataDir);
   await killer.run(`CREATE DATABASE IF NOT EXISTS \`${config.database}\` ENGINE = Atomic`);
   const version = (await killer.run('SELECT version()')).bytes.toString('utf8').trim();
@@ -57,8 +74,8 @@ export async function runEngine(options: EngineOptions): Promise<RunningEngine> 
   });
   server.maxConnections = config.maxConcurrency + config.maxQueue + 256;
   const port = await listen(server, config);
-  let stopping: Promise<void> | undefined;
-  const stop = async (drainMs: number) => {
+  let stopping: Promise<boolean> | undefined;
+  const stop = async (drainMs: number): Promise<boolean> => {
     door.close();
     server.close();
     server.closeIdleConnections();
@@ -69,10 +86,12 @@ export async function runEngine(options: EngineOptions): Promise<RunningEngine> 
       await idle(() => door.active === 0, 2000);
     }
     server.closeAllConnections();
-    if (door.active > 0) return;
+    folders.remove();
+    if (door.active > 0) return false;
     sessions.close();
     killer.close();
-    folders.remove();
+    lock.release();
+    return true;
   };
   return {
     url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
@@ -85,38 +104,31 @@ export async function runEngine(options: EngineOptions): Promise<RunningEngine> 
   };
 }
 
-/** Opens the data directory; waits a little for a predecessor that is just ending. */
-async function openLocked(path: string, args: readonly string[], dataDir: string): Promise<NativeConnection> {
+/** Opens chDB's folder. Our lock is held, but the kernel may give ClickHouse's own lock free a moment behind it. */
+async function openDatabase(path: string, args: readonly string[]): Promise<NativeConnection> {
   const until = Date.now() + LOCK_PATIENCE_MS;
   for (;;) {
     try {
-      if (lockHolder(path) === undefined) forgetUncommitted(path);
       return new NativeConnection(path, args);
     } catch (error) {
-      const holder = lockHolder(path);
-      if (holder === undefined) throw error;
-      if (Date.now() >= until) {
-        throw new ClosewatchError(
-          'data-dir.locked',
-          `Process ${holder} uses the data directory ${dataDir}. Stop it, or set CLOSEWATCH_DATA_DIR to another folder.`,
-          { cause: error },
-        );
-      }
+      const isLocked = error instanceof EngineError && error.code === CANNOT_OPEN_FILE;
+      if (!isLocked || Date.now() >= until) throw error;
       await sleep(200);
     }
   }
 }
 
-/** The living process that ClickHouse's lock file names, when it is another one: chDB's own error does not say. */
-function lockHolder(path: string): number | undefined {
-  try {
-    const pid = Number(/^PID: (\d+)$/m.exec(readFileSync(join(path, 'status'), 'utf8'))?.[1]);
-    if (!pid || pid === process.pid) return undefined;
-    process.kill(pid, 0);
-    return pid;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' ? -1 : undefined;
-  }
+/**
+ * chDB's own database `default` takes every file of the machine for a table, which DESCRIBE reads and TRUNCATE empties
+ * without a grant. An empty one in memory takes its place, made anew at each start: its tables end with the process.
+ */
+async function openWithPlainDefault(path: string, args: readonly string[]): Promise<NativeConnection> {
+  rmSync(join(path, 'metadata', 'default.sql'), { force: true });
+  rmSync(join(path, 'data', 'default'), { recursive: true, force: true });
+  const connection = await openDatabase(path, args);
+  await connection.run('DETACH DATABASE default');
+  await connection.run('CREATE DATABASE default ENGINE = Memory');
+  return connection;
 }
 
 async function listen(server: Server, config: EngineConfig): Promise<number> {

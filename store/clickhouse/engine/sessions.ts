@@ -6,8 +6,6 @@ import type { EngineRequest } from './request.ts';
 export interface Lease {
   readonly connection: NativeConnection;
   readonly named: boolean;
-  /** True on the first request of a connection, which has to choose its database. */
-  readonly fresh: boolean;
   /** `failed` says that the last query threw: what it left behind must not reach the next one. */
   release(failed: boolean): Promise<void>;
 }
@@ -35,13 +33,12 @@ export class Sessions {
   async lease(wanted: EngineRequest['session']): Promise<Lease> {
     if (!wanted) {
       const connection = this.#open();
-      return { connection, named: false, fresh: true, release: async () => connection.close() };
+      return { connection, named: false, release: async () => connection.close() };
     }
     await this.#free(this.#named.get(wanted.id));
     let session = this.#named.get(wanted.id);
     if (session?.busy)
       throw new EngineError(373, 'Session is locked by a concurrent client.', 'SESSION_IS_LOCKED');
-    const fresh = session === undefined;
     if (!session) {
       if (wanted.mustExist) throw new EngineError(372, 'Session not found.', 'SESSION_NOT_FOUND');
       if (this.#named.size >= MAX_SESSIONS) {
@@ -60,7 +57,6 @@ export class Sessions {
     return {
       connection: held.connection,
       named: true,
-      fresh,
       release: async (failed) => {
         if (failed) await held.connection.run('SELECT 1 FORMAT Null').catch(() => undefined);
         held.busy = false;

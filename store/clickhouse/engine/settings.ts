@@ -54,10 +54,21 @@ const GRANTS = [
   'SYSTEM MERGES, SYSTEM TTL MERGES, SYSTEM MOVES, SYSTEM VIEWS, SYSTEM DROP CACHE, SYSTEM FLUSH ON *.*',
 ];
 
-/** Settings that name files or addresses, or the language of the query (our reader knows one). No request may set them. */
+/**
+ * Settings that name files or addresses, that hold SQL, or that choose the language of the query (our reader knows one,
+ * and reads the query only). No request may set them.
+ */
 const FIXED = [
   'dialect',
+  'additional_table_filters',
+  'additional_result_filter',
+  'parallel_replicas_custom_key',
+  'schema_inference_hints',
+  'input_format_record_errors_file_path',
+  'rename_files_after_processing',
+  'url_base',
   'format_schema',
+  'format_schema_source',
   'format_template_row',
   'format_template_resultset',
   'format_avro_schema_registry_url',

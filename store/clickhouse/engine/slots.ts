@@ -3,6 +3,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { ClosewatchError } from '../../../model/errors.ts';
 import { EngineError } from './errors.ts';
 
 /**
@@ -26,11 +27,7 @@ export class Slots {
     this.#free = Array.from({ length: count }, (_, i) => join(folder, `result-${i}`));
     this.#total = count;
     this.#maxQueue = maxQueue;
-    execFileSync('mkfifo', ['-m', '600', ...this.#free]);
-  }
-
-  get running(): number {
-    return this.#total - this.#free.length;
+    makeFifos(this.#free);
   }
 
   /** Refuses at once what could only wait too long; called before a body is read. */
@@ -71,6 +68,18 @@ export class Slots {
         else this.#free.push(fifo);
       },
     };
+  }
+}
+
+/** Node has no call for it. Throws 'engine.failed' where the program is missing. */
+function makeFifos(paths: readonly string[]): void {
+  try {
+    execFileSync('mkfifo', ['-m', '600', ...paths]);
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not installed' : 'failed';
+    throw new ClosewatchError('engine.failed', `the embedded engine needs mkfifo (coreutils), which ${why}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 import { EngineError } from './errors.ts';
-import { refuseReach } from './guard.ts';
+import { refuseReach, refuseReachInValues } from './guard.ts';
 import { type Token, tokens } from './lexer.ts';
 
 /**
@@ -280,7 +280,7 @@ export function readStatement(
 
 /** The rows of VALUES may be expressions: these must not reach what a statement must not. Throws code 497. */
 export function checkValues(bytes: Buffer): void {
-  refuseReach([...tokens(bytes.toString('latin1'))]);
+  refuseReachInValues(bytes.toString('latin1'));
 }
 
 /** `WITH … INSERT INTO …`: the one statement that inserts without beginning with INSERT. */

@@ -210,10 +210,11 @@ async function end(child: ChildProcess, message: ToEngine, patienceMs: number): 
   clearTimeout(timer);
 }
 
-/** Resident memory of a process in bytes (Linux's /proc; undefined elsewhere). */
+/** Resident memory of a process in bytes (Linux's /proc; undefined elsewhere). In kB there, whatever a page's size. */
 function residentBytes(pid: number | undefined): number | undefined {
   try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096;
+    const kib = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kib === undefined ? undefined : Number(kib) * 1024;
   } catch {
     return undefined;
   }

@@ -10,10 +10,15 @@ export interface TemporaryEngine extends Engine {
   remove(): Promise<void>;
 }
 
+/** The engine's private folder in shared memory. */
+export function bodiesFolder(dataDir: string): string {
+  const name = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
+  return join('/dev/shm', `closewatch-${name}`);
+}
+
 /** The names of the private files with rows that lie in the engine's folders now. */
 export function bodiesOf(dataDir: string): string[] {
-  const name = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
-  return [join(dataDir, 'bodies'), join('/dev/shm', `closewatch-${name}`)]
+  return [join(dataDir, 'bodies'), bodiesFolder(dataDir)]
     .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
     .filter((file) => file.startsWith('body-'));
 }

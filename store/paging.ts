@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ClosewatchError } from '../../model/errors.ts';
+import { ClosewatchError } from '../model/errors.ts';
 
 /** A page of a list: so many rows at most, after the row that the cursor names. */
 export interface Page {
