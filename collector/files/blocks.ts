@@ -6,7 +6,7 @@ import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts
 import { importToken } from '../../store/forwarder.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { confirmImportBatch, takeImportBatch } from '../../store/postgres/imports.ts';
-import type { Arrival } from '../../store/postgres/sources.ts';
+import { type Arrival, createArrivalSums } from '../../store/postgres/sources.ts';
 
 const BLOCK_ROWS = 20_000;
 
@@ -34,10 +34,7 @@ export async function createBlocks(deps: {
 }): Promise<Blocks> {
   const { postgres, events, source, now } = deps;
   const isNew = !(await events.hasSource(source));
-  const sums = new Map<
-    string,
-    { source: string; company: string; types: Set<string>; lastEventAt: bigint; events: number }
-  >();
+  const arrivals = createArrivalSums();
   let block: NewEvent[] = [];
   let stored = 0;
   let known = 0;
@@ -64,25 +61,13 @@ export async function createBlocks(deps: {
         `another process has closed batch ${batch} of this import; run it again`,
       );
     stored += fresh.length;
-    for (const event of fresh) {
-      const sum = sums.get(event.company);
-      if (sum) sum.events++;
-    }
+    for (const event of fresh) arrivals.count(event);
   }
 
   return {
     async add(event, at) {
-      const sum = sums.get(event.company) ?? {
-        source,
-        company: event.company,
-        types: new Set<string>(),
-        lastEventAt: at,
-        events: 0,
-      };
-      sum.types.add(event.type);
-      if (at > sum.lastEventAt) sum.lastEventAt = at;
+      arrivals.note(event, at);
       if (last === undefined || at > last) last = at;
-      sums.set(event.company, sum);
       block.push(event);
       if (block.length < BLOCK_ROWS) return false;
       await flush();
@@ -90,7 +75,7 @@ export async function createBlocks(deps: {
     },
     flush,
     counts: () => ({ stored, known }),
-    arrivals: () => sums.values(),
+    arrivals: arrivals.sums,
     lastEventAt: () => last,
   };
 }
