@@ -3,7 +3,7 @@ import { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import { formatInstant, nanosOf } from '../../model/time.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
-import { importToken } from '../../store/forwarder.ts';
+import { closeOrphan, importToken } from '../../store/forwarder.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { confirmImportBatch, takeImportBatch } from '../../store/postgres/imports.ts';
 import { type Arrival, createArrivalSums } from '../../store/postgres/sources.ts';
@@ -48,6 +48,18 @@ export async function createBlocks(deps: {
     block = [];
     if (fresh.length === 0) return;
     const batch = await takeImportBatch(postgres, { source, rows: fresh.length });
+    try {
+      await insert(fresh, batch);
+    } catch (error) {
+      // A batch that stays pending holds up the detection of every source.
+      await closeOrphan({ postgres, events, now }, batch).catch(() => {});
+      throw error;
+    }
+    stored += fresh.length;
+    for (const event of fresh) arrivals.count(event);
+  }
+
+  async function insert(fresh: readonly NewEvent[], batch: bigint): Promise<void> {
     const receivedAt = formatInstant(nanosOf(now()));
     const hash = createHash('sha256');
     for (const event of fresh) hash.update(event.id);
@@ -60,8 +72,6 @@ export async function createBlocks(deps: {
         'state.conflict',
         `another process has closed batch ${batch} of this import; run it again`,
       );
-    stored += fresh.length;
-    for (const event of fresh) arrivals.count(event);
   }
 
   return {
