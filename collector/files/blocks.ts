@@ -8,9 +8,18 @@ import type { Postgres } from '../../store/postgres/database.ts';
 import { confirmImportBatch, takeImportBatch } from '../../store/postgres/imports.ts';
 import { type Arrival, createArrivalSums } from '../../store/postgres/sources.ts';
 
-const BLOCK_ROWS = 20_000;
+/** A block is closed at so many rows, or characters of their text; both are the same for the same rows, as its token must be. */
+const BLOCK = { rows: 20_000, characters: 32 << 20 };
 
 type NewEvent = Omit<FinanceEvent, 'batch' | 'receivedAt'>;
+
+/** Characters of the text of an event that its sender decides on. */
+function charactersOf(event: NewEvent): number {
+  let characters = event.subject.length + (event.partyKey?.length ?? 0) + (event.docNumber?.length ?? 0);
+  for (const { value } of event.keys) characters += value.length;
+  for (const name in event.attributes) characters += name.length + (event.attributes[name]?.length ?? 0);
+  return characters;
+}
 
 export interface Blocks {
   /** Takes an event whose time is `at` (epoch nanoseconds); true when a block was stored. */
@@ -31,11 +40,13 @@ export async function createBlocks(deps: {
   readonly events: FinanceEventStore;
   readonly source: string;
   readonly now: () => Date;
+  readonly closeAt?: { readonly rows: number; readonly characters: number };
 }): Promise<Blocks> {
-  const { postgres, events, source, now } = deps;
+  const { postgres, events, source, now, closeAt = BLOCK } = deps;
   const isNew = !(await events.hasSource(source));
   const arrivals = createArrivalSums();
   let block: NewEvent[] = [];
+  let characters = 0;
   let stored = 0;
   let known = 0;
   let last: bigint | undefined;
@@ -46,6 +57,7 @@ export async function createBlocks(deps: {
     const fresh = block.filter((event) => !ids.has(event.id));
     known += block.length - fresh.length;
     block = [];
+    characters = 0;
     if (fresh.length === 0) return;
     const batch = await takeImportBatch(postgres, { source, rows: fresh.length });
     try {
@@ -79,7 +91,8 @@ export async function createBlocks(deps: {
       arrivals.note(event, at);
       if (last === undefined || at > last) last = at;
       block.push(event);
-      if (block.length < BLOCK_ROWS) return false;
+      characters += charactersOf(event);
+      if (block.length < closeAt.rows && characters < closeAt.characters) return false;
       await flush();
       return true;
     },
