@@ -86,7 +86,8 @@ export default defineCommand({
         note(
           `the console: ${running.signInLink()}   (works once, for 15 minutes)\nthe landscape goes on; Ctrl+C ends the demo`,
         );
-        await playOn(running, collector, past, { seed, from: started });
+        // What was told complete before is not added to.
+        await playOn(running, collector, past, { seed, from: Date.now() });
         return EXIT.ok;
       } finally {
         await running?.stop();
@@ -131,11 +132,17 @@ async function playOn(
 ): Promise<void> {
   const ending = new AbortController();
   void untilSignal().then(() => ending.abort());
+  const patient = { ...collector, signal: ending.signal };
   const trickle = createTrickle({ seed, from, companies: past.companies, past });
   for (let tick = 1; !ending.signal.aborted; tick += 1) {
     const { events, traces } = trickle.take(Date.now());
-    await sendTraces(collector, traces);
-    await sendEvents(collector, events);
+    try {
+      await sendTraces(patient, traces);
+      await sendEvents(patient, events);
+    } catch (error) {
+      if (ending.signal.aborted) return;
+      throw error;
+    }
     if (tick % TICKS_A_PASS === 0) await running.runPasses(nanosOf(new Date()));
     await sleep(TICK_MS, undefined, { signal: ending.signal }).catch(() => {});
   }

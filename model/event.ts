@@ -4,10 +4,13 @@ import { currencyCode, decimalText } from './money.ts';
 import { period } from './period.ts';
 import { calendarDate, type Instant, instant } from './time.ts';
 
+/** Characters of an event type, at most. */
+export const MAX_EVENT_TYPE = 128;
+
 /** A short event type, `bill.posted`: kind and fact, lower case, as rules and columns have it. */
 export const eventType = z
   .string()
-  .max(128)
+  .max(MAX_EVENT_TYPE)
   .regex(
     /^[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)+$/,
     'must be <kind>.<fact> in lower case, such as bill.posted',

@@ -8,6 +8,9 @@ export type Instant = string;
 
 const NANOS_PER_MS = 1_000_000n;
 export const NANOS_PER_SECOND = 1_000_000_000n;
+export const NANOS_PER_DAY = 86_400n * NANOS_PER_SECOND;
+/** The first instant past what ClickHouse's DateTime64(9) holds, whole years: 2262-01-01. */
+export const END_OF_TIME = 9_214_646_400n * NANOS_PER_SECOND;
 const RFC3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?(Z|z|[+-]\d\d(?::?\d\d)?)$/;
 

@@ -1,3 +1,4 @@
+import { answerOf } from './again.ts';
 import type { CloudEvent } from './events.ts';
 import { countSpans, type TracesRequest } from './otlp.ts';
 
@@ -6,17 +7,30 @@ export interface Collector {
   readonly url: string;
   readonly tokens: Readonly<Record<string, string>>;
   readonly tracesToken: string;
+  /** Aborted, it ends the waiting for a collector that is away or busy. */
+  readonly signal?: AbortSignal;
 }
 
 const BATCH = 500;
 
-async function post(url: string, token: string, type: string, body: unknown): Promise<unknown> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': type },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(60_000),
-  });
+/** Posts until it is answered: events and spans have ids, so that sending them again does no harm. */
+async function post(
+  { url: base, signal }: Collector,
+  path: string,
+  token: string,
+  type: string,
+  body: unknown,
+): Promise<unknown> {
+  const url = `${base}${path}`;
+  const text = JSON.stringify(body);
+  const send = () =>
+    fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': type },
+      body: text,
+      signal: AbortSignal.timeout(60_000),
+    });
+  const response = await answerOf(send, { signal });
   const answer = await response.text();
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${answer.slice(0, 500)}`);
   try {
@@ -28,7 +42,7 @@ async function post(url: string, token: string, type: string, body: unknown): Pr
 
 /**
  * Sends events to `POST /v1/events` in order, in batches, each source with its own token. Resolves with how many were
- * answered 2xx; throws on any other answer.
+ * answered 2xx; a collector that is away or busy is tried for two minutes, any other answer throws.
  */
 export async function sendEvents(
   collector: Collector,
@@ -41,7 +55,8 @@ export async function sendEvents(
     await Promise.all(
       [...bySource].map(([source, group]) =>
         post(
-          `${collector.url}/v1/events`,
+          collector,
+          '/v1/events',
           collector.tokens[source] ?? '',
           'application/cloudevents-batch+json',
           group,
@@ -53,7 +68,7 @@ export async function sendEvents(
   return events.length;
 }
 
-/** Sends spans to `POST /v1/traces`. Resolves with how many were taken; throws on an answer other than 2xx. */
+/** Sends spans to `POST /v1/traces`. Resolves with how many were taken; answers are dealt with as those to events. */
 export async function sendTraces(
   collector: Collector,
   requests: readonly TracesRequest[],
@@ -61,12 +76,7 @@ export async function sendTraces(
 ): Promise<number> {
   let taken = 0;
   for (const request of requests) {
-    const answer = await post(
-      `${collector.url}/v1/traces`,
-      collector.tracesToken,
-      'application/json',
-      request,
-    );
+    const answer = await post(collector, '/v1/traces', collector.tracesToken, 'application/json', request);
     const { partialSuccess } = answer as { partialSuccess?: { rejectedSpans?: string | number } };
     const count = countSpans([request]);
     taken += count - Number(partialSuccess?.rejectedSpans ?? 0);

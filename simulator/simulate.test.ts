@@ -159,6 +159,27 @@ describe('the trickle', () => {
     expect(taken.reduce((sum, { traces }) => sum + countSpans(traces), 0)).toBeGreaterThan(300);
   });
 
+  test('nothing comes after a heartbeat that was to be before it', () => {
+    const completeUpTo = new Map<string, string>();
+    let others = 0;
+    // Every turn at the very millisecond of the next event.
+    const trickle = start();
+    const times = [
+      ...new Set(minutes(10).flatMap(({ events }) => events.map(({ time }) => Date.parse(time)))),
+    ];
+    for (const now of times.sort((a, b) => a - b)) {
+      for (const event of trickle.take(now).events) {
+        const flow = `${event.source} ${event.companyid}`;
+        if (shortType(event) === 'flow.heartbeat') completeUpTo.set(flow, `${event.data.completeUpTo}`);
+        else {
+          others++;
+          expect(event.time > (completeUpTo.get(flow) ?? '')).toBe(true);
+        }
+      }
+    }
+    expect(others).toBeGreaterThan(50);
+  });
+
   test('shares no id or subject with the past, save those of the bills that get through', () => {
     const before = new Set(past.events.map(({ source, subject }) => `${source} ${subject}`));
     const after = minutes(5)

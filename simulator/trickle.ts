@@ -15,7 +15,7 @@ const FIRST_NUMBER = 500_000;
 const RECOVERY_MS = 120_000;
 
 export interface Trickle {
-  /** What has happened since the last call, up to `now` (epoch ms), a heartbeat of every source at its end. */
+  /** What has happened since the last call, before `now` (epoch ms), and heartbeats of every source that say so. */
   take(now: number): { events: CloudEvent[]; traces: TracesRequest[] };
 }
 
@@ -89,7 +89,7 @@ export function createTrickle(options: {
         events: [
           ...events,
           ...back.map(({ event }) => event),
-          ...companies.flatMap((company) => heartbeats(company, now)),
+          ...companies.flatMap((company) => heartbeats(company, now - 1)),
         ],
         traces: tracesRequests(spans),
       };

@@ -15,6 +15,10 @@ export const COUNTERS = {
     help: 'incidents that could not be assessed, each time it was tried',
     labels: [],
   },
+  closewatch_dead_letters_dropped: {
+    help: 'refused events that were not kept, because 10,000 of their source are open',
+    labels: ['source'],
+  },
   closewatch_detect_events: { help: 'new events that detection looked at', labels: [] },
   closewatch_detect_passes: {
     help: 'passes of detection, by outcome: done, overtaken, failed',

@@ -19,17 +19,25 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 30_000;
 const LOOK_EVERY_MS = 2_000;
 const TIDY_EVERY_MS = 60_000;
+/** So often a failure that lasts is told again. */
+const TELL_EVERY_MS = 5 * 60_000;
+/** Batches of a turn; between turns there is tidying. */
+const BATCHES = 64;
 /** An import that has not confirmed a block for so long is dead. */
 const ORPHANED_AFTER_MS = 10 * 60_000;
 const KEEP_PAYLOAD_MS = 7 * 86_400_000;
+/** Payloads dropped in one turn. */
+const PURGE = 10_000;
 
 /** The token under which a block of an import is stored: the same rows, the same token, whichever run sends them. */
 export const importToken = (hash: string): string => `import:${hash}`;
 
 /**
  * Starts the forwarder. Batches that an earlier process accepted and did not confirm are sent again, unchanged and under
- * the same token. While ClickHouse is away it tries again for ever, up to 30 s apart. It also closes blocks of imports
- * that were killed, and drops payloads seven days after their confirmation.
+ * the same token. While ClickHouse is away it tries again for ever, up to 30 s apart, and says so every five minutes. It
+ * also closes blocks of imports that were killed, and drops payloads seven days after their confirmation, however much
+ * comes in meanwhile. On an embedded database blocks of imports that an earlier process left are closed at once: whoever
+ * opens it holds the lock of its directory, so their process is dead.
  */
 export function createForwarder(deps: {
   readonly postgres: Postgres;
@@ -40,12 +48,16 @@ export function createForwarder(deps: {
   readonly now?: () => Date;
 }): Forwarder {
   const { postgres, inbox, events, logger, counters, now = () => new Date() } = deps;
+  const clock = (): number => now().getTime();
   let stopped = false;
   let wake = (): void => {};
   let rung = false;
   let retryMs = 0;
-  let tidiedAt = 0;
-  const idle: (() => void)[] = [];
+  let failing: { since: number; toldAt: number } | undefined;
+  let inHand: bigint | undefined;
+  let tidiedAt = Number.NEGATIVE_INFINITY;
+  let foundLeft = postgres.backend === 'pglite' ? now() : undefined;
+  let waiting: { readonly upTo: bigint; readonly resolve: () => void }[] = [];
 
   const ring = (): void => {
     rung = true;
@@ -60,17 +72,39 @@ export function createForwarder(deps: {
       };
     });
 
-  async function tidy(): Promise<void> {
-    if (now().getTime() - tidiedAt < TIDY_EVERY_MS) return;
-    tidiedAt = now().getTime();
-    await closeOrphans({ postgres, events, before: new Date(tidiedAt - ORPHANED_AFTER_MS), now });
-    await inbox.purgePayloads(new Date(tidiedAt - KEEP_PAYLOAD_MS));
+  /** Does what is due of tidying; true when there is more of it to do at once. */
+  async function tidy(): Promise<boolean> {
+    const at = clock();
+    if (at - tidiedAt < TIDY_EVERY_MS) return false;
+    tidiedAt = at;
+    try {
+      const before = foundLeft ?? new Date(at - ORPHANED_AFTER_MS);
+      await closeOrphans({ postgres, events, before, now });
+      foundLeft = undefined;
+      const purged = await inbox.purgePayloads(new Date(at - KEEP_PAYLOAD_MS), PURGE);
+      if (purged < PURGE) return false;
+      tidiedAt = Number.NEGATIVE_INFINITY;
+      return true;
+    } catch (error) {
+      if (!stopped)
+        logger.warn({ err: error }, 'blocks of dead imports and old payloads could not be tidied away');
+      return false;
+    }
   }
 
+  /** Copies the first batches that wait; returns how many. */
   async function forward(): Promise<number> {
-    const batches = await inbox.pendingBatches(64);
+    // Those who asked before the look: whatever they wait for is in what it finds, or stored.
+    const asked = waiting;
+    inHand = undefined;
+    const batches = await inbox.pendingBatches(BATCHES);
+    const [first] = batches;
+    const done = asked.filter(({ upTo }) => first === undefined || upTo < first);
+    waiting = waiting.filter((one) => !done.includes(one));
+    for (const { resolve } of done) resolve();
     for (const batch of batches) {
       if (stopped) break;
+      inHand = batch;
       await withSpan('forwarder.batch', {}, async (span) => {
         const accepted = await inbox.eventsOf(batch);
         span.setAttribute('closewatch.events', accepted.length);
@@ -78,25 +112,39 @@ export function createForwarder(deps: {
         await inbox.confirm(batch);
         counters?.add('closewatch_events_forwarded', {}, accepted.length);
       });
-      retryMs = 0;
+      recovered();
     }
     return batches.length;
+  }
+
+  function recovered(): void {
+    retryMs = 0;
+    failing = undefined;
+  }
+
+  function tell(error: unknown): void {
+    counters?.add('closewatch_forward_failures', {});
+    failing ??= { since: clock(), toldAt: Number.NEGATIVE_INFINITY };
+    if (clock() - failing.toldAt < TELL_EVERY_MS) return;
+    failing.toldAt = clock();
+    const fields = {
+      batch: inHand?.toString(),
+      failingSeconds: Math.round((clock() - failing.since) / 1000),
+    };
+    logger.warn({ err: error, ...fields }, 'accepted events wait: they cannot be copied to ClickHouse');
   }
 
   async function run(): Promise<void> {
     while (!stopped) {
       rung = false;
-      const asked = idle.length;
       try {
-        if ((await forward()) > 0) continue;
-        for (const resolve of idle.splice(0, asked)) resolve();
-        await tidy();
-        if (!rung && !stopped) await pause(LOOK_EVERY_MS);
+        const copied = await forward();
+        recovered();
+        const more = await tidy();
+        if (copied === 0 && !more && !rung && !stopped) await pause(LOOK_EVERY_MS);
       } catch (error) {
         if (stopped) return;
-        counters?.add('closewatch_forward_failures', {});
-        if (retryMs === 0)
-          logger.warn({ err: error }, 'accepted events wait: they cannot be copied to ClickHouse');
+        tell(error);
         retryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, retryMs * 2));
         await pause(retryMs);
       }
@@ -108,16 +156,20 @@ export function createForwarder(deps: {
   });
   const running = run();
   return {
-    drain: () =>
-      new Promise((resolve) => {
-        idle.push(resolve);
+    async drain() {
+      const upTo = await inbox.newestBatch();
+      if (stopped) return;
+      await new Promise<void>((resolve) => {
+        waiting = [...waiting, { upTo, resolve }];
         ring();
-      }),
+      });
+    },
     async stop() {
       stopped = true;
       ring();
       await running;
-      for (const resolve of idle.splice(0)) resolve();
+      for (const { resolve } of waiting) resolve();
+      waiting = [];
     },
   };
 }
@@ -133,13 +185,19 @@ export async function closeOrphans(deps: {
   readonly source?: string | undefined;
   readonly now: () => Date;
 }): Promise<number> {
-  const { postgres, events, before, source } = deps;
+  const { postgres, before, source } = deps;
   const batches = await orphanedImportBatches(postgres, { before, source });
-  for (const batch of batches) {
-    const stored: FinanceEvent[] = [];
-    for await (const event of events.inBatches(batch - 1n, batch)) stored.push(event);
-    if (stored.length > 0) await events.insertKeys(stored, `repair:${batch}`);
-    await confirmImportBatch(postgres, batch, deps.now());
-  }
+  for (const batch of batches) await closeOrphan(deps, batch);
   return batches.length;
+}
+
+/** Closes a block of an import that is dead. */
+export async function closeOrphan(
+  deps: { readonly postgres: Postgres; readonly events: FinanceEventStore; readonly now: () => Date },
+  batch: bigint,
+): Promise<void> {
+  const stored: FinanceEvent[] = [];
+  for await (const event of deps.events.inBatches(batch - 1n, batch)) stored.push(event);
+  if (stored.length > 0) await deps.events.insertKeys(stored, `repair:${batch}`);
+  await confirmImportBatch(deps.postgres, batch, deps.now());
 }

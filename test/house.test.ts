@@ -19,6 +19,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 const FREE = new Set(['cli', 'test', 'bench']);
 const ROOT = resolve(import.meta.dirname, '..');
+/** Imports of types count: two files that need each other's words are one thought. */
+const IMPORT_OF_MODULE = /(?:from\s+|import\s+|import\(\s*)['"](\.{1,2}\/[^'"]+)['"]/g;
 const IMPORT = /(?:from\s+|import\s+|import\(\s*|new URL\(\s*)['"](\.{1,2}\/[^'"]+)['"]/g;
 
 function sources(folder: string): string[] {
@@ -59,4 +61,43 @@ test('a forbidden arrow is seen', () => {
   expect(forbidden(join(ROOT, 'model', 'x.ts'), `import type { Row } from '../store/row.ts';`)).toHaveLength(
     1,
   );
+});
+
+/** The circles of imports among the files: each as the files that it goes through, the first one again at its end. */
+function circles(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) found.push([...path.slice(at), file]);
+    if (at >= 0 || done.has(file)) return;
+    path.push(file);
+    for (const next of imports.get(file) ?? []) visit(next);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file);
+  return found;
+}
+
+test('no files import each other in a circle', () => {
+  const imports = new Map(
+    sources(ROOT).map((file) => {
+      const named = [...readFileSync(file, 'utf8').matchAll(IMPORT_OF_MODULE)].map(([, path]) => path ?? '');
+      return [relative(ROOT, file), named.map((path) => relative(ROOT, resolve(dirname(file), path)))];
+    }),
+  );
+  expect([...imports.values()].flat().filter((file) => imports.has(file)).length).toBeGreaterThan(100);
+  expect(circles(imports).map((files) => files.join(' -> '))).toEqual([]);
+});
+
+test('a circle is seen', () => {
+  const imports = new Map([
+    ['a', ['b', 'd']],
+    ['b', ['c']],
+    ['c', ['a', 'd']],
+    ['d', []],
+  ]);
+  expect(circles(imports)).toEqual([['a', 'b', 'c', 'a']]);
 });

@@ -82,6 +82,10 @@ test('extensions: trace, flow, correlation, sequence, back-fill', () => {
 
 test('the hash is of what is said, not of how it travelled', () => {
   const { bodyHash } = accepted(bill);
+  // Binary mode has text only: an extension is the same however it is written.
+  const colour = (value: unknown) => accepted({ ...bill, colour: value }).bodyHash;
+  expect([colour(7), colour(true)]).toEqual([colour('7'), colour('true')]);
+  expect(colour('7')).not.toBe(bodyHash);
   expect(accepted({ ...bill, ingestpath: 'replay', traceparent: '00-x' }).bodyHash).toBe(bodyHash);
   expect(
     accepted({ ...bill, datacontenttype: 'application/json', time: '2026-05-31T17:00:00.123456789Z' })
@@ -127,10 +131,56 @@ describe('refused, with what and where', () => {
     expect(problemOf(JSON.parse(JSON.stringify(event)))).toMatch(expected);
   });
 
-  test('nesting beyond reason', () => {
+  const nested = (levels: number): unknown => {
     let deep: unknown = 1;
-    for (let i = 0; i < 50_000; i++) deep = [deep];
-    expect(problemOf({ ...bill, data: { ...data, lines: [{ deep }] } })).toMatch(/nested too deeply/);
+    for (let i = 0; i < levels; i++) deep = [deep];
+    return { ...bill, data: { ...data, lines: [{ deep }] } };
+  };
+  test.each([61, 3_500, 50_000])('nesting beyond reason: %i levels', (levels) => {
+    expect(problemOf(nested(levels))).toMatch(/nested too deeply/);
+  });
+  test('64 levels are read', () => {
+    expect(accepted(nested(60)).event.type).toBe('bill.posted');
+  });
+
+  const encoded = (value: unknown, event: object = bill) => ({
+    ...event,
+    data: undefined,
+    data_base64: Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64'),
+  });
+  const beat = { ...bill, type: 'closewatch.flow.heartbeat.v1', companyid: 'acme' };
+  test.each([
+    [encoded({ ...data, attributes: { colour: 'a\0b' } })],
+    [encoded({ ...data, attributes: { colour: '\ud800' } })],
+    [encoded({ completeUpTo: '2026-05-31T16:00:00Z', stream: 'a\0b' }, beat)],
+  ])('what base64 hides: NUL and half a surrogate pair', (event) => {
+    expect(problemOf(event)).toMatch(/^invalid data_base64: text may hold neither NUL/);
+  });
+  test('what base64 hides: nesting', () => {
+    const deep = `${'['.repeat(4_000)}1${']'.repeat(4_000)}`;
+    expect(
+      problemOf(encoded(JSON.stringify({ ...data, lines: [{}] }).replace('{}', `{"deep":${deep}}`))),
+    ).toMatch(/^invalid data_base64: is nested too deeply/);
+    expect(problemOf({ ...bill, data_base64: 5 })).toMatch(/^invalid data_base64: /);
+  });
+
+  test.each(['12345678901234567890', '2147483648', '1.5', '{"a":1}', '[1]'])('an extension %s', (value) => {
+    const text = JSON.stringify({ ...bill, orderno: 0 }).replace('"orderno":0', `"orderno":${value}`);
+    expect(problemOf(parseJson(text))).toMatch(/^invalid orderno: must be text, true or false/);
+  });
+
+  test('a source or id whose bytes no index takes', () => {
+    expect(problemOf({ ...bill, id: '発'.repeat(400) })).toMatch(/^invalid id: may have 1024 bytes/);
+  });
+
+  test('whatever throws while it is judged', () => {
+    const odd = {
+      ...bill,
+      get subject(): string {
+        throw new RangeError('no such thing');
+      },
+    };
+    expect(problemOf(odd)).toBe('invalid : cannot be read: no such thing');
   });
 });
 

@@ -5,10 +5,11 @@ import { canonicalJson } from '../../model/canonical-json.ts';
 import type { Problem } from '../../model/errors.ts';
 import { type EventData, eventData, eventType, heartbeat } from '../../model/event.ts';
 import { parseJson } from '../../model/json.ts';
-import { instant, NANOS_PER_SECOND, parseInstant } from '../../model/time.ts';
+import { END_OF_TIME, instant, NANOS_PER_DAY, parseInstant } from '../../model/time.ts';
 import type { AcceptedEvent } from '../../store/postgres/inbox.ts';
 import { coversSource } from '../../store/postgres/tokens.ts';
 import type { Envelope } from './modes.ts';
+import { flawOf } from './storable.ts';
 
 /** Why an event is refused, a closed set. */
 export type Reason = 'invalid' | 'too-large' | 'source-denied' | 'conflict';
@@ -19,11 +20,10 @@ export type Judged =
 
 const PREFIX = 'closewatch';
 const VERSIONS: ReadonlySet<number> = new Set([1]);
-const DAY = 86_400n * NANOS_PER_SECOND;
-/** The first instant past what ClickHouse's DateTime64(9) holds, whole years: 2262-01-01. */
-const LAST = 9_214_646_400n * NANOS_PER_SECOND;
 
 const word = z.string().min(1).max(1024);
+/** Source and id make a key together, whose row in an index may have 2,704 bytes. */
+const keyPart = word.refine((text) => Buffer.byteLength(text) <= 1024, 'may have 1024 bytes of UTF-8');
 const int64 = z
   .union([z.string(), z.int()])
   .transform(String)
@@ -35,8 +35,8 @@ const int64 = z
 /** The context attributes that mean something here; other extensions may be there and are not kept. */
 const context = z.looseObject({
   specversion: z.literal('1.0'),
-  id: word,
-  source: word,
+  id: keyPart,
+  source: keyPart,
   type: word,
   time: instant,
   subject: word.optional(),
@@ -72,16 +72,29 @@ const problemsOf = (error: z.ZodError, at: string): Problem[] =>
     .slice(0, 20)
     .map((issue) => problem([at, ...issue.path].filter(String).join('.'), issue.message));
 
-/** The event of an envelope, or why there is none. Pure: `now` is in epoch nanoseconds, `sender` the token's source. */
+/**
+ * The event of an envelope, or why there is none; it never throws, so that one event that cannot be read takes no other
+ * with it. Pure: `now` is in epoch nanoseconds, `sender` the token's source.
+ */
 export function judgeEvent(given: unknown, facts: { sender: string; now: bigint }): Judged {
+  try {
+    return judge(given, facts);
+  } catch (error) {
+    return invalid(problem('', `cannot be read: ${(error as Error).message.slice(0, 200)}`));
+  }
+}
+
+function judge(given: unknown, facts: { sender: string; now: bigint }): Judged {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     return invalid(problem('', 'an event must be a JSON object'));
   // An attribute that is null is absent (JSON format 1.0.2, 2.2).
   const present = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
   const envelope: Envelope = Object.fromEntries(present);
+  const flaw = flawOf(envelope);
+  if (flaw) return invalid(flaw);
   const attributes = context.safeParse(envelope);
   if (!attributes.success) return invalid(...problemsOf(attributes.error, ''));
-  const breach = breachOf(envelope) ?? unstorable(envelope);
+  const breach = wrongExtension(envelope) ?? breachOf(envelope);
   if (breach) return invalid(breach);
   const { source, time } = attributes.data;
   if (!coversSource(facts.sender, source)) {
@@ -89,8 +102,8 @@ export function judgeEvent(given: unknown, facts: { sender: string; now: bigint 
     return { refused: 'source-denied', problems: [problem('source', what)] };
   }
   const at = parseInstant(time) ?? 0n;
-  if (at < 0n || at >= LAST) return invalid(problem('time', 'must lie from 1970 to 2261'));
-  if (at > facts.now + DAY) return invalid(problem('time', 'lies more than 24 hours ahead'));
+  if (at < 0n || at >= END_OF_TIME) return invalid(problem('time', 'must lie from 1970 to 2261'));
+  if (at > facts.now + NANOS_PER_DAY) return invalid(problem('time', 'lies more than 24 hours ahead'));
   const type = typeOf(attributes.data.type);
   if ('what' in type) return invalid(type);
   const data = dataOf(envelope);
@@ -114,16 +127,15 @@ function breachOf(envelope: Envelope): Problem | undefined {
   }
 }
 
-/** NUL and halves of surrogate pairs, which PostgreSQL does not store, and nesting that nobody means. */
-function unstorable(envelope: Envelope): Problem | undefined {
-  try {
-    const text = JSON.stringify(envelope);
-    if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/.test(text))
-      return problem('', 'text may hold neither NUL nor half a surrogate pair');
-    return undefined;
-  } catch {
-    return problem('', 'is nested too deeply');
+/** An attribute that is no text, boolean or whole number of 32 bits (CloudEvents 1.0.2, 3.1): its text would not be it. */
+function wrongExtension(envelope: Envelope): Problem | undefined {
+  for (const [name, value] of Object.entries(envelope)) {
+    if (name === 'data' || Object.hasOwn(context.shape, name)) continue;
+    if (typeof value === 'string' || typeof value === 'boolean') continue;
+    if (name !== 'data_base64' && typeof value === 'number' && (value | 0) === value) continue;
+    return problem(name, 'must be text, true or false, or a whole number of 32 bits');
   }
+  return undefined;
 }
 
 function typeOf(text: string): { short: string; version: number } | Problem {
@@ -140,13 +152,14 @@ function typeOf(text: string): { short: string; version: number } | Problem {
 function dataOf(envelope: Envelope): { value: unknown } | Problem {
   const encoded = envelope.data_base64;
   if (typeof encoded !== 'string') return { value: envelope.data };
+  let value: unknown;
   try {
-    return {
-      value: parseJson(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(encoded, 'base64'))),
-    };
+    value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(encoded, 'base64')));
   } catch {
     return problem('data_base64', 'must be JSON in base64');
   }
+  const flaw = flawOf(value);
+  return flaw ? problem('data_base64', flaw.what) : { value };
 }
 
 /** SHA-256 of what the event says, the same in every mode: texts of the attributes, the instant, and `data`. */
@@ -245,7 +258,7 @@ function judgeHeartbeat(
   if (org && company !== org.companyKey)
     return invalid(problem('companyid', `is ${company}, but data.org.companyKey is ${org.companyKey}`));
   const upTo = parseInstant(completeUpTo) ?? 0n;
-  if (upTo < 0n || upTo > now + DAY)
+  if (upTo < 0n || upTo > now + NANOS_PER_DAY)
     return invalid(problem('data.completeUpTo', 'must lie from 1970 to 24 hours from now'));
   return {
     accepted: {

@@ -104,7 +104,8 @@ describe('what is sent', () => {
       body: { refused: [{ id: 'twice', reason: 'conflict' }] },
     });
     expect((await letters()).at(-1)).toMatchObject({
-      source: '/shop',
+      source: '/shop/eu',
+      company: 'acme',
       reason_code: 'conflict',
       event_id: 'twice',
     });
@@ -170,10 +171,80 @@ describe('what is sent', () => {
       expect([reason, answer.status]).toEqual([reason, status]);
       const after = await letters();
       expect(after.length).toBe(before + 1);
-      expect(after.at(-1)).toMatchObject({ source: '/shop', reason_code: reason });
+      expect(after.at(-1)).toMatchObject({ source: '/shop', company: null, reason_code: reason });
       expect(after.at(-1)?.body?.slice(0, 5)).toBe(start);
       expect(JSON.stringify(after.at(-1)?.problems)).toContain((answer.body.error as Error).message);
     }
+  });
+
+  test('poison is refused as invalid and kept, once and for all, and takes nobody with it', async () => {
+    const hidden = (id: string) =>
+      eventOf(id, {
+        data: undefined,
+        data_base64: Buffer.from(JSON.stringify({ ...eventOf(id).data, attributes: { a: 'x\0' } })).toString(
+          'base64',
+        ),
+      });
+    const deep = JSON.stringify(eventOf('deep')).replace(
+      '"keys"',
+      `"lines":[{"a":${'['.repeat(3_500)}${']'.repeat(3_500)}}],"keys"`,
+    );
+    const [first, second, third, fourth, fifth] = await Promise.all([
+      postOne(eventOf('near-1')),
+      postOne(hidden('hidden')),
+      post(
+        JSON.stringify(eventOf('huge', { orderno: 0 })).replace(
+          '"orderno":0',
+          '"orderno":12345678901234567890',
+        ),
+      ),
+      post(deep),
+      postBatch([eventOf('near-2'), hidden('hidden-2'), eventOf('odd\ud800'), eventOf('near-3')]),
+    ]);
+    expect([first?.status, second?.status, third?.status, fourth?.status]).toEqual([202, 422, 422, 422]);
+    expect(fifth).toMatchObject({
+      status: 202,
+      body: { accepted: 2, refused: [{ index: 1 }, { index: 2 }] },
+    });
+    const kept = (await letters()).slice(-5);
+    expect(kept.map((row) => row.reason_code)).toEqual(Array(5).fill('invalid'));
+    expect(kept.map((row) => row.event_id).sort()).toEqual([
+      'deep',
+      'hidden',
+      'hidden-2',
+      'huge',
+      'odd\ufffd',
+    ]);
+  });
+
+  test('an extension that is an object is refused, not taken for another', async () => {
+    await postOne(eventOf('extended', { foo: 'a' }));
+    expect(await postOne(eventOf('extended', { foo: { a: 2 } }))).toMatchObject({ status: 422 });
+    expect(await postOne(eventOf('extended', { foo: 'b' }))).toMatchObject({ status: 409 });
+  });
+
+  test('refused events count under the source and company that they name; a mended one settles its letter', async () => {
+    const errors = async () =>
+      await stores.postgres.db
+        .selectFrom('sources')
+        .select(['company', 'errors'])
+        .where('source', '=', '/shop/count')
+        .where('stream', '=', '')
+        .orderBy('company')
+        .execute();
+    const ofBeta = { ...eventOf('beta').data, org: { companyKey: 'beta' } };
+    await postBatch([
+      eventOf('acme', { source: '/shop/count' }),
+      eventOf('beta', { source: '/shop/count', data: ofBeta }),
+    ]);
+    await postOne(eventOf('mended', { source: '/shop/count', data: ofBeta, time: 'soon' }));
+    expect(await errors()).toEqual([
+      { company: 'acme', errors: '0' },
+      { company: 'beta', errors: '1' },
+    ]);
+    expect((await letters()).at(-1)).toMatchObject({ source: '/shop/count', company: 'beta', state: 'open' });
+    await postOne(eventOf('mended', { source: '/shop/count', data: ofBeta }));
+    expect((await letters()).at(-1)).toMatchObject({ event_id: 'mended', state: 'replayed' });
   });
 
   test('only POST', async () => {
@@ -243,6 +314,34 @@ test('what was accepted comes to ClickHouse once, also when the confirmation was
   expect(copied.sort()).toEqual(accepted.map(({ source, id }) => `${source} ${id}`).sort());
   expect(await events.byJoinKeys(['extid:/shop/eu:many-7', 'subject:/shop/eu:order/many-7'])).toHaveLength(1);
   expect(await inbox.purgePayloads(new Date(Date.now() + 1000))).toBe(accepted.length);
+});
+
+test('with too much waiting: 429 and when to come back', async () => {
+  const { postgres, logger } = stores;
+  const handle = createCloudEventsHandler(cloudEventsConfig.parse({}), {
+    postgres,
+    inbox: openInbox(postgres, { maxWaiting: { events: 1, characters: 1 } }),
+    authenticate: async () => ({ tokenId: 't', source: '*' }),
+    counters: createCounters(),
+    logger,
+  });
+  const small = createServer((request, response) => void handle(request, response));
+  await new Promise<void>((resolve) => small.listen(0, '127.0.0.1', resolve));
+  const { port } = small.address() as AddressInfo;
+  const send = (id: string) =>
+    fetch(`http://127.0.0.1:${port}/`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/cloudevents+json' },
+      body: JSON.stringify(eventOf(id)),
+    });
+  const answers: Response[] = [];
+  for (let round = 0; answers.every(({ status }) => status !== 429); round++) {
+    if (round === 100) throw new Error('nothing was refused');
+    answers.push(...(await Promise.all(Array.from({ length: 20 }, (_, i) => send(`wait-${round}-${i}`)))));
+  }
+  small.close();
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202, 429]));
+  expect(answers.find(({ status }) => status === 429)?.headers.get('retry-after')).toBe('5');
 });
 
 test('without the database: 503 and when to come back', async () => {

@@ -12,6 +12,7 @@ import { readBody } from './body.ts';
 import type { CloudEventsConfig } from './config.ts';
 import { judgeEvent, type Reason } from './event.ts';
 import { envelopesOf, type Mode, maxBytesOf, modeOf } from './modes.ts';
+import { originOf } from './origin.ts';
 
 export interface CloudEventsDeps {
   readonly postgres: Postgres;
@@ -41,6 +42,15 @@ const STATUS: Record<Reason, number> = {
   'too-large': 413,
   'source-denied': 403,
   conflict: 409,
+};
+
+/** What becomes of events that are valid and that the inbox does not take. */
+const REFUSALS: Readonly<Record<string, Pick<Refusal, 'reason' | 'problems'>>> = {
+  conflict: {
+    reason: 'conflict',
+    problems: [{ where: 'id', what: 'an event with this id and another body was accepted before' }],
+  },
+  unstorable: { reason: 'invalid', problems: [{ where: '', what: 'the database cannot hold it' }] },
 };
 
 /** Why a request is refused as a whole, by error code: one dead letter, with its body when that was read. */
@@ -86,10 +96,8 @@ export function createCloudEventsHandler(
       const wentAway = reason === 'malformed' && !request.complete;
       if (reason && !wentAway) {
         const problems = [{ where: '', what: (error as Error).message }];
-        const letter = { source: sender.source, reason, problems, contentType };
-        await keepDeadLetters(deps.postgres, [
-          { ...letter, body: body?.subarray(0, 1 << 16).toString() ?? '' },
-        ]);
+        const text = body?.subarray(0, 1 << 16).toString() ?? '';
+        await keepLetters([{ source: sender.source, reason, problems, contentType, body: text }], sender);
         counters.add('closewatch_events_refused', { source: sender.source, reason });
       }
       throw error;
@@ -122,9 +130,8 @@ export function createCloudEventsHandler(
     }
     const results = await deps.inbox.accept(valid.map(({ item }) => item));
     for (const [i, { index, item }] of valid.entries()) {
-      if (results[i] !== 'conflict') continue;
-      const what = 'an event with this id and another body was accepted before';
-      refused.push({ index, id: item.event.id, reason: 'conflict', problems: [{ where: 'id', what }] });
+      const refusal = REFUSALS[results[i] ?? ''];
+      if (refusal) refused.push({ index, id: item.event.id, ...refusal });
     }
     refused.sort((a, b) => a.index - b.index);
     await keep(refused, envelopes, sender, from.contentType);
@@ -144,7 +151,7 @@ export function createCloudEventsHandler(
     if (refused.length === 0) return;
     const letters = refused.map(
       ({ index, id, reason, problems }): DeadLetter => ({
-        source: sender.source,
+        ...originOf(envelopes[index], sender.source),
         reason,
         problems,
         contentType,
@@ -152,10 +159,19 @@ export function createCloudEventsHandler(
         body: textOf(envelopes[index]),
       }),
     );
-    await keepDeadLetters(deps.postgres, letters);
+    await keepLetters(letters, sender);
     for (const { reason } of refused)
       counters.add('closewatch_events_refused', { source: sender.source, reason });
-    await countErrors(deps.postgres, sender.source, refused.length);
+    for (const group of Map.groupBy(letters, ({ source, company }) => `${source}\n${company}`).values()) {
+      const [{ source, company } = { source: sender.source }] = group;
+      await countErrors(deps.postgres, { source, company, errors: group.length });
+    }
+  }
+
+  async function keepLetters(letters: readonly DeadLetter[], sender: Sender): Promise<void> {
+    const kept = await keepDeadLetters(deps.postgres, letters);
+    if (kept === letters.length) return;
+    counters.add('closewatch_dead_letters_dropped', { source: sender.source }, letters.length - kept);
   }
 
   return async (request, response) => {
@@ -182,13 +198,15 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: Close
   if (error.status === 405) response.setHeader('allow', 'POST');
   if (error.status === 401) response.setHeader('www-authenticate', 'Bearer');
   if (error.retryable) response.setHeader('retry-after', '5');
+  // As the collector answers spans: too much at once is the sender's pace, not a fault here.
+  const status = error.code === 'request.overloaded' ? 429 : error.status;
   if (!request.complete) {
     // The rest of the body is not read: the connection cannot serve another request.
     response.setHeader('connection', 'close');
     response.once('finish', () => request.destroy());
   }
   const message = error.status < 500 || error.retryable ? error.message : 'internal error';
-  answer(response, error.status, { error: { code: error.code, message, problems: error.problems } });
+  answer(response, status, { error: { code: error.code, message, problems: error.problems } });
 }
 
 function answer(response: ServerResponse, status: number, body: object): void {

@@ -1,15 +1,23 @@
 import { createHash } from 'node:crypto';
+import { MAX_EVENT_TYPE } from '../../model/event.ts';
 
-/** `request_payment` of `Request Payment`: lower case ASCII with `_`; of a name without such letters a short hash. */
-export function slugOf(activity: string): string {
+const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
+
+/**
+ * `request_payment` of `Request Payment`: lower case ASCII with `_`; of a name without such letters a short hash. What is
+ * longer than `longest` is cut and ends with a hash of the whole, so that names alike up to there stay apart.
+ */
+export function slugOf(activity: string, longest: number): string {
   const slug = activity
     .normalize('NFKD')
     .replace(/\p{M}/gu, '')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')
-    .replace(/^_+|_+$/g, '')
-    .slice(0, 60);
-  return slug || `x${createHash('sha256').update(activity).digest('hex').slice(0, 8)}`;
+    .replace(/^_+|_+$/g, '');
+  if (slug === '') return `x${shortHash(activity)}`;
+  if (slug.length <= longest) return slug;
+  const hash = `_${shortHash(slug)}`;
+  return `${slug.slice(0, longest - hash.length).replace(/_+$/, '')}${hash}`;
 }
 
 const globRegex = (glob: string): RegExp =>
@@ -44,7 +52,7 @@ export function activitiesOf(map: {
     const named = exact.get(activity) ?? globs.find(({ regex }) => regex.test(activity))?.type;
     if (named !== undefined) return named;
     if (map.otherwise !== 'slug') return map.otherwise === 'skip' ? 'skip' : undefined;
-    const type = `${map.kind}.${slugOf(activity)}`;
+    const type = `${map.kind}.${slugOf(activity, MAX_EVENT_TYPE - map.kind.length - 1)}`;
     slugs.set(type, (slugs.get(type) ?? new Set()).add(activity));
     return type;
   };

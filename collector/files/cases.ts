@@ -1,7 +1,7 @@
 import type { Key } from '../../model/key.ts';
+import { amountOf } from './amounts.ts';
 import type { ImportMap } from './map.ts';
-import { amountOf, joinedOf } from './row-event.ts';
-import type { Row } from './rows.ts';
+import { joinedOf, MAX_KEY, type Row } from './row.ts';
 
 /** What the second file says of a case. */
 export interface CaseFields {
@@ -45,6 +45,12 @@ export async function readCases(
       bad(number, `${told.amount}: ${amount.wrong}`);
       continue;
     }
+    const keys = told.keys.map((key) => ({ ...key, value: joinedOf(fields, key.columns) }));
+    const long = keys.find((key) => key.value.length > MAX_KEY);
+    if (long) {
+      bad(number, `${long.columns.join(', ')}: is longer than ${MAX_KEY}`);
+      continue;
+    }
     const value = (name: string | undefined): string | undefined => (name && fields[name]) || undefined;
     const listed =
       told.attributes === '*' ? Object.keys(fields).filter((name) => !taken.has(name)) : told.attributes;
@@ -55,9 +61,7 @@ export async function readCases(
       currency: value(told.currency),
       docNumber: value(told.docNumber),
       party: value(told.party),
-      keys: told.keys
-        .map((key) => ({ type: key.type, value: joinedOf(fields, key.columns) }))
-        .filter((key) => key.value !== ''),
+      keys: keys.filter((key) => key.value !== '').map(({ type, value }) => ({ type, value })),
       attributes: Object.fromEntries(kept.map((name) => [name, fields[name] ?? ''])),
     });
   }

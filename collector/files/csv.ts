@@ -1,8 +1,9 @@
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { parse } from 'csv-parse';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { ImportMap } from './map.ts';
-import type { Row } from './rows.ts';
+import type { Row } from './row.ts';
+import { checkedUtf8 } from './utf8.ts';
 
 const MAX_RECORD_CHARACTERS = 1 << 20;
 
@@ -17,7 +18,11 @@ export async function* readCsv(bytes: Readable, options: ImportMap['csv']): Asyn
     skip_empty_lines: true,
     max_record_size: MAX_RECORD_CHARACTERS,
   });
-  pipeline(bytes, parser, () => {});
+  const checked =
+    options.encoding === 'utf-8'
+      ? Readable.from(checkedUtf8(bytes, '; set csv.encoding in the map'), { objectMode: false })
+      : bytes;
+  pipeline(checked, parser, () => {});
   let header: readonly string[] | undefined;
   let number = 0;
   for await (const record of parser as AsyncIterable<string[]>) {

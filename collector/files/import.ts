@@ -15,9 +15,10 @@ import { activitiesOf } from './activities.ts';
 import { createBlocks } from './blocks.ts';
 import { readCases } from './cases.ts';
 import { IdenticalRows } from './identical-rows.ts';
+import { formatOf, openLog } from './log.ts';
 import { type ImportMap, parseImportMap } from './map.ts';
+import type { Row } from './row.ts';
 import { coreColumns, eventOfRow, namedColumns, type RowReader } from './row-event.ts';
-import { formatOf, openLog, type Row } from './rows.ts';
 import { timeReader } from './times.ts';
 
 export interface ImportRequest {
@@ -123,6 +124,11 @@ async function prepare(request: ImportRequest, now: () => Date): Promise<Prepare
   const core = coreColumns(map, format);
   if (typeof core === 'string')
     throw new ClosewatchError('import.invalid', `${basename(request.map)}: ${core}`);
+  if (request.cases !== undefined && !map.cases)
+    throw new ClosewatchError(
+      'import.invalid',
+      `${basename(request.map)} has no cases: it must say how the columns of ${basename(request.cases)} are read`,
+    );
   return {
     file: request.file,
     source: request.source ?? map.source,

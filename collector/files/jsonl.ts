@@ -1,18 +1,18 @@
 import type { Readable } from 'node:stream';
 import { ClosewatchError } from '../../model/errors.ts';
 import { parseJsonTexts } from '../../model/json.ts';
-import type { Row } from './rows.ts';
+import type { Row } from './row.ts';
+import { checkedUtf8 } from './utf8.ts';
 
 const MAX_LINE_CHARACTERS = 1 << 20;
 const MAX_DEPTH = 16;
 
 /** The rows of a file with one JSON object a line; members of inner objects are named `outer.inner`, numbers keep their digits. */
 export async function* readJsonLines(bytes: Readable): AsyncGenerator<Row> {
-  bytes.setEncoding('utf8');
   let rest = '';
   let number = 0;
-  for await (const chunk of bytes as AsyncIterable<string>) {
-    const lines = `${rest}${chunk}`.split('\n');
+  for await (const piece of checkedUtf8(bytes, ', as JSON is')) {
+    const lines = `${rest}${piece.toString()}`.split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) if (line.trim() !== '') yield rowOf(line, ++number);
     if (rest.length > MAX_LINE_CHARACTERS)

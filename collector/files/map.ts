@@ -21,7 +21,8 @@ const keys = z.array(
   }),
 );
 
-export const FORMATS = ['csv', 'jsonl', 'xes'] as const;
+const FORMATS = ['csv', 'jsonl', 'xes'] as const;
+export type Format = (typeof FORMATS)[number];
 const format = z.enum(FORMATS).describe('left out: by the name of the file; .gz is unpacked');
 const companyKey = z.string().min(1).max(128);
 

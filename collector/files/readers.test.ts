@@ -4,18 +4,24 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { ClosewatchError } from '../../model/errors.ts';
+import { eventType } from '../../model/event.ts';
 import { temporaryFolder } from '../../test/harness.ts';
 import { activitiesOf, slugOf } from './activities.ts';
+import { amountOf } from './amounts.ts';
+import { readCases } from './cases.ts';
 import { readCsv } from './csv.ts';
 import { IdenticalRows } from './identical-rows.ts';
 import { readJsonLines } from './jsonl.ts';
+import { openLog } from './log.ts';
 import { importMap, importMapJsonSchema, parseImportMap } from './map.ts';
-import { amountOf } from './row-event.ts';
-import { openLog, type Row } from './rows.ts';
+import type { Row } from './row.ts';
 import { readXes } from './xes.ts';
 
-/** The rows of a text that comes in pieces of 7 bytes. */
-async function rowsOf(read: (bytes: Readable) => AsyncIterable<Row>, text: string): Promise<Row[]> {
+/** The rows of a text, or bytes, that comes in pieces of 7 bytes. */
+async function rowsOf(
+  read: (bytes: Readable) => AsyncIterable<Row>,
+  text: string | Uint8Array,
+): Promise<Row[]> {
   const bytes = Buffer.from(text);
   const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) =>
     bytes.subarray(i * 7, i * 7 + 7),
@@ -100,6 +106,58 @@ describe('rows', () => {
   });
 });
 
+describe('encodings', () => {
+  const log = (name: string): string =>
+    `<log><trace><string key="concept:name" value="${name}"/><event><string key="concept:name" value="Pay"/></event></trace></log>`;
+  const caseOf = async (bytes: Uint8Array): Promise<string | undefined> =>
+    (await rowsOf(readXes, bytes))[0]?.fields['case:concept:name'];
+  const declared = (encoding: string, name: string): string =>
+    `<?xml version="1.0" encoding="${encoding}"?>\n${log(name)}`;
+
+  test.each([
+    ['a declaration', Buffer.from(declared('ISO-8859-1', 'é1'), 'latin1')],
+    ['a declaration in other quotes', Buffer.from(declared('x', 'é1').replace('"x"', "'latin1'"), 'latin1')],
+    ['a declaration of UTF-8', Buffer.from(declared('UTF-8', 'é1'))],
+    ['nothing', Buffer.from(log('é1'))],
+    ['a mark of UTF-8', Buffer.from(`\ufeff${declared('UTF-8', 'é1')}`)],
+    ['a mark of UTF-16', Buffer.from(`\ufeff${declared('UTF-16', 'é1')}`, 'utf16le')],
+    ['a mark of UTF-16, big end first', Buffer.from(`\ufeff${declared('UTF-16', 'é1')}`, 'utf16le').swap16()],
+  ])('XES by %s', async (_, bytes) => {
+    expect(await caseOf(bytes)).toBe('é1');
+  });
+
+  test('XES: what is not known, or not what it says', async () => {
+    await expect(caseOf(Buffer.from(declared('EBCDIC-X', 'a')))).rejects.toThrow(
+      'the XES log has an encoding that is not known: EBCDIC-X',
+    );
+    await expect(caseOf(Buffer.from(declared('UTF-8', 'é1'), 'latin1'))).rejects.toThrow(
+      'the file is not UTF-8 in line 2; say its encoding in the XML declaration',
+    );
+    await expect(caseOf(Buffer.from(declared('euc-jp', 'é1'), 'latin1'))).rejects.toThrow(
+      'the XES log is not euc-jp, as it says',
+    );
+  });
+
+  test('CSV and JSON lines that are not UTF-8 are refused with the line; characters may be cut anywhere', async () => {
+    const many = 'a,b\n1,2\n'.repeat(3);
+    await expect(
+      rowsOf((bytes) => readCsv(bytes, csv), Buffer.from(`${many}é1,x\n`, 'latin1')),
+    ).rejects.toThrow('the file is not UTF-8 in line 7; set csv.encoding in the map');
+    const latin1 = { ...csv, encoding: 'latin1' as const };
+    const rows = await rowsOf((bytes) => readCsv(bytes, latin1), Buffer.from('a\né1\n', 'latin1'));
+    expect(rows[0]?.fields).toEqual({ a: 'é1' });
+    await expect(rowsOf(readJsonLines, Buffer.from('{"a":1}\n{"a":"é"}', 'latin1'))).rejects.toThrow(
+      'the file is not UTF-8 in line 2, as JSON is',
+    );
+    await expect(rowsOf(readJsonLines, Buffer.from('{"a":"x"}é', 'utf8').subarray(0, -1))).rejects.toThrow(
+      'not UTF-8 in line 1',
+    );
+    const wide = '𝄞é発'.repeat(9);
+    expect((await rowsOf(readJsonLines, `{"a":"${wide}"}`))[0]?.fields).toEqual({ a: wide });
+    expect((await rowsOf((bytes) => readCsv(bytes, csv), `a\n${wide}\n`))[0]?.fields).toEqual({ a: wide });
+  });
+});
+
 test('activities: exact, then globs, then what otherwise says', () => {
   const map = { kind: 'po', types: { 'Pay*': 'payment.sent', 'Pay late': 'payment.overdue', Noise: 'skip' } };
   const slug = activitiesOf({ ...map, otherwise: 'slug' });
@@ -112,7 +170,44 @@ test('activities: exact, then globs, then what otherwise says', () => {
   expect(slug.typeOf('cree  srm')).toBe('po.cree_srm');
   expect(slug.warnings()).toEqual(['"Créé (SRM)" and "cree  srm" both become po.cree_srm']);
   expect(activitiesOf({ ...map, otherwise: 'fail' }).typeOf('Other')).toBeUndefined();
-  expect(slugOf('支付')).toMatch(/^x[0-9a-f]{8}$/);
+  expect(slugOf('支付', 100)).toMatch(/^x[0-9a-f]{8}$/);
+});
+
+test('a long activity is cut where an event type ends, and names alike up to there stay apart', () => {
+  const map = { types: {}, otherwise: 'slug' as const };
+  const name = `Declaration ${'awaiting approval '.repeat(8)}by`;
+  for (const kind of ['po', 'k'.repeat(64)]) {
+    const { typeOf, warnings } = activitiesOf({ ...map, kind });
+    const types = ['supervisor', 'director'].map((who) => typeOf(`${name} ${who}`) ?? '');
+    expect(new Set(types).size).toBe(2);
+    for (const type of types) {
+      expect(eventType.safeParse(type).success).toBe(true);
+      expect(type).toMatch(/^[a-z]+\.declaration_await[a-z_]*[a-z]_[0-9a-f]{8}$/);
+      expect(type.length).toBeGreaterThan(118);
+    }
+    expect(warnings()).toEqual([]);
+  }
+  const whole = 'Permit FINAL_APPROVED by SUPERVISOR after the second reminder of the director';
+  expect(activitiesOf({ ...map, kind: 'permit' }).typeOf(whole)).toBe(
+    'permit.permit_final_approved_by_supervisor_after_the_second_reminder_of_the_director',
+  );
+});
+
+test('a key of the file of cases is as short as one of the log', async () => {
+  const { map } = parseImportMap(
+    'source: s\ncompany: c\ncolumns: {}\ncases: { file: f, case: id, keys: [{ type: po, columns: [po] }] }\n',
+    'm.yaml',
+  );
+  const bad: string[] = [];
+  async function* rows(): AsyncGenerator<Row> {
+    yield { number: 1, fields: { id: 'a', po: 'x'.repeat(512) } };
+    yield { number: 2, fields: { id: 'b', po: 'x'.repeat(513) } };
+    yield { number: 3, fields: { id: 'c' } };
+  }
+  const cases = await readCases(rows(), map, (row, what) => bad.push(`${row} ${what}`));
+  expect(bad).toEqual(['2 po: is longer than 512']);
+  expect(cases.get('a')?.keys).toEqual([{ type: 'po', value: 'x'.repeat(512) }]);
+  expect(cases.get('c')?.keys).toEqual([]);
 });
 
 test('amounts keep their digits', () => {

@@ -1,14 +1,14 @@
 import { hash } from 'node:crypto';
-import { Decimal } from 'decimal.js';
 import type { FinanceEvent } from '../../model/event.ts';
 import type { Key } from '../../model/key.ts';
-import { currencyCode, decimalText } from '../../model/money.ts';
-import { formatInstant, NANOS_PER_SECOND } from '../../model/time.ts';
+import { currencyCode } from '../../model/money.ts';
+import { END_OF_TIME, formatInstant, NANOS_PER_DAY } from '../../model/time.ts';
 import type { Activities } from './activities.ts';
+import { amountOf } from './amounts.ts';
 import type { CaseAttributes, CaseFields } from './cases.ts';
 import type { IdenticalRows } from './identical-rows.ts';
-import type { ImportMap } from './map.ts';
-import type { Format, Row } from './rows.ts';
+import type { Format, ImportMap } from './map.ts';
+import { joinedOf, MAX_KEY, type Row } from './row.ts';
 
 /** What becomes of a row: an event, left out, or refused. */
 export type RowResult =
@@ -16,10 +16,8 @@ export type RowResult =
   | { readonly skipped: true }
   | { readonly bad: string };
 
-const DAY = 86_400n * NANOS_PER_SECOND;
-const LAST = 9_214_646_400n * NANOS_PER_SECOND;
 const INT64 = 1n << 63n;
-const LIMITS = { subject: 1024, text: 1024, company: 128, attribute: 8192, attributeName: 128, key: 512 };
+const LIMITS = { subject: 1024, text: 1024, company: 128, attribute: 8192, attributeName: 128 };
 
 /** The columns that hold case, activity and time; XES has standard names for them. */
 export function coreColumns(
@@ -67,35 +65,6 @@ export function namedColumns(
   return [...new Set(all.filter((name) => name !== undefined))];
 }
 
-/** Digits in groups of three, all of them alike apart from the first: `1.234,50` where `,` is the decimal separator. */
-const GROUPED = {
-  '.': /^-?\d{1,3}([,\s'’])\d{3}(?:\1\d{3})*(?:\.\d*)?$/,
-  ',': /^-?\d{1,3}([.\s'’])\d{3}(?:\1\d{3})*(?:,\d*)?$/,
-} as const;
-const GROUP = { '.': /[,\s'’]/g, ',': /[.\s'’]/g } as const;
-
-/** Decimal text of an amount as logs write them; undefined for none, an error as `{ wrong }`. */
-export function amountOf(
-  text: string | undefined,
-  decimal: '.' | ',',
-): string | { wrong: string } | undefined {
-  const trimmed = text?.trim().replace(/^\+/, '') ?? '';
-  if (trimmed === '') return undefined;
-  const grouped = GROUPED[decimal].test(trimmed) ? trimmed.replace(GROUP[decimal], '') : trimmed;
-  // Where the comma separates decimals, a point that groups nothing is a mistake, and never one more decimal separator.
-  const odd = decimal === ',' && grouped.includes('.');
-  let plain = odd ? '' : decimal === ',' ? grouped.replace(',', '.') : grouped;
-  if (/^-?\d+(\.\d+)?[eE][+-]?\d{1,3}$/.test(plain)) plain = new Decimal(plain).toFixed();
-  const parsed = decimalText.safeParse(plain);
-  return parsed.success
-    ? parsed.data
-    : { wrong: `is no decimal number: ${JSON.stringify(trimmed.slice(0, 40))}` };
-}
-
-/** The joined value of the columns; empty when one of them is. */
-export const joinedOf = (fields: Readonly<Record<string, string>>, names: readonly string[]): string =>
-  names.every((name) => (fields[name] ?? '') !== '') ? names.map((name) => fields[name]).join('/') : '';
-
 export interface RowReader {
   readonly map: ImportMap;
   readonly core: { case: string[]; activity: string; time: string };
@@ -127,8 +96,8 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
   if (value(core.time) === '') return { bad: `${core.time}: the time is missing` };
   const at = reader.time(value(core.time).trim());
   if (typeof at === 'string') return { bad: `${core.time}: ${at}` };
-  if (at < 0n || at >= LAST) return { bad: `${core.time}: must lie from 1970 to 2261` };
-  if (at > reader.now + DAY) return { bad: `${core.time}: lies more than 24 hours ahead` };
+  if (at < 0n || at >= END_OF_TIME) return { bad: `${core.time}: must lie from 1970 to 2261` };
+  if (at > reader.now + NANOS_PER_DAY) return { bad: `${core.time}: lies more than 24 hours ahead` };
   const sequence = map.columns.sequence === undefined ? `${row.number}` : value(map.columns.sequence).trim();
   if (!/^-?\d{1,19}$/.test(sequence) || BigInt(sequence) >= INT64 || BigInt(sequence) < -INT64)
     return { bad: `${map.columns.sequence}: is no whole number: ${JSON.stringify(sequence.slice(0, 40))}` };
@@ -157,7 +126,7 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
   const keys: Key[] = [...(ofCase?.keys ?? [])];
   for (const key of map.columns.keys) {
     const joined = joinedOf(fields, key.columns);
-    if (joined.length > LIMITS.key) return { bad: `${key.columns.join(', ')}: is longer than ${LIMITS.key}` };
+    if (joined.length > MAX_KEY) return { bad: `${key.columns.join(', ')}: is longer than ${MAX_KEY}` };
     if (joined !== '') keys.push({ type: key.type, value: joined });
   }
   const attributes: Record<string, string> = { ...ofCase?.attributes };

@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { SaxesParser } from 'saxes';
 import { ClosewatchError } from '../../model/errors.ts';
-import type { Row } from './rows.ts';
+import type { Row } from './row.ts';
+import { xmlTextOf } from './xml-text.ts';
 
 const ATTRIBUTES = new Set([
   'string',
@@ -78,9 +79,8 @@ export async function* readXes(bytes: Readable): AsyncGenerator<Row> {
     throw error;
   });
 
-  bytes.setEncoding('utf8');
-  for await (const chunk of bytes as AsyncIterable<string>) {
-    parser.write(chunk);
+  for await (const text of xmlTextOf(bytes)) {
+    parser.write(text);
     yield* rows.splice(0);
   }
   parser.close();

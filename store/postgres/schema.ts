@@ -62,6 +62,7 @@ export interface InboxTable {
 export interface DeadLetterTable {
   id: GeneratedAlways<string>;
   source: string;
+  company: string | null;
   received_at: DefaultInstant;
   reason_code: string;
   problems: DefaultJson<Problem[]>;

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import type { FinanceEvent } from '../../model/event.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { Postgres } from './database.ts';
 import type { Database } from './schema.ts';
@@ -12,6 +13,44 @@ export interface Arrival {
   /** The newest event time, epoch nanoseconds. */
   readonly lastEventAt?: bigint | undefined;
   readonly events: number;
+}
+
+/** What is needed of an event to sum it up. */
+type Arrived = Pick<FinanceEvent, 'source' | 'company' | 'type'>;
+
+/** Sums arrivals up by source and company. */
+export interface ArrivalSums {
+  /** An event of time `at` (epoch nanoseconds) came, known or not. */
+  note(event: Arrived, at: bigint): void;
+  /** One that was noted is new. */
+  count(event: Arrived): void;
+  sums(): Iterable<Arrival>;
+}
+
+/** Sums of nothing yet. */
+export function createArrivalSums(): ArrivalSums {
+  const sums = new Map<
+    string,
+    { source: string; company: string; types: Set<string>; lastEventAt: bigint; events: number }
+  >();
+  const keyOf = ({ source, company }: Arrived): string => `${source}\n${company}`;
+  return {
+    note(event, at) {
+      const { source, company, type } = event;
+      const sum = sums.get(keyOf(event));
+      if (!sum) {
+        sums.set(keyOf(event), { source, company, types: new Set([type]), lastEventAt: at, events: 0 });
+        return;
+      }
+      sum.types.add(type);
+      if (at > sum.lastEventAt) sum.lastEventAt = at;
+    },
+    count(event) {
+      const sum = sums.get(keyOf(event));
+      if (sum) sum.events++;
+    },
+    sums: () => sums.values(),
+  };
 }
 
 /** A source says it has sent everything up to `completeUpTo` (epoch nanoseconds). */
@@ -162,16 +201,22 @@ export async function closeImported(
   }
 }
 
-/** Counts refused events of sources that are known already, under the company they are known for. */
+/**
+ * Counts refused events of a source that is known already: under their company; without one, where the source has only
+ * one company.
+ */
 export async function countErrors(
   { db }: Pick<Postgres, 'db'>,
-  source: string,
-  errors: number,
+  refused: { readonly source: string; readonly company: string | undefined; readonly errors: number },
 ): Promise<void> {
+  const { source, company, errors } = refused;
+  const isOnlyCompany = sql<boolean>`NOT EXISTS (SELECT FROM sources AS other WHERE other.source = sources.source
+    AND other.stream = '' AND other.company <> sources.company)`;
   await db
     .updateTable('sources')
     .set((set) => ({ errors: set('errors', '+', sql<string>`${errors}::bigint`) }))
     .where('source', '=', source)
     .where('stream', '=', '')
+    .where((eb) => (company === undefined ? isOnlyCompany : eb('company', '=', company)))
     .execute();
 }

@@ -6,18 +6,9 @@ import { createGunzip } from 'node:zlib';
 import { ClosewatchError } from '../../model/errors.ts';
 import { readCsv } from './csv.ts';
 import { readJsonLines } from './jsonl.ts';
-import type { FORMATS, ImportMap } from './map.ts';
+import type { Format, ImportMap } from './map.ts';
+import type { Row } from './row.ts';
 import { readXes } from './xes.ts';
-
-/** One row of a log: the texts of its columns. `problem`: the row as such cannot be read. */
-export interface Row {
-  /** Counted from 1, without the header. */
-  readonly number: number;
-  readonly fields: Readonly<Record<string, string>>;
-  readonly problem?: string | undefined;
-}
-
-export type Format = (typeof FORMATS)[number];
 
 /** The format of a file by its name; throws `import.invalid` when the name does not tell. */
 export function formatOf(path: string, given: Format | undefined): Format {

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openPostgres, type Postgres } from './database.ts';
+import { keepDeadLetters } from './dead-letters.ts';
+import { type AcceptedEvent, openInbox } from './inbox.ts';
+import { countErrors } from './sources.ts';
+import { backEnds, keepingLogger, type TemporaryPlace } from './testing/back-ends.ts';
+
+const eventOf = (id: string, more: Partial<AcceptedEvent['event']> = {}): AcceptedEvent => ({
+  event: {
+    id,
+    source: '/shop',
+    type: 'order.paid',
+    version: 1,
+    time: '2026-05-31T17:00:00Z',
+    sequence: '0',
+    company: 'acme',
+    subject: `order/${id}`,
+    ingestPath: 'push',
+    keys: [{ type: 'extid', value: id }],
+    attributes: {},
+    data: '{}',
+    ...more,
+  },
+  bodyHash: `hash of ${id}`,
+});
+
+describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
+  let temporary: TemporaryPlace;
+  let postgres: Postgres;
+  beforeAll(async () => {
+    if (isAbsent) return;
+    temporary = await create();
+    postgres = await openPostgres(temporary.place, { logger: keepingLogger() });
+  });
+  afterAll(async () => {
+    await postgres?.close();
+    await temporary?.remove();
+  });
+
+  test.skipIf(isAbsent)(
+    'what the database does not take stands alone, and takes nobody with it',
+    async () => {
+      const inbox = openInbox(postgres);
+      const nul = eventOf('nul', { subject: 'a\0b' });
+      const long = eventOf('発'.repeat(1000), {
+        source: Array.from({ length: 1000 }, (_, i) => i).join('発'),
+      });
+      const results = await Promise.all([
+        inbox.accept([eventOf('good-1')]),
+        inbox.accept([eventOf('good-2'), nul, eventOf('good-3')]),
+        inbox.accept([long]),
+        inbox.accept([eventOf('good-4'), eventOf('good-1')]),
+      ]);
+      expect(results).toEqual([
+        ['accepted'],
+        ['accepted', 'unstorable', 'accepted'],
+        ['unstorable'],
+        ['accepted', 'known'],
+      ]);
+      const batches = await inbox.pendingBatches(100);
+      const stored = (await Promise.all(batches.map(inbox.eventsOf))).flat().map(({ id }) => id);
+      expect(stored.sort()).toEqual(['good-1', 'good-2', 'good-3', 'good-4']);
+      expect(await inbox.newestBatch()).toBe(batches.at(-1));
+    },
+  );
+
+  test.skipIf(isAbsent)('what waits is limited by its text, but a call alone is never refused', async () => {
+    const inbox = openInbox(postgres, { maxWaiting: { events: 1000, characters: 3000 } });
+    const large = (id: string) => [eventOf(id, { data: JSON.stringify('x'.repeat(2000)) })];
+    const [first, second] = await Promise.allSettled([
+      inbox.accept(large('large-1')),
+      inbox.accept(large('large-2')),
+    ]);
+    expect(first).toMatchObject({ value: ['accepted'] });
+    expect(second).toMatchObject({ reason: { code: 'request.overloaded' } });
+    expect(await inbox.accept([eventOf('huge', { data: JSON.stringify('x'.repeat(9000)) })])).toEqual([
+      'accepted',
+    ]);
+    expect(await inbox.accept(large('large-2'))).toEqual(['accepted']);
+  });
+
+  test.skipIf(isAbsent)('an event that is accepted settles its open dead letters, and no other', async () => {
+    const letter = { source: '/shop', reason: 'invalid', problems: [], body: '{}' };
+    await keepDeadLetters(postgres, [
+      { ...letter, eventId: 'mended', company: 'acme' },
+      { ...letter, eventId: 'mended' },
+      { ...letter, eventId: 'mended', source: '/bank' },
+      { ...letter, eventId: 'other' },
+      letter,
+    ]);
+    await openInbox(postgres).accept([eventOf('mended'), eventOf('never refused')]);
+    const letters = await postgres.db
+      .selectFrom('dead_letters')
+      .select(['source', 'company', 'event_id', 'state', 'decided_reason'])
+      .orderBy('id')
+      .execute();
+    expect(letters.map((row) => [row.source, row.event_id, row.state])).toEqual([
+      ['/shop', 'mended', 'replayed'],
+      ['/shop', 'mended', 'replayed'],
+      ['/bank', 'mended', 'open'],
+      ['/shop', 'other', 'open'],
+      ['/shop', null, 'open'],
+    ]);
+    expect(letters[0]).toMatchObject({ company: 'acme', decided_reason: 'the event was accepted later' });
+  });
+
+  test.skipIf(isAbsent)('of a source so many open dead letters are kept and no more', async () => {
+    const letters = Array.from({ length: 5 }, (_, i) => ({
+      source: i === 4 ? '/quiet' : '/flood',
+      reason: 'invalid',
+      problems: [{ where: `a\0${'\ud800'}`, what: 'half a pair: \ud83d' }],
+      eventId: `${i}${'発'.repeat(1024)}`,
+      body: 'x\0',
+    }));
+    expect(await keepDeadLetters(postgres, letters, 3)).toBe(4);
+    expect(await keepDeadLetters(postgres, letters, 3)).toBe(1);
+    const kept = await postgres.db
+      .selectFrom('dead_letters')
+      .select(['event_id', 'problems'])
+      .where('source', '=', '/flood')
+      .execute();
+    expect(kept).toHaveLength(3);
+    expect(kept[0]?.problems).toEqual([{ where: 'a\ufffd\ufffd', what: 'half a pair: \ufffd' }]);
+    expect(Buffer.byteLength(kept[0]?.event_id ?? '')).toBeLessThanOrEqual(1024);
+  });
+
+  test.skipIf(isAbsent)('errors are counted under the company of the event, or the only one', async () => {
+    const inbox = openInbox(postgres);
+    await inbox.accept([
+      eventOf('1', { source: '/two', company: 'acme' }),
+      eventOf('2', { source: '/two', company: 'beta' }),
+      eventOf('3', { source: '/one', company: 'acme' }),
+    ]);
+    await countErrors(postgres, { source: '/two', company: 'beta', errors: 3 });
+    await countErrors(postgres, { source: '/two', company: undefined, errors: 5 });
+    await countErrors(postgres, { source: '/one', company: undefined, errors: 7 });
+    await countErrors(postgres, { source: '/never seen', company: 'acme', errors: 9 });
+    const rows = await postgres.db
+      .selectFrom('sources')
+      .select(['source', 'company', 'errors'])
+      .where('source', 'in', ['/one', '/two'])
+      .orderBy('source')
+      .orderBy('company')
+      .execute();
+    expect(rows.map((row) => [row.source, row.company, Number(row.errors)])).toEqual([
+      ['/one', 'acme', 7],
+      ['/two', 'acme', 0],
+      ['/two', 'beta', 3],
+    ]);
+  });
+});
