@@ -153,6 +153,12 @@ async function openEmbedded(config: PostgresConfig & { dataDir: string }, logger
       cause: error,
     });
   }
-  const pool = new pg.Pool({ ...poolOptions(config), user: 'postgres', stream: () => session.connect() });
+  // No TLS inside a process, whatever PGSSLMODE asks of servers.
+  const pool = new pg.Pool({
+    ...poolOptions(config),
+    user: 'postgres',
+    ssl: false,
+    stream: () => session.connect(),
+  });
   return { pool, close };
 }
