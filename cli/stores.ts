@@ -7,6 +7,7 @@ import { type Counters, createCounters } from '../store/counters.ts';
 import { lockDirectory } from '../store/lock.ts';
 import type { Logger } from '../store/logger.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
+import { removeOldRunFile } from '../store/run-file.ts';
 import { createClosing } from './closing.ts';
 import type { Config } from './config.ts';
 
@@ -35,6 +36,7 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
     if (!config.clickhouseUrl || !config.databaseUrl) {
       const lock = await lockDirectory(config.dataDir);
       closing.push(() => lock.release());
+      removeOldRunFile(config.dataDir);
     }
     const counters = createCounters();
     const engine = config.clickhouseUrl ? undefined : await openEngine(config, logger);
