@@ -7,6 +7,7 @@ import {
   Worker,
 } from 'bullmq';
 import { Redis } from 'ioredis';
+import { ClosewatchError } from '../../model/errors.ts';
 import type { Counters } from '../counters.ts';
 import type { Logger } from '../logger.ts';
 import type { Postgres } from '../postgres/database.ts';
@@ -60,7 +61,10 @@ const JOB_DEFAULTS = {
   removeOnFail: { age: 7 * DAY_S, count: 5_000 },
 };
 
-/** Opens the job queues on Redis when it is configured, else on PostgreSQL (schema `bullmq`, migrated here). */
+/**
+ * Opens the job queues on Redis when it is configured, else on PostgreSQL (schema `bullmq`, migrated here). Throws
+ * `store.unavailable` when there is no Redis to be reached.
+ */
 export async function openQueues(
   config: QueueConfig,
   deps: { logger: Logger; counters?: Counters },
@@ -179,8 +183,17 @@ async function openTables(postgres: Postgres, logger: Logger): Promise<JobStore>
 
 async function openRedis(url: string, logger: Logger): Promise<JobStore> {
   const redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
-  redis.on('error', (error: Error) => logger.error({ err: error }, 'Redis failed'));
-  await redis.connect();
+  let last: Error | undefined;
+  redis.on('error', (error: Error) => {
+    last = error;
+    logger.error({ err: error }, 'Redis failed');
+  });
+  await redis.connect().catch((error: Error) => {
+    // Else it would try for ever, and keep the process for that.
+    redis.disconnect();
+    const cause = last ?? error;
+    throw new ClosewatchError('store.unavailable', `Redis does not answer: ${cause.message}`, { cause });
+  });
   // A worker that did not end in time has cut the connection that all share; one to a Redis that is away waits for ever.
   const close = async () => {
     await within(GRACE_MS, Promise.allSettled([redis.quit()]));

@@ -49,10 +49,21 @@ async function way(): Promise<{ url: string; cut(): void }> {
   };
 }
 
+// With Redis no statement goes to PostgreSQL, so none is there.
+const postgres = undefined as unknown as Postgres;
+
+test('a Redis that is not there is named so', async () => {
+  const redisUrl = 'redis://127.0.0.1:1';
+  await expect(openQueues({ postgres, redisUrl, prefix }, { logger: keepingLogger() })).rejects.toMatchObject(
+    {
+      code: 'store.unavailable',
+      message: expect.stringMatching(/Redis does not answer: .*ECONNREFUSED/),
+    },
+  );
+});
+
 test.skipIf(!hasRedis)('queues close also when Redis has gone away', async () => {
   const redisUrl = await way();
-  // With Redis no statement goes to PostgreSQL, so none is there.
-  const postgres = undefined as unknown as Postgres;
   const queues = await openQueues({ postgres, redisUrl: redisUrl.url, prefix }, { logger: keepingLogger() });
   const done = Promise.withResolvers<void>();
   await queues.work('plain', async () => done.resolve());
