@@ -10,4 +10,4 @@ USER node
 ENV CLOSEWATCH_DATA_DIR=/data
 VOLUME /data
 EXPOSE 4000 4318
-CMD ["node", "cli/main.ts", "up"]
+CMD ["node", "--disable-warning=ExperimentalWarning", "cli/main.ts", "up"]

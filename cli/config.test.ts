@@ -43,6 +43,36 @@ describe('readConfig', () => {
     expect(readConfig({ CLOSEWATCH_ADMIN_TOKEN_FILE: file }).adminToken).toBe('a-token-of-some-length');
   });
 
+  test.each(['short', 'fifteen-letters', 'sixteen letters and more', ' '.repeat(16)])(
+    '%j is no token',
+    (token) => {
+      for (const name of ['CLOSEWATCH_ADMIN_TOKEN', 'CLOSEWATCH_INGEST_TOKEN'])
+        expect(problemsOf({ [name]: token })).toEqual([
+          `${name}: must be 16 to 512 letters, digits or signs, without blanks`,
+        ]);
+    },
+  );
+
+  test('an empty file is no token', () => {
+    const file = join(folder, 'empty');
+    writeFileSync(file, '\n');
+    expect(problemsOf({ CLOSEWATCH_ADMIN_TOKEN_FILE: file })).toHaveLength(1);
+    expect(readConfig({ CLOSEWATCH_ADMIN_TOKEN: 'sixteen-letters-' }).adminToken).toHaveLength(16);
+  });
+
+  test('variables that Kubernetes sets for a service of our name are none of ours', () => {
+    const host = { CLOSEWATCH_SERVICE_HOST: '10.0.0.7', CLOSEWATCH_SERVICE_PORT: '4000' };
+    const ports = { CLOSEWATCH_SERVICE_PORT_API: '4000', CLOSEWATCH_PORT: 'tcp://10.0.0.7:4000' };
+    const links = {
+      CLOSEWATCH_PORT_4000_TCP: 'tcp://10.0.0.7:4000',
+      CLOSEWATCH_PORT_4000_TCP_ADDR: '10.0.0.7',
+    };
+    expect(readConfig({ ...host, ...ports, ...links }).apiPort).toBe(4000);
+    expect(problemsOf({ CLOSEWATCH_SERVICE: 'x' })).toEqual([
+      'CLOSEWATCH_SERVICE: is no setting of Closewatch',
+    ]);
+  });
+
   test('names every problem and where it is', () => {
     expect(
       problemsOf({ CLOSEWATCH_API_PORT: '70000', CLOSEWATCH_COLOUR: 'red', OPENAI_API_KEY: 'k' }),

@@ -6,6 +6,10 @@ import { ClosewatchError, type Problem } from '../model/errors.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const secret = z.string().min(1);
+/** A token that people choose: what an Authorization header can carry, and nobody guesses. */
+const bearerToken = z
+  .string()
+  .regex(/^[\x21-\x7e]{16,512}$/, 'must be 16 to 512 letters, digits or signs, without blanks');
 const bytes = z
   .string()
   .regex(/^\d+(\.\d+)?\s*(MiB|GiB)$/, 'must be a size such as 1 GiB or 512 MiB')
@@ -68,13 +72,13 @@ export const SETTINGS = {
   ),
   adminToken: setting(
     'CLOSEWATCH_ADMIN_TOKEN',
-    z.string().min(16).optional(),
+    bearerToken.optional(),
     'bearer token of the administrator; left out: generated and printed once',
     { secret: true },
   ),
   ingestToken: setting(
     'CLOSEWATCH_INGEST_TOKEN',
-    z.string().min(16).optional(),
+    bearerToken.optional(),
     'a bearer token that may send for every source; left out: generated and printed once',
     { secret: true },
   ),
@@ -199,7 +203,12 @@ export type Config = Values & {
 
 const byEnv = new Map<string, string>(Object.entries(SETTINGS).map(([name, { env }]) => [env, name]));
 /** Variables with our prefix that are read elsewhere: by the tests and the container. */
-const OTHERS = new Set(['CLOSEWATCH_CONFIG', 'CLOSEWATCH_FIXTURES', 'CLOSEWATCH_TEST_CLICKHOUSE_URL']);
+const OTHERS = new Set(['CLOSEWATCH_CONFIG', 'CLOSEWATCH_FIXTURES']);
+/**
+ * What the tests read, and what Kubernetes sets in every pod beside a Service named `closewatch`
+ * (kubernetes.io/docs/tutorials/services/connect-applications-service, Environment Variables).
+ */
+const NOT_OURS = /^CLOSEWATCH_(TEST_.*|SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_.*)?)$/;
 
 function fromEnvironment(env: NodeJS.ProcessEnv, problems: Problem[]): Record<string, unknown> {
   const values: Record<string, unknown> = {};
@@ -214,7 +223,7 @@ function fromEnvironment(env: NodeJS.ProcessEnv, problems: Problem[]): Record<st
       } catch (error) {
         problems.push({ where: name, what: `cannot read the file: ${(error as Error).message}` });
       }
-    } else if (name.startsWith('CLOSEWATCH_') && !OTHERS.has(name) && !name.startsWith('CLOSEWATCH_TEST_')) {
+    } else if (name.startsWith('CLOSEWATCH_') && !OTHERS.has(name) && !NOT_OURS.test(name)) {
       problems.push({ where: name, what: 'is no setting of Closewatch' });
     }
   }

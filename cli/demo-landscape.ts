@@ -12,11 +12,16 @@ import { createToken } from '../store/postgres/tokens.ts';
 
 const FLOWS = resolve(import.meta.dirname, '..', 'flows');
 
-/** The empty data directory of a demo; a fresh one under the system's temporary folder is removed by `remove`. */
+/**
+ * The empty data directory of a demo; a fresh one under the system's temporary folder is removed by `remove`, and when the
+ * process exits.
+ */
 export function demoFolder(given: string | undefined): { path: string; remove(): void } {
   if (given === undefined) {
     const path = mkdtempSync(join(tmpdir(), 'closewatch-demo-'));
-    return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+    const remove = (): void => rmSync(path, { recursive: true, force: true });
+    process.once('exit', remove);
+    return { path, remove };
   }
   const path = resolve(given);
   mkdirSync(path, { recursive: true, mode: 0o700 });

@@ -1,4 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { closewatch, environment, temporaryFolder } from '../test/harness.ts';
@@ -48,6 +50,23 @@ test.each([
   const demo = await closewatch(['demo', '--once', `${flag}=${value}`], environment(folder.path));
   expect(demo.code).toBe(2);
   expect(demo.stderr).toContain(`${flag} must be a whole number from`);
+});
+
+test('a demo that is ended while it starts leaves nothing behind', async () => {
+  const temporary = join(folder.path, 'tmp');
+  mkdirSync(temporary);
+  const demo = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), 'demo', '--once'], {
+    env: { ...environment(''), TMPDIR: temporary },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  demo.stderr.on('data', (chunk) => {
+    said += chunk;
+    if (!demo.killed && said.includes('starting the engines')) demo.kill('SIGINT');
+  });
+  const [code] = await once(demo, 'close');
+  expect([code, said]).toEqual([1, expect.stringContaining('ended before the analysis was done')]);
+  expect(readdirSync(temporary)).toEqual([]);
 });
 
 test('doctor says which setting is wrong, and makes nothing where nothing is', async () => {

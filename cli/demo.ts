@@ -14,7 +14,7 @@ import { EXIT, exitCodeOf, jsonFlag } from './flags.ts';
 import { createLogger } from './logger.ts';
 import { createBar } from './progress.ts';
 import { type Running, startUp } from './start-up.ts';
-import { untilSignal } from './up.ts';
+import { endSoon, untilSignal } from './up.ts';
 
 interface Outcome extends Score {
   readonly byRule: Record<string, Score>;
@@ -61,25 +61,28 @@ export default defineCommand({
       const started = Date.now();
       const seed = wholeNumber('seed', args.seed);
       const days = wholeNumber('days', args.days, LEAST_DAYS, 3650);
+      // From here on a signal ends it in order, its folder included.
+      const ending = new AbortController();
+      void untilSignal().then(() => ending.abort(new Error('ended before the analysis was done')));
       const folder = demoFolder(args['data-dir']);
-      const free = args.once ? '0' : undefined;
-      const past = simulate({ seed, now: started, days });
-      const config = readConfig(ownEnvironment(), {
-        dataDir: folder.path,
-        flowsDir: writeFlows(folder.path, past.companies),
-        groupWaitSeconds: 0,
-        apiPort: args.port ?? free,
-        collectorPort: args['collector-port'] ?? free,
-        enginePort: free,
-      });
       let running: Running | undefined;
       try {
+        const free = args.once ? '0' : undefined;
+        const past = simulate({ seed, now: started, days });
+        const config = readConfig(ownEnvironment(), {
+          dataDir: folder.path,
+          flowsDir: writeFlows(folder.path, past.companies),
+          groupWaitSeconds: 0,
+          apiPort: args.port ?? free,
+          collectorPort: args['collector-port'] ?? free,
+          enginePort: free,
+        });
         note('starting the engines');
         running = await startUp(config, createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel), {
           schedule: false,
         });
         const collector = await collectorOf(running.stores.postgres, running.collectorUrl);
-        const outcome = await playPast(running, collector, past, started);
+        const outcome = await playPast(running, collector, past, { started, ending: ending.signal });
         if (args.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
         else process.stdout.write(report(outcome));
         if (args.once) return outcome.missed + outcome.wrong === 0 ? EXIT.ok : EXIT.failed;
@@ -87,29 +90,41 @@ export default defineCommand({
           `the console: ${running.signInLink()}   (works once, for 15 minutes)\nthe landscape goes on; Ctrl+C ends the demo`,
         );
         // What was told complete before is not added to.
-        await playOn(running, collector, past, { seed, from: Date.now() });
+        await playOn(running, collector, past, { seed, from: Date.now(), ending: ending.signal });
         return EXIT.ok;
       } finally {
-        await running?.stop();
+        await running?.stop().finally(endSoon);
         folder.remove();
       }
     }),
 });
 
-/** Sends the past through the collector's ports, has it analysed once, and holds what was found against the truth. */
+/**
+ * Sends the past through the collector's ports, has it analysed once, and holds what was found against the truth. Throws the
+ * reason of `ending` when that comes first.
+ */
 async function playPast(
   running: Running,
   collector: Collector,
   past: Simulation,
-  started: number,
+  { started, ending }: { started: number; ending: AbortSignal },
 ): Promise<Outcome> {
+  ending.throwIfAborted();
   const total = past.events.length + countSpans(past.traces);
   const bar = createBar('sending {bar} {value}/{total}');
   bar?.start(total, 0);
-  const advance = (count: number) => bar?.increment(count);
-  const spans = await sendTraces(collector, past.traces, advance);
-  let events = await sendEvents(collector, past.events, advance);
-  bar?.stop();
+  const advance = (count: number): void => {
+    bar?.increment(count);
+    ending.throwIfAborted();
+  };
+  let events: number;
+  let spans: number;
+  try {
+    spans = await sendTraces(collector, past.traces, advance);
+    events = await sendEvents(collector, past.events, advance);
+  } finally {
+    bar?.stop();
+  }
   note('analysing');
   const now = Date.now();
   events += await sendEvents(
@@ -117,34 +132,33 @@ async function playPast(
     past.companies.flatMap((company) => heartbeats(company, now)),
   );
   await running.runPasses(nanosOf(new Date(now)));
+  ending.throwIfAborted();
   const { findings, incidents } = await findingsOf(running.stores.postgres);
   const seconds = Math.round((Date.now() - started) / 100) / 10;
   const { byRule, ...sums } = score(past.truth, findings);
   return { ...sums, byRule, events, spans, incidents, seconds };
 }
 
-/** Lets the landscape go on until SIGINT or SIGTERM. */
+/** Lets the landscape go on until `ending`. */
 async function playOn(
   running: Running,
   collector: Collector,
   past: Simulation,
-  { seed, from }: { seed: number; from: number },
+  { seed, from, ending }: { seed: number; from: number; ending: AbortSignal },
 ): Promise<void> {
-  const ending = new AbortController();
-  void untilSignal().then(() => ending.abort());
-  const patient = { ...collector, signal: ending.signal };
+  const patient = { ...collector, signal: ending };
   const trickle = createTrickle({ seed, from, companies: past.companies, past });
-  for (let tick = 1; !ending.signal.aborted; tick += 1) {
+  for (let tick = 1; !ending.aborted; tick += 1) {
     const { events, traces } = trickle.take(Date.now());
     try {
       await sendTraces(patient, traces);
       await sendEvents(patient, events);
     } catch (error) {
-      if (ending.signal.aborted) return;
+      if (ending.aborted) return;
       throw error;
     }
     if (tick % TICKS_A_PASS === 0) await running.runPasses(nanosOf(new Date()));
-    await sleep(TICK_MS, undefined, { signal: ending.signal }).catch(() => {});
+    await sleep(TICK_MS, undefined, { signal: ending }).catch(() => {});
   }
 }
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { defineCommand } from 'citty';
-import { type RunFile, readRunFile } from '../store/run-file.ts';
+import type { RunFile } from '../store/run-file.ts';
 import type { Config } from './config.ts';
 import {
   attempt,
@@ -19,6 +19,7 @@ import {
 import { doctorTask, type StoresReport } from './doctor-stores.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
 import { runTask } from './run-task.ts';
+import { findRunning } from './running.ts';
 
 export default defineCommand({
   meta: {
@@ -43,7 +44,7 @@ async function examine(args: { 'data-dir'?: string | undefined }): Promise<Docto
   const checks: Check[] = [checkNode(process.versions.node)];
   const config = read(args, checks);
   if (!config) return { ok: false, checks, sources: [], flows: [] };
-  const running = readRunFile(config.dataDir);
+  const running = await findRunning(config.dataDir);
   checks.push(...(await outside(config, running)));
   let stores: StoresReport = { checks: [], sources: [], flows: [] };
   const isFresh = !existsSync(config.dataDir) && !config.clickhouseUrl && !config.databaseUrl;

@@ -1,6 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { ClosewatchError } from '../model/errors.ts';
 
 /** A secret of this deployment: its text, and whether it was made just now. */
 export interface Secret {
@@ -8,17 +18,56 @@ export interface Secret {
   readonly isNew: boolean;
 }
 
-/** The secret `name` of the data directory, made at the first call; it lies in `secrets/<name>`, for its owner's eyes (0600). */
+/** What was cut off by a full disk is shorter, and must never count as the secret: an empty token would let anybody in. */
+const LEAST_LENGTH = 32;
+
+/**
+ * The secret `name` of the data directory, made at the first call; it lies in `secrets/<name>`, for its owner's eyes (0600).
+ * Throws `config.invalid` when the file holds none that was written whole.
+ */
 export function secretOf(dataDir: string, name: 'admin-token' | 'pseudonym-key'): Secret {
   const folder = join(dataDir, 'secrets');
   const file = join(folder, name);
-  try {
-    return { text: readFileSync(file, 'utf8').trim(), isNew: false };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  const known = read(file);
+  if (known !== undefined) return { text: known, isNew: false };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const text = randomBytes(32).toString('base64url');
-  writeFileSync(file, `${text}\n`, { mode: 0o600, flag: 'wx' });
-  return { text, isNew: true };
+  if (write(file, `${text}\n`)) return { text, isNew: true };
+  return { text: read(file) ?? '', isNew: false };
+}
+
+function read(file: string): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  if (text.length >= LEAST_LENGTH) return text;
+  throw new ClosewatchError(
+    'config.invalid',
+    `${file} holds ${text.length} characters where a secret has ${LEAST_LENGTH} or more: put it back from a backup, or remove the file and the next start makes a new secret`,
+  );
+}
+
+/** Writes a file in one step, to the disk: it is there whole or not at all. False when another process was first. */
+function write(file: string, text: string): boolean {
+  const draft = `${file}.${process.pid}`;
+  try {
+    const open = openSync(draft, 'w', 0o600);
+    try {
+      writeFileSync(open, text);
+      fsyncSync(open);
+    } finally {
+      closeSync(open);
+    }
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }

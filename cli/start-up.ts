@@ -8,11 +8,13 @@ import { createConsole } from '../dashboards/console/server.ts';
 import { nanosOf } from '../model/time.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import type { Logger } from '../store/logger.ts';
-import { createToken, listTokens } from '../store/postgres/tokens.ts';
+import type { Postgres } from '../store/postgres/database.ts';
+import { configureToken, createToken, listTokens } from '../store/postgres/tokens.ts';
 import { openQueues } from '../store/queue/queues.ts';
 import { writeRunFile } from '../store/run-file.ts';
 import { type Analysis, createAnalysis } from './analysis.ts';
 import { readCatalogue } from './catalogue.ts';
+import { createClosing } from './closing.ts';
 import { type Collector, startCollector } from './collector.ts';
 import type { Config } from './config.ts';
 import { serveControl } from './control.ts';
@@ -51,10 +53,7 @@ export async function startUp(
   logger: Logger,
   options: { schedule?: boolean } = {},
 ): Promise<Running> {
-  const closing: (() => Promise<unknown> | unknown)[] = [];
-  const stop = async (): Promise<void> => {
-    for (const step of closing.splice(0).reverse()) await step();
-  };
+  const closing = createClosing();
   try {
     const catalogue = await readCatalogue(config);
     const telemetry = await startTelemetry(config, logger);
@@ -62,10 +61,7 @@ export async function startUp(
     const stores = await openStores(config, logger);
     closing.push(stores.close);
     const { postgres, clickhouse, events, counters } = stores;
-    const token = config.adminToken
-      ? { text: config.adminToken, isNew: false }
-      : secretOf(config.dataDir, 'admin-token');
-    const newIngestToken = await firstIngestToken(stores);
+    await configureToken(postgres, config.ingestToken, new Date());
     const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger, counters });
     closing.push(() => queues.close());
     const analysis = createAnalysis(stores, catalogue);
@@ -85,6 +81,18 @@ export async function startUp(
       { postgres, logger, counters },
     );
     closing.push(() => alerts.stop());
+    const control = await serveControl(TASKS, stores);
+    closing.push(() => control.close());
+    if (options.schedule ?? true) {
+      await scheduleAnalysis(analysis, { queues, clock, everySeconds: config.detectEverySeconds });
+      await scheduleAlerts(alerts, { queues, clock });
+    }
+
+    // Only now, for their text is told once: a start that fails before, on a port in use, must not have used that up.
+    const token = config.adminToken
+      ? { text: config.adminToken, isNew: false }
+      : secretOf(config.dataDir, 'admin-token');
+    const newIngestToken = config.ingestToken ? undefined : await firstIngestToken(postgres);
     const signIn = createSignIn({ adminToken: token.text }, { now: Date.now });
     const api = createApi(
       { secureCookies: publicUrl.startsWith('https:') },
@@ -104,13 +112,6 @@ export async function startUp(
       },
     );
     handle = withSlack(api.handle, alerts.slackHandler);
-
-    const control = await serveControl(TASKS, stores);
-    closing.push(() => control.close());
-    if (options.schedule ?? true) {
-      await scheduleAnalysis(analysis, { queues, clock, everySeconds: config.detectEverySeconds });
-      await scheduleAlerts(alerts, { queues, clock });
-    }
     const runFile = writeRunFile(config.dataDir, runFileOf(stores, collector, http, control));
     closing.push(() => runFile.remove());
     // Before the collector closes, which may be where they go.
@@ -125,11 +126,10 @@ export async function startUp(
       newIngestToken,
       signInLink: () => linkOf(publicUrl, signIn),
       runPasses: (now) => runPasses(collector, analysis, alerts.run, now),
-      stop,
+      stop: closing.close,
     };
   } catch (error) {
-    await stop();
-    throw error;
+    return await closing.closeAfter(error);
   }
 }
 
@@ -149,17 +149,8 @@ async function runPasses(
   await tell(now);
 }
 
-/** The configured token under its hash; else, at the first start, a new one, whose text is told once. */
-async function firstIngestToken({ config, postgres }: Stores): Promise<string | undefined> {
-  if (config.ingestToken) {
-    await createToken(postgres, {
-      name: 'configured',
-      source: '*',
-      createdBy: 'configuration',
-      token: config.ingestToken,
-    });
-    return undefined;
-  }
+/** At the first start a token for every source, whose text is told once. */
+async function firstIngestToken(postgres: Postgres): Promise<string | undefined> {
   if ((await listTokens(postgres)).length > 0) return undefined;
   return (await createToken(postgres, { name: 'first', source: '*', createdBy: 'closewatch up' })).token;
 }

@@ -7,6 +7,8 @@ import { type Counters, createCounters } from '../store/counters.ts';
 import { lockDirectory } from '../store/lock.ts';
 import type { Logger } from '../store/logger.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
+import { removeOldRunFile } from '../store/run-file.ts';
+import { createClosing } from './closing.ts';
 import type { Config } from './config.ts';
 
 /** Both stores, open, at this program's schema version; embedded where the configuration names no server. */
@@ -29,14 +31,12 @@ export interface Stores {
  * another process holds it, `schema.newer` when the data are of a newer program; whatever was opened is closed again.
  */
 export async function openStores(config: Config, logger: Logger): Promise<Stores> {
-  const closing: (() => unknown)[] = [];
-  const close = async (): Promise<void> => {
-    for (const step of closing.splice(0).reverse()) await step();
-  };
+  const closing = createClosing();
   try {
     if (!config.clickhouseUrl || !config.databaseUrl) {
       const lock = await lockDirectory(config.dataDir);
       closing.push(() => lock.release());
+      removeOldRunFile(config.dataDir);
     }
     const counters = createCounters();
     const engine = config.clickhouseUrl ? undefined : await openEngine(config, logger);
@@ -51,10 +51,9 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
     );
     closing.push(() => postgres.close());
     const events = openFinanceEvents(clickhouse);
-    return { config, logger, counters, postgres, clickhouse, events, engine, close };
+    return { config, logger, counters, postgres, clickhouse, events, engine, close: closing.close };
   } catch (error) {
-    await close();
-    throw error;
+    return await closing.closeAfter(error);
   }
 }
 

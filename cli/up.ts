@@ -28,7 +28,7 @@ export default defineCommand({
       const running = await startUp(config, createLogger(config.logLevel));
       process.stdout.write(greeting(running));
       await ended;
-      await running.stop();
+      await running.stop().finally(endSoon);
       return EXIT.ok;
     }),
 });
@@ -45,6 +45,13 @@ export function untilSignal(): Promise<void> {
       });
     }
   });
+}
+
+const LEFT_BEHIND_MS = 5_000;
+
+/** Ends the process though something was left behind at a deadline, a connection that still tries or a client that never came back. */
+export function endSoon(): void {
+  setTimeout(() => process.exit(), LEFT_BEHIND_MS).unref();
 }
 
 /** What a person who started it needs: where things are, and the secrets that are shown once. */

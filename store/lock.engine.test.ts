@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { lockDirectory } from './lock.ts';
 
@@ -12,22 +12,26 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(directory, '..'), { recursive: true }));
 
-/** Another process that takes the lock, says so, and holds it until it is killed. */
+/** Another process that asks for the lock, says when it asks and when it has it, and holds it until it is killed. */
 async function holder() {
   const module = join(import.meta.dirname, 'lock.ts');
   const program = `
     const { lockDirectory } = await import(process.argv[1]);
-    await lockDirectory(process.argv[2], { waitMs: 20_000 });
+    console.log('asking');
+    await lockDirectory(process.argv[2], { waitMs: 60_000 });
     console.log('held');
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program, module, directory], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const held = once(child.stdout, 'data');
+  const lines = createInterface({ input: child.stdout });
+  const said = (word: string) =>
+    new Promise<void>((resolve) => lines.on('line', (line) => line === word && resolve()));
   return {
     pid: child.pid,
-    held,
+    asking: said('asking'),
+    held: said('held'),
     kill: () => child.kill('SIGKILL'),
   };
 }
@@ -54,8 +58,9 @@ test('a refused try inside the holder does not open the directory to others', as
   void other.held.then(() => {
     isHeld = true;
   });
-  // Longer than the other process needs to start and to ask.
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await other.asking;
+  // It asks every 100 ms.
+  await new Promise((resolve) => setTimeout(resolve, 300));
   expect(isHeld).toBe(false);
   lock.release();
   await other.held;
@@ -66,7 +71,7 @@ test('kill -9 of the holder frees the directory for one who waits', async () => 
   const other = await holder();
   await other.held;
   await expect(lockDirectory(directory, { waitMs: 0 })).rejects.toMatchObject(refused(other.pid));
-  const waiting = lockDirectory(directory, { waitMs: 20_000 });
+  const waiting = lockDirectory(directory, { waitMs: 60_000 });
   other.kill();
   (await waiting).release();
 });

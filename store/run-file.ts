@@ -29,7 +29,10 @@ export function writeRunFile(dataDir: string, run: RunFile): { remove(): void } 
   return { remove };
 }
 
-/** What the running process wrote; undefined when none runs: no file, a broken one, or one whose process is dead. */
+/** Removes the file of a process that was killed: for whoever holds the lock of the data directory, any file is that. */
+export const removeOldRunFile = (dataDir: string): void => rmSync(path(dataDir), { force: true });
+
+/** What the running process wrote; undefined for no file, a broken one, or one whose process is dead. */
 export function readRunFile(dataDir: string): RunFile | undefined {
   let text: string;
   try {

@@ -87,7 +87,7 @@ export async function up(dataDir: string, env: NodeJS.ProcessEnv = environment(d
       output += chunk;
     });
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  const deadline = Date.now() + 90_000;
+  const deadline = Date.now() + 180_000;
   let run = readRunFile(dataDir);
   while (run?.pid !== child.pid) {
     if (child.exitCode !== null || child.signalCode !== null)

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgres, type Postgres } from './database.ts';
 import { backEnds, keepingLogger, type TemporaryPlace } from './testing/back-ends.ts';
+import { configureToken, createIngestAuth, createToken } from './tokens.ts';
 
 /** What both back ends promise: the same rows, errors, transactions and notifications. */
 describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
@@ -269,4 +270,30 @@ describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
     const turn = postgres.db.updateTable('principals').where('id', '=', 'human-1');
     expect(await fails(turn.set({ kind: 'model' }).execute())).toBe('23514');
   });
+
+  test.skipIf(isAbsent)(
+    'of the configured tokens only the one of now is taken; revoked stays revoked',
+    async () => {
+      const [first, second] = ['the-first-configured-token', 'the-second-configured-token'];
+      const now = new Date('2026-05-31T12:00:00Z');
+      const taken = async () => {
+        const { verifyToken } = createIngestAuth(postgres);
+        return [await verifyToken(first), await verifyToken(second)].map((sender) => sender?.source);
+      };
+      const made = await createToken(postgres, { name: 'ocr', source: '/ocr', createdBy: 'test' });
+      await configureToken(postgres, first, now);
+      await configureToken(postgres, first, now);
+      expect(await taken()).toEqual(['*', undefined]);
+      await configureToken(postgres, second, now);
+      expect(await taken()).toEqual([undefined, '*']);
+      await expect(configureToken(postgres, first, now)).rejects.toMatchObject({
+        code: 'config.invalid',
+        message: expect.stringContaining('revoked at 2026-05-31T12:00:00.000Z'),
+      });
+      expect(await taken()).toEqual([undefined, '*']);
+      await configureToken(postgres, undefined, now);
+      expect(await taken()).toEqual([undefined, undefined]);
+      expect((await createIngestAuth(postgres).verifyToken(made.token))?.source).toBe('/ocr');
+    },
+  );
 });

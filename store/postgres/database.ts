@@ -20,6 +20,8 @@ export type PostgresConfig = ({ readonly dataDir: string } | { readonly url: str
   readonly idleInTransactionMs?: number;
   /** Connections at most; each queue worker keeps one for LISTEN. 30 when left out. */
   readonly poolSize?: number;
+  /** Milliseconds to wait for another process to give the embedded database free; 10,000 when left out. */
+  readonly lockWaitMs?: number;
 };
 
 /** The open database. No HTTP, ClickHouse or model call belongs inside a transaction: embedded, it holds up everybody. */
@@ -132,7 +134,7 @@ function openServer(config: PostgresConfig & { url: string }): Opened {
 async function openEmbedded(config: PostgresConfig & { dataDir: string }, logger: Logger): Promise<Opened> {
   const directory = join(config.dataDir, 'postgres');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const lock = await lockDirectory(directory);
+  const lock = await lockDirectory(directory, { waitMs: config.lockWaitMs ?? 10_000 });
   const session = new SharedSession(
     {
       dataDir: join(directory, 'data'),
@@ -153,6 +155,12 @@ async function openEmbedded(config: PostgresConfig & { dataDir: string }, logger
       cause: error,
     });
   }
-  const pool = new pg.Pool({ ...poolOptions(config), user: 'postgres', stream: () => session.connect() });
+  // No TLS inside a process, whatever PGSSLMODE asks of servers.
+  const pool = new pg.Pool({
+    ...poolOptions(config),
+    user: 'postgres',
+    ssl: false,
+    stream: () => session.connect(),
+  });
   return { pool, close };
 }

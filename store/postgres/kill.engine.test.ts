@@ -114,7 +114,7 @@ test('a second opener is refused with the holder, and the lock is free when the 
     code: 'data-dir.locked',
     message: expect.stringContaining(`process ${holder.pid}`),
   });
-  const opening = openPostgres({ dataDir }, { logger });
+  const opening = openPostgres({ dataDir, lockWaitMs: 60_000 }, { logger });
   const early = await Promise.race([
     opening.then(() => 'opened'),
     holder.until(() => holder.said('row').length > 15),

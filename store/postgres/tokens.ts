@@ -22,30 +22,54 @@ export interface IngestToken {
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
 
-/**
- * A new ingest token; its text is returned once and never stored, only its SHA-256. `token` gives the text instead of 32
- * random bytes; a text that is known already keeps its id and takes the new name and source.
- */
+/** A new ingest token; its text is returned once and never stored, only its SHA-256. */
 export async function createToken(
   { db }: Postgres,
-  given: { name: string; source: string; createdBy: string; token?: string | undefined },
+  given: { name: string; source: string; createdBy: string },
 ): Promise<{ id: string; token: string }> {
-  const token = given.token ?? `cw_${randomBytes(32).toString('base64url')}`;
-  const row = await db
+  const [id, token] = [randomUUID(), `cw_${randomBytes(32).toString('base64url')}`];
+  const row = { id, name: given.name, source: given.source, token_hash: hashOf(token) };
+  await db
     .insertInto('ingest_tokens')
-    .values({
-      id: randomUUID(),
-      name: given.name,
-      source: given.source,
-      token_hash: hashOf(token),
-      created_by: given.createdBy,
-    })
-    .onConflict((conflict) =>
-      conflict.column('token_hash').doUpdateSet({ name: given.name, source: given.source, revoked_at: null }),
-    )
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  return { id: row.id, token };
+    .values({ ...row, created_by: given.createdBy })
+    .execute();
+  return { id, token };
+}
+
+const CONFIGURED = { name: 'configured', source: '*', created_by: 'configuration' };
+
+/**
+ * Makes the token of the configuration, undefined for none, the one that is valid of those that ever were in it: it may send
+ * for every source, and any other is revoked. Throws `config.invalid` for a token that was revoked: revoked stays revoked.
+ */
+export async function configureToken({ db }: Postgres, token: string | undefined, now: Date): Promise<void> {
+  const hash = token === undefined ? '' : hashOf(token);
+  await db.transaction().execute(async (trx) => {
+    if (token !== undefined) {
+      await trx
+        .insertInto('ingest_tokens')
+        .values({ ...CONFIGURED, id: randomUUID(), token_hash: hash })
+        .onConflict((conflict) => conflict.column('token_hash').doNothing())
+        .execute();
+      const { id, revoked_at: revokedAt } = await trx
+        .selectFrom('ingest_tokens')
+        .select(['id', 'revoked_at'])
+        .where('token_hash', '=', hash)
+        .executeTakeFirstOrThrow();
+      if (revokedAt)
+        throw new ClosewatchError(
+          'config.invalid',
+          `CLOSEWATCH_INGEST_TOKEN is the token ${id}, which was revoked at ${revokedAt.toISOString()}: configure another one`,
+        );
+    }
+    await trx
+      .updateTable('ingest_tokens')
+      .set({ revoked_at: now })
+      .where('created_by', '=', CONFIGURED.created_by)
+      .where('token_hash', '<>', hash)
+      .where('revoked_at', 'is', null)
+      .execute();
+  });
 }
 
 /** Every token, newest first; of revoked ones when they were. Never the text of one. */

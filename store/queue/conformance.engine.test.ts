@@ -66,7 +66,7 @@ describe.each(places)('on $name', ({ isAbsent, create, redisUrl }) => {
       async () => {
         if (!(await condition())) throw new Error('not yet');
       },
-      { timeout: 15_000, interval: 10 },
+      { timeout: 30_000, interval: 10 },
     );
 
   test.skipIf(isAbsent)('jobs are done once each, with their data; a waiting worker is woken', async () => {
@@ -229,13 +229,14 @@ describe.each(places)('on $name', ({ isAbsent, create, redisUrl }) => {
 
   test.skipIf(isAbsent)('at the deadline a job is aborted; what ignores that is done again', async () => {
     const first = await open();
-    const begun: string[] = [];
+    // Sets: a stall of this process that outlasts the locks has a job begun twice.
+    const begun = new Set<string>();
     let aborted = false;
     const quick = { lockMs: 1_000, stalledCheckMs: 200 };
     await first.work(
       'late',
       async (job, signal) => {
-        begun.push(job.name);
+        begun.add(job.name);
         if (job.name === 'deaf') await sleep(2_000);
         else
           await new Promise<void>((_, reject) =>
@@ -251,17 +252,17 @@ describe.each(places)('on $name', ({ isAbsent, create, redisUrl }) => {
       { name: 'deaf', data: {} },
       { name: 'hearing', data: {}, opts: soon },
     ]);
-    await until(() => begun.length === 2);
+    await until(() => begun.size === 2);
     const asked = Date.now();
     await first.close({ deadlineMs: 100 });
     expect(aborted).toBe(true);
-    expect(Date.now() - asked).toBeLessThan(15_000);
+    expect(Date.now() - asked).toBeLessThan(30_000);
 
     const second = await open();
-    const again: string[] = [];
-    await second.work('late', async (job) => void again.push(job.name), quick);
-    await until(() => again.length === 2);
-    expect(again.toSorted()).toEqual(['deaf', 'hearing']);
+    const again = new Set<string>();
+    await second.work('late', async (job) => void again.add(job.name), quick);
+    await until(() => again.size === 2);
+    expect([...again].toSorted()).toEqual(['deaf', 'hearing']);
     await until(async () => (await second.queue('late').getJobCounts('completed')).completed === 2);
   });
 });

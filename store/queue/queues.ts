@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ConnectionOptions,
   createPostgresBackend,
@@ -8,9 +7,11 @@ import {
   Worker,
 } from 'bullmq';
 import { Redis } from 'ioredis';
+import { ClosewatchError } from '../../model/errors.ts';
 import type { Counters } from '../counters.ts';
 import type { Logger } from '../logger.ts';
 import type { Postgres } from '../postgres/database.ts';
+import { within } from '../within.ts';
 
 export interface QueueConfig {
   readonly postgres: Postgres;
@@ -42,7 +43,10 @@ export interface Queues {
   work<Data = unknown>(name: string, handler: JobHandler<Data>, options?: WorkOptions): Promise<void>;
   /** Adds a job of `data` to a queue again and again; the same id replaces the schedule. An `everyMs` one starts at once. */
   every(name: string, schedulerId: string, schedule: Every, data: unknown): Promise<void>;
-  /** Takes no more jobs, waits up to `deadlineMs` (10,000) for the running ones, then aborts them, and disconnects. */
+  /**
+   * Takes no more jobs, waits up to `deadlineMs` (10,000) for the running ones, then aborts them, and disconnects; all within
+   * a few seconds more, also when what holds the jobs is away.
+   */
   close(options?: { deadlineMs?: number }): Promise<void>;
 }
 
@@ -57,7 +61,10 @@ const JOB_DEFAULTS = {
   removeOnFail: { age: 7 * DAY_S, count: 5_000 },
 };
 
-/** Opens the job queues on Redis when it is configured, else on PostgreSQL (schema `bullmq`, migrated here). */
+/**
+ * Opens the job queues on Redis when it is configured, else on PostgreSQL (schema `bullmq`, migrated here). Throws
+ * `store.unavailable` when there is no Redis to be reached.
+ */
 export async function openQueues(
   config: QueueConfig,
   deps: { logger: Logger; counters?: Counters },
@@ -130,23 +137,25 @@ export async function openQueues(
       if (closing) return;
       closing = true;
       await Promise.all(workers.map((worker) => drain(worker, deadlineMs, logger)));
-      await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
+      await within(GRACE_MS, Promise.allSettled([...queues.values()].map((queue) => queue.close())));
       await store.close();
     },
   };
 }
 
+/** What one step of an orderly end may take. */
+const GRACE_MS = 1_000;
+
 /** Ends a worker when its jobs are done, or at the deadline with their signals aborted and a second of grace. */
 async function drain(worker: Worker, deadlineMs: number, logger: Logger): Promise<void> {
-  const done = worker.close().then(() => true);
-  const late = new AbortController();
-  const after = (ms: number) => sleep(ms, false, { signal: late.signal }).catch(() => false);
-  if (!(await Promise.race([done, after(deadlineMs)]))) {
-    logger.warn({ queue: worker.name }, 'jobs are still running at the deadline; they will be done again');
-    worker.cancelAllJobs('closing');
-    if (!(await Promise.race([done, after(1_000)]))) await worker.getBackend().disconnect();
-  }
-  late.abort();
+  const done = worker
+    .close()
+    .catch((error: unknown) => logger.warn({ err: error, queue: worker.name }, 'a worker did not close'));
+  if (await within(deadlineMs, done)) return;
+  logger.warn({ queue: worker.name }, 'jobs are still running at the deadline; they will be done again');
+  worker.cancelAllJobs('closing');
+  if (await within(GRACE_MS, done)) return;
+  await within(GRACE_MS, Promise.allSettled([worker.getBackend().disconnect()]));
 }
 
 interface JobStore {
@@ -174,13 +183,21 @@ async function openTables(postgres: Postgres, logger: Logger): Promise<JobStore>
 
 async function openRedis(url: string, logger: Logger): Promise<JobStore> {
   const redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
-  redis.on('error', (error: Error) => logger.error({ err: error }, 'Redis failed'));
-  await redis.connect();
-  // A worker that did not end in time has cut the connection that all share.
-  const close = () =>
-    redis.quit().then(
-      () => {},
-      () => redis.disconnect(),
-    );
+  let last: Error | undefined;
+  redis.on('error', (error: Error) => {
+    last = error;
+    logger.error({ err: error }, 'Redis failed');
+  });
+  await redis.connect().catch((error: Error) => {
+    // Else it would try for ever, and keep the process for that.
+    redis.disconnect();
+    const cause = last ?? error;
+    throw new ClosewatchError('store.unavailable', `Redis does not answer: ${cause.message}`, { cause });
+  });
+  // A worker that did not end in time has cut the connection that all share; one to a Redis that is away waits for ever.
+  const close = async () => {
+    await within(GRACE_MS, Promise.allSettled([redis.quit()]));
+    redis.disconnect();
+  };
   return { ...asDefault(redis), close };
 }
