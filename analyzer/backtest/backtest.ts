@@ -4,7 +4,13 @@ import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../mode
 import { formatInstant, type Instant } from '../../model/time.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import { withSpan } from '../../store/tracing.ts';
-import { type CaseEvent, caseEventOf, inEventOrder, type StoredEvent } from '../detect/case-event.ts';
+import {
+  type CaseEvent,
+  caseEventOf,
+  inEventOrder,
+  isSameSubject,
+  type StoredEvent,
+} from '../detect/case-event.ts';
 import { casesOf, isSubjectOnly } from '../detect/cases.ts';
 import { createCompleteness } from '../detect/completeness.ts';
 import { evaluate } from '../detect/evaluators.ts';
@@ -119,9 +125,6 @@ function eventsOf(question: BacktestQuestion, rules: readonly Rule[], deps: Back
   });
 }
 
-const isSameSubject = (a: CaseEvent, b: CaseEvent): boolean =>
-  a.subject === b.subject && a.source === b.source && a.company === b.company;
-
 /** An exception with what it is sorted by. */
 interface Found {
   readonly anchorAt: bigint;
@@ -184,6 +187,7 @@ class Tally implements Rule {
       flow: this.flow.flow,
       at: this.#at,
       company: companyOf(company),
+      live: false,
       watermark: (source: string) => this.#complete(company, source).watermark,
     };
     for (const obligation of evaluate(this.expectation, events, context)) {

@@ -11,6 +11,8 @@ export interface EvaluationContext {
   /** The instant at which the states hold, epoch nanoseconds. The case holds no later event. */
   readonly at: bigint;
   readonly company: BusinessClock;
+  /** Does history start nothing, and only answers or voids? A backtest lets it start obligations like any other event. */
+  readonly live: boolean;
   /**
    * Up to where the sources that the rule depends on are complete, for an obligation started by an event of `source`: at
    * most `at`. Undefined: nothing is known.
@@ -28,10 +30,20 @@ export type Evaluator<Rule extends Expectation> = (
   context: EvaluationContext,
 ) => Obligation[];
 
-/** May the event start an obligation of the rule? `scope` limits where obligations start, not who answers them. */
+/** Is the event where obligations of the rule start? `scope` limits that, not who answers them. */
 export const inScope = ({ scope }: Expectation, event: CaseEvent): boolean =>
   (!scope?.companies || scope.companies.includes(event.company)) &&
   (!scope?.sources || scope.sources.includes(event.source));
+
+/**
+ * May the event start an obligation of the rule? In a live judgement history may not: chosen as the first of a case, it
+ * would stand in for the live event that the obligation started with.
+ */
+export const mayStart = (
+  rule: Expectation,
+  event: CaseEvent,
+  { live }: Pick<EvaluationContext, 'live'>,
+): boolean => inScope(rule, event) && !(live && event.history);
 
 /** The identity of an obligation: rule, company, subject within its source, and occurrence; not the rule's version. */
 export const obligationId = (

@@ -42,6 +42,7 @@ export const contextAt = (at: string, watermark?: string | null): EvaluationCont
   flow: 'flow',
   at: instantOf(at),
   company: defaultCompany('acme'),
+  live: false,
   watermark: () =>
     watermark === null ? undefined : watermark === undefined ? instantOf(at) : instantOf(watermark),
 });

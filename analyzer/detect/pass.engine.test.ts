@@ -88,6 +88,21 @@ const FLOWS = [
     ],
   }),
 ];
+/** The other picks, for the comparison with one judgement of all. */
+const PICKS = flow.parse({
+  flow: 'picks',
+  name: 'Bills, by other picks',
+  owner: 'ap',
+  expectations: ['last', 'each'].map((pick) => ({
+    id: pick,
+    kind: 'response',
+    by: ['supref', 'docno'],
+    when: { types: ['bill.received', 'bill.drafted'], pick },
+    expect: { types: ['bill.posted'] },
+    unless: { types: ['bill.cancelled'], since: 'ever' },
+    within: '1d',
+  })),
+});
 const ACME = company.parse({
   key: 'acme',
   materiality: { overall: '10000', performance: '5000', trivial: '100' },
@@ -222,6 +237,80 @@ test('severity rises when something is overdue by more than three times its allo
   expect(await severity()).toBe('medium');
   await pass(instantOf('9 00:00:01'));
   expect(await severity()).toBe('high');
+});
+
+/** A bill that is read twice, the second time with the supplier's reference, and what a backtest would say of it. */
+const readTwice = () => [
+  event('bill.received', '1', { subject: 'scan-1' }),
+  event('bill.received', '1 01:00', { subject: 'scan-1', supref: 'V:1' }),
+  event('bill.posted', '1 02:00', { subject: 'move-1', supref: 'V:1' }),
+];
+
+test.each([
+  ['in one window', false],
+  ['in windows of their own', true],
+])('two cases of one subject are two obligations, %s', async (_, apart) => {
+  await complete('30');
+  const { pass } = detector();
+  const all = readTwice();
+  for (const some of apart ? all.map((one) => [one]) : [all]) {
+    await arrive(...some);
+    await pass(instantOf('2'));
+  }
+  await pass(instantOf('9'));
+  const states = async () =>
+    (await obligations())
+      .filter(({ rule }) => rule === 'posted')
+      .map(({ occurrence, state }) => `${occurrence}: ${state}`)
+      .sort();
+  const expected = ['first supref:acme:V:1: satisfied', 'first: open'];
+  expect(await states()).toEqual(expected);
+  await detector().pass(instantOf('9'), { rebuild: true });
+  expect(await states()).toEqual(expected);
+});
+
+test('a subject among the keys makes one case of both readings', async () => {
+  await complete('30');
+  await arrive(...readTwice());
+  const [first] = FLOWS as [Flow];
+  const expectations = first.expectations
+    .filter(({ id }) => id === 'posted')
+    .map((rule) => ({ ...rule, by: ['subject', 'supref'] }));
+  await detector([{ ...first, expectations }]).pass(instantOf('9'));
+  expect((await obligations()).map(({ occurrence, state }) => [occurrence, state])).toEqual([
+    ['first', 'satisfied'],
+  ]);
+});
+
+test('a back-filled event from before does not take the place of the live one', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(
+    event('bill.received', '2', { supref: 'V:1', subject: 's1' }),
+    event('bill.drafted', '2', { subject: 'm1' }),
+    event('bill.posted', '2', { supref: 'V:9', subject: 'm8' }),
+    event('bill.posted', '3', { supref: 'V:9', subject: 'm9' }),
+  );
+  await pass(instantOf('9'));
+  const open = await exceptions();
+  expect(open.map(([rule, , state]) => [rule, state])).toEqual([
+    ['draft', 'open'],
+    ['posted', 'open'],
+    ['twice', 'open'],
+  ]);
+  const backfill = { ingestPath: 'backfill' } as const;
+  await arrive(
+    event('bill.received', '1', { ...backfill, supref: 'V:1', subject: 's1' }),
+    event('bill.drafted', '1', { ...backfill, subject: 'm1' }),
+    event('bill.posted', '1', { ...backfill, supref: 'V:9', subject: 'm9' }),
+  );
+  await pass(instantOf('10'));
+  // The back-filled posting makes m9 the first of the two and m8 the one that repeats it.
+  expect(await exceptions()).toEqual([
+    ...open.filter(([rule]) => rule !== 'twice'),
+    ['twice', 'm8', 'open', true],
+    ['twice', 'm9', 'resolved', true],
+  ]);
 });
 
 test('a source that is behind opens one exception of its own, and what it hides notifies nobody', async () => {
@@ -383,7 +472,7 @@ async function fetchCount(): Promise<number> {
 }
 
 /** What one judgement of all the events at once says. */
-async function atOnce(all: readonly FinanceEvent[], now: bigint): Promise<string[]> {
+async function atOnce(flows: readonly Flow[], all: readonly FinanceEvent[], now: bigint): Promise<string[]> {
   const streams: SourceStream[] = [
     {
       source: 'erp',
@@ -397,7 +486,7 @@ async function atOnce(all: readonly FinanceEvent[], now: bigint): Promise<string
       types: ['bill.posted'],
     },
   ];
-  return rulesOf(FLOWS)
+  return rulesOf(flows)
     .flatMap((rule) => {
       const complete = createCompleteness(rule.expectation, streams, { at: now, now });
       const seen = all.map(caseEventOf).filter(({ at, type }) => at <= now && rule.looksAt(type));
@@ -406,11 +495,11 @@ async function atOnce(all: readonly FinanceEvent[], now: bigint): Promise<string
           flow: 'ap',
           at: now,
           company: ACME,
+          live: true,
           watermark: (source) => complete('acme', source).watermark,
         }),
       );
     })
-    .filter(({ history }) => !history)
     .map(
       (o) =>
         `${o.rule} ${o.subject} ${o.occurrence} ${o.state} ${o.dueAt} ${o.answeredAt ?? ''} ${o.events.join()}`,
@@ -428,7 +517,9 @@ const someEvent = fc.record({
   ingestPath: fc.constantFrom('push' as const, 'push' as const, 'backfill' as const),
 });
 
-test('whatever the order of arrival and the passes between, the end is that of one judgement', async () => {
+const SEED = 20260501;
+
+test(`whatever the order of arrival and the passes between, the end is that of one judgement (seed ${SEED})`, async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(someEvent, { minLength: 1, maxLength: 14 }),
@@ -444,7 +535,8 @@ test('whatever the order of arrival and the passes between, the end is that of o
             docno: given.docno as string,
           }),
         );
-        const { pass } = detector();
+        const flows = [...FLOWS, PICKS];
+        const { pass } = detector(flows);
         let now = instantOf('1');
         for (let at = 0; at < all.length; ) {
           const size = sizes.next().value as number;
@@ -459,7 +551,7 @@ test('whatever the order of arrival and the passes between, the end is that of o
           (o) =>
             `${o.rule} ${o.subject} ${o.occurrence} ${o.state} ${o.due_ns} ${o.answered_ns ?? ''} ${o.events.join()}`,
         );
-        expect(stored.sort()).toEqual(await atOnce(all, end));
+        expect(stored.sort()).toEqual(await atOnce(flows, all, end));
         const open = await postgres.db
           .selectFrom('exceptions')
           .select('id')
@@ -472,6 +564,6 @@ test('whatever the order of arrival and the passes between, the end is that of o
         expect(open.map(({ id }) => id)).toEqual(unmet.map(({ id }) => id));
       },
     ),
-    { numRuns: 12 },
+    { numRuns: 12, seed: SEED },
   );
 });

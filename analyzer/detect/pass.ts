@@ -134,7 +134,10 @@ export function createDetector(deps: DetectorDeps): Detector {
           const judgement = await judgeCases(read, part, streams, now, companyOf);
           lastDone = part === parts.at(-1);
           await write(async (trx) => {
-            count(judgement.rule.expectation.id, await record(trx, judgement, { now, at, companyOf }));
+            count(
+              judgement.rule.expectation.id,
+              await record(trx, judgement, { now, at, companyOf, logger: deps.logger }),
+            );
             if (lastDone && last) await last(trx);
           });
         }
@@ -230,7 +233,7 @@ function totalOf(sums: Iterable<Recorded>): { judged: number; opened: number; cl
   return total;
 }
 
-/** Loads and judges the cases that a part touches, as of `now`. History starts nothing live, so its obligations are none. */
+/** Loads and judges the cases that a part touches, live, as of `now`. */
 async function judgeCases(
   events: EventsByKey,
   { rule, keys, obligations: ids }: TouchedPart,
@@ -246,8 +249,9 @@ async function judgeCases(
       flow: rule.flow.flow,
       at: now,
       company: companyOf(company),
+      live: true,
       watermark: (source) => complete(company, source).watermark,
     });
   });
-  return { rule, ids, keys: loaded.keys, obligations: obligations.filter(({ history }) => !history) };
+  return { rule, ids, keys: loaded.keys, obligations };
 }

@@ -3,12 +3,12 @@ import { parseDuration } from '../../../model/duration.ts';
 import { type ResponseExpectation, typeMatcher } from '../../../model/flow.ts';
 import type { Obligation } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
-import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
+import { type CaseEvent, isSameSubject } from '../case-event.ts';
+import { caseKeysOf, caseNameOf } from '../cases.ts';
 import {
   type EvaluationContext,
   type Evaluator,
-  inScope,
+  mayStart,
   obligationOf,
   unansweredState,
 } from '../evaluator.ts';
@@ -24,15 +24,19 @@ export const response: Evaluator<ResponseExpectation> = (rule, events, context) 
   if (!duration) throw new RangeError(`rule ${rule.id}: ${rule.within} is no duration`);
   const answers = follower(rule.expect, events);
   const voids = rule.unless && follower(rule.unless, events);
-  return anchorsOf(rule, events).map((index) => {
+  const starts = startsOf(rule, events, context);
+  return pickedOf(rule, starts).map((index) => {
     const anchor = events[index] as CaseEvent;
     const dueAt = addDuration(anchor.at, duration, context.company);
-    return judge(rule, events, { anchor, dueAt, answer: answers(index), voided: voids?.(index) }, context);
+    const occurrence = occurrenceOf(rule, events, starts, anchor);
+    const found = { anchor, occurrence, dueAt, answer: answers(index), voided: voids?.(index) };
+    return judge(rule, events, found, context);
   });
 };
 
 interface Found {
   readonly anchor: CaseEvent;
+  readonly occurrence: string;
   readonly dueAt: bigint;
   /** Positions among the case's events. */
   readonly answer: number | undefined;
@@ -42,15 +46,10 @@ interface Found {
 function judge(
   rule: ResponseExpectation,
   events: readonly CaseEvent[],
-  { anchor, dueAt, answer, voided }: Found,
+  { anchor, occurrence, dueAt, answer, voided }: Found,
   context: EvaluationContext,
 ): Obligation {
-  const base = {
-    anchor,
-    dueAt,
-    occurrence: rule.when.pick === 'each' ? anchor.id : rule.when.pick,
-    joinKeys: caseKeysOf(rule, anchor),
-  };
+  const base = { anchor, dueAt, occurrence, joinKeys: caseKeysOf(rule, anchor) };
   const asked = (): string => `${anchor.type} at ${formatInstant(anchor.at)}`;
   if (answer !== undefined && (voided === undefined || answer <= voided)) {
     const by = events[answer] as CaseEvent;
@@ -100,15 +99,42 @@ function whyUnanswered(
     : `${asked}: no ${anyOf(types)} ${until}`;
 }
 
-/** Positions of the events that start an obligation. */
-function anchorsOf(rule: ResponseExpectation, events: readonly CaseEvent[]): number[] {
+/** Positions of the events that may start an obligation. */
+function startsOf(
+  rule: ResponseExpectation,
+  events: readonly CaseEvent[],
+  context: EvaluationContext,
+): number[] {
   const matches = typeMatcher(rule.when.types);
-  const all: number[] = [];
+  const starts: number[] = [];
   events.forEach((event, index) => {
-    if (matches(event.type) && inScope(rule, event)) all.push(index);
+    if (matches(event.type) && mayStart(rule, event, context)) starts.push(index);
   });
-  if (rule.when.pick === 'each' || all.length === 0) return all;
-  return [rule.when.pick === 'first' ? all[0] : all.at(-1)] as number[];
+  return starts;
+}
+
+/** Those of them that do. */
+function pickedOf({ when: { pick } }: ResponseExpectation, starts: readonly number[]): readonly number[] {
+  if (pick === 'each') return starts;
+  return pick === 'first' ? starts.slice(0, 1) : starts.slice(-1);
+}
+
+/**
+ * Tells the obligations of one subject apart: by the event when each starts one, else by the pick, and by the case when
+ * keys part the subject's events into several. The subject's first start names the case, so that a later one with
+ * another key, picked as the last, keeps the identity.
+ */
+function occurrenceOf(
+  rule: ResponseExpectation,
+  events: readonly CaseEvent[],
+  starts: readonly number[],
+  anchor: CaseEvent,
+): string {
+  const { pick } = rule.when;
+  if (pick === 'each') return anchor.id;
+  const index = starts.find((start) => isSameSubject(events[start] as CaseEvent, anchor));
+  const name = caseNameOf(rule, index === undefined ? anchor : (events[index] as CaseEvent));
+  return name === '' ? pick : `${pick} ${name}`;
 }
 
 /** Finds for an anchor's position the position of the first event that follows it (or, `ever`, that is not it). */

@@ -4,7 +4,13 @@ import { type StateAgeExpectation, typeMatcher } from '../../../model/flow.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
 import { caseKeysOf } from '../cases.ts';
-import { type Evaluator, inScope, obligationOf, unansweredState } from '../evaluator.ts';
+import {
+  type EvaluationContext,
+  type Evaluator,
+  mayStart,
+  obligationOf,
+  unansweredState,
+} from '../evaluator.ts';
 import { anyOf, incompleteText } from '../sentences.ts';
 
 /** A stay in the state: entered by one event, left by another or not yet. */
@@ -21,7 +27,7 @@ interface Stay {
 export const stateAge: Evaluator<StateAgeExpectation> = (rule, events, context) => {
   const duration = parseDuration(rule.within);
   if (!duration) throw new RangeError(`rule ${rule.id}: ${rule.within} is no duration`);
-  return staysOf(rule, events).map(({ entered, left }) => {
+  return staysOf(rule, events, context).map(({ entered, left }) => {
     const dueAt = addDuration(entered.at, duration, context.company);
     const base = { anchor: entered, occurrence: entered.id, dueAt, joinKeys: caseKeysOf(rule, entered) };
     const since = () => `in this state since ${entered.type} at ${formatInstant(entered.at)}`;
@@ -52,7 +58,11 @@ function whyInside(
     : `no ${anyOf(leave.types)} ${until}`;
 }
 
-function staysOf(rule: StateAgeExpectation, events: readonly CaseEvent[]): Stay[] {
+function staysOf(
+  rule: StateAgeExpectation,
+  events: readonly CaseEvent[],
+  context: EvaluationContext,
+): Stay[] {
   const [enters, leaves] = [typeMatcher(rule.enter.types), typeMatcher(rule.leave.types)];
   const stays: Stay[] = [];
   let entered: CaseEvent | undefined;
@@ -61,7 +71,7 @@ function staysOf(rule: StateAgeExpectation, events: readonly CaseEvent[]): Stay[
       stays.push({ entered, left: event });
       entered = undefined;
     }
-    if (!entered && enters(event.type) && inScope(rule, event)) entered = event;
+    if (!entered && enters(event.type) && mayStart(rule, event, context)) entered = event;
   }
   if (entered) stays.push({ entered });
   return stays;
