@@ -12,7 +12,7 @@ import {
   type StoredEvent,
 } from '../detect/case-event.ts';
 import { casesOf, isSubjectOnly } from '../detect/cases.ts';
-import { createCompleteness } from '../detect/completeness.ts';
+import { type CompletenessQuestion, createCompleteness } from '../detect/completeness.ts';
 import { evaluate } from '../detect/evaluators.ts';
 import { companyFinder, type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
 
@@ -81,7 +81,8 @@ export function backtest(question: BacktestQuestion, deps: BacktestDeps): Promis
 async function run(question: BacktestQuestion, deps: BacktestDeps): Promise<BacktestResult> {
   const streams = deps.sources.filter(({ source }) => !question.source || source === question.source);
   const companyOf = companyFinder(question.companies);
-  const tallies = rulesOf(question.flows).map((rule) => new Tally(rule, question.asOf, streams, deps.now));
+  const complete = { at: question.asOf, now: deps.now, companyOf };
+  const tallies = rulesOf(question.flows).map((rule) => new Tally(rule, streams, complete));
   const streamed = rulesByType(tallies.filter(({ expectation }) => isSubjectOnly(expectation)));
   const joined = rulesByType(tallies.filter(({ expectation }) => !isSubjectOnly(expectation)));
 
@@ -162,13 +163,13 @@ class Tally implements Rule {
   #kept: CaseEvent[] = [];
   readonly #found: Found[] = [];
 
-  constructor(rule: Rule, at: bigint, streams: readonly SourceStream[], now: bigint) {
+  constructor(rule: Rule, streams: readonly SourceStream[], { at, now, companyOf }: CompletenessQuestion) {
     this.expectation = rule.expectation;
     this.flow = rule.flow;
     this.order = rule.order;
     this.looksAt = rule.looksAt;
     this.#at = at;
-    this.#complete = createCompleteness(rule.expectation, streams, { at, now });
+    this.#complete = createCompleteness(rule.expectation, streams, { at, now, companyOf });
   }
 
   keep(event: CaseEvent): void {
@@ -188,7 +189,7 @@ class Tally implements Rule {
       at: this.#at,
       company: companyOf(company),
       live: false,
-      watermark: (source: string) => this.#complete(company, source).watermark,
+      complete: (source: string) => this.#complete(company, source),
     };
     for (const obligation of evaluate(this.expectation, events, context)) {
       this.#anchors += 1;

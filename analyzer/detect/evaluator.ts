@@ -3,6 +3,7 @@ import type { BusinessClock } from '../../model/business-time.ts';
 import type { Expectation } from '../../model/flow.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
 import type { CaseEvent } from './case-event.ts';
+import type { Completeness } from './completeness.ts';
 
 /** What an evaluation takes from outside the case. */
 export interface EvaluationContext {
@@ -14,10 +15,10 @@ export interface EvaluationContext {
   /** Does history start nothing, and only answers or voids? A backtest lets it start obligations like any other event. */
   readonly live: boolean;
   /**
-   * Up to where the sources that the rule depends on are complete, for an obligation started by an event of `source`: at
-   * most `at`. Undefined: nothing is known.
+   * How complete the sources are that the rule depends on, for an obligation started by an event of `source`. The
+   * watermark is at most `at`; undefined: nothing is known.
    */
-  watermark(source: string): bigint | undefined;
+  complete(source: string): Pick<Completeness, 'watermark' | 'assumed'>;
 }
 
 /**

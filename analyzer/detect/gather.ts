@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
+import type { Company } from '../../model/company.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import { appendChanges } from '../../store/postgres/change-log.ts';
@@ -139,6 +140,7 @@ export interface DueQuestion {
   readonly rules: readonly Rule[];
   readonly looking: Looking;
   readonly streams: readonly SourceStream[];
+  readonly companyOf: (key: string) => Company;
   /** The instants of the last pass and of this one, epoch nanoseconds. */
   readonly since: bigint;
   readonly now: bigint;
@@ -151,16 +153,17 @@ export interface DueQuestion {
 export async function gatherDue(
   events: Pick<FinanceEventStore, 'byIds'>,
   db: Kysely<Database>,
-  { rules, looking, streams, since, now }: DueQuestion,
+  { rules, looking, streams, companyOf, since, now }: DueQuestion,
 ): Promise<Touched> {
   const ids = rules.map(({ expectation }) => expectation.id);
   const found = [
     ...(await obligationsDue(db, ids, now)),
     ...(await obligationsEscalating(db, ids, { since, now })),
   ];
+  const question = { at: now, now, companyOf };
   for (const group of await indeterminateGroups(db)) {
     const rule = rules.find(({ expectation }) => expectation.id === group.rule);
-    const watermark = rule && completenessOf(rule.expectation, streams, group, { at: now, now }).watermark;
+    const watermark = rule && completenessOf(rule.expectation, streams, group, question).watermark;
     if (watermark !== undefined && watermark >= group.earliestDue)
       found.push(...(await indeterminateUpTo(db, group, watermark)));
   }

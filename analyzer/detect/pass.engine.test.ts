@@ -16,7 +16,7 @@ import { type TemporaryEngine, temporaryEngine } from '../../store/clickhouse/te
 import { takeBatch } from '../../store/postgres/batches.ts';
 import { shipChanges } from '../../store/postgres/change-log.ts';
 import { openPostgres, type Postgres } from '../../store/postgres/database.ts';
-import { declareComplete } from '../../store/postgres/sources.ts';
+import { declareComplete, recordArrival } from '../../store/postgres/sources.ts';
 import { caseEventOf } from './case-event.ts';
 import { casesOf } from './cases.ts';
 import { createCompleteness } from './completeness.ts';
@@ -344,6 +344,41 @@ test('a source that is behind opens one exception of its own, and what it hides 
   ]);
 });
 
+test('a source that is short of a deadline and still fresh is no fault: the deadline waits in silence', async () => {
+  const { pass } = detector();
+  await arrive(event('bill.received', '1', { supref: 'V:1', subject: 's1' }));
+  const arrived = { source: 'erp', company: 'acme', types: ['bill.received', 'bill.posted'], events: 1 };
+  const heard = (at: string) => recordArrival(postgres.db, [arrived], new Date(`2026-05-0${at}:00Z`));
+  await heard('2T23:59');
+  // Due on Sunday the 3rd at midnight; an assumed source is complete up to ten minutes before now.
+  await pass(instantOf('3 00:05'));
+  expect(await exceptions()).toEqual([['posted', 's1', 'indeterminate', false]]);
+  await pass(instantOf('3 00:10'));
+  expect(await exceptions()).toEqual([['posted', 's1', 'open', true]]);
+  const why = await postgres.db.selectFrom('exceptions').select('why').execute();
+  expect(why[0]?.why).toMatch(/the source is assumed to be complete$/);
+});
+
+test('a heartbeat of a stream holds back what depends on its source', async () => {
+  const { pass } = detector();
+  await arrive(event('bill.received', '1', { supref: 'V:1', subject: 's1' }));
+  const arrived = { source: 'erp', company: 'acme', types: ['bill.received', 'bill.posted'], events: 1 };
+  await recordArrival(postgres.db, [arrived], new Date('2026-05-05T00:00:00Z'));
+  const declared = { source: 'erp', company: 'acme', stream: 'bills', completeUpTo: instantOf('1') };
+  await declareComplete(postgres.db, [declared], new Date());
+  await pass(instantOf('5'));
+  expect(await exceptions()).toEqual([
+    ['DC-02', 'erp', 'open', true],
+    ['posted', 's1', 'indeterminate', false],
+  ]);
+  await declareComplete(postgres.db, [{ ...declared, completeUpTo: instantOf('4') }], new Date());
+  await pass(instantOf('5 00:01'));
+  expect(await exceptions()).toEqual([
+    ['DC-02', 'erp', 'resolved', true],
+    ['posted', 's1', 'open', true],
+  ]);
+});
+
 test('what was found open stays open though the source falls behind again', async () => {
   await complete('30');
   const { pass } = detector();
@@ -488,7 +523,7 @@ async function atOnce(flows: readonly Flow[], all: readonly FinanceEvent[], now:
   ];
   return rulesOf(flows)
     .flatMap((rule) => {
-      const complete = createCompleteness(rule.expectation, streams, { at: now, now });
+      const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf: () => ACME });
       const seen = all.map(caseEventOf).filter(({ at, type }) => at <= now && rule.looksAt(type));
       return casesOf(rule.expectation, seen).flatMap((events) =>
         evaluate(rule.expectation, events, {
@@ -496,7 +531,7 @@ async function atOnce(flows: readonly Flow[], all: readonly FinanceEvent[], now:
           at: now,
           company: ACME,
           live: true,
-          watermark: (source) => complete('acme', source).watermark,
+          complete: (source) => complete('acme', source),
         }),
       );
     })

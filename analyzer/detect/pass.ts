@@ -165,11 +165,13 @@ export function createDetector(deps: DetectorDeps): Detector {
       }
       const since = before.clock ?? now;
       if (settled.streams)
-        await judge(await gatherDue(deps.events, postgres.db, { rules, looking, streams, since, now }));
+        await judge(
+          await gatherDue(deps.events, postgres.db, { rules, looking, streams, companyOf, since, now }),
+        );
       else deps.logger.warn({ pass: 'detect' }, 'ClickHouse is behind the inbox; deadlines wait');
       await write(async (trx) => {
         if (settled.streams) {
-          count(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at }));
+          count(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at, companyOf }));
           await forgetArrived(trx, now, at);
           if (before.clock === undefined || now > before.clock) await moveCursor(trx, CLOCK, now, at);
         }
@@ -242,7 +244,7 @@ async function judgeCases(
   companyOf: (key: string) => Company,
 ): Promise<Judgement> {
   const loaded = await loadCases(events, rule, keys);
-  const complete = createCompleteness(rule.expectation, streams, { at: now, now });
+  const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
   const obligations = loaded.cases.flatMap((caseEvents) => {
     const company = caseEvents[0]?.company ?? '';
     return evaluate(rule.expectation, caseEvents, {
@@ -250,7 +252,7 @@ async function judgeCases(
       at: now,
       company: companyOf(company),
       live: true,
-      watermark: (source) => complete(company, source).watermark,
+      complete: (source) => complete(company, source),
     });
   });
   return { rule, ids, keys: loaded.keys, obligations };

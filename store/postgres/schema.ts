@@ -97,7 +97,7 @@ export interface SourceTable {
   complete_up_to_ns: Int8OrNull;
   complete_without_limit: Generated<boolean>;
   lateness_ms: DefaultInt8;
-  silence_ms: DefaultInt8;
+  silence_ms: Int8OrNull;
   types: Generated<string[]>;
   first_seen_at: DefaultInstant;
   last_event_ns: Int8OrNull;

@@ -108,6 +108,15 @@ test('keys that part the events of one subject into cases part its obligations, 
   expect(occurrences('first', events, ['subject', 'docno'])).toEqual(['first']);
 });
 
+test('a sentence says so when the source is only assumed to be complete', () => {
+  const why = (watermark?: string) =>
+    evaluate(ruleOf(A_B), eventsOf(['A@1']), contextAt('9', watermark, true))[0]?.why;
+  expect(why()).toBe(
+    'x.a at 2026-05-01T00:00:00Z: no x.b within 1d, by 2026-05-02T00:00:00Z; the source is assumed to be complete',
+  );
+  expect(why('1')).toMatch(/but the source is assumed to be complete only up to 2026-05-01/);
+});
+
 test('in a live judgement history answers and voids, and starts nothing', () => {
   const events = eventsOf(['A@1', 'A@2', 'B@2 05:00']);
   const live = { ...contextAt('9'), live: true };

@@ -5,6 +5,7 @@ import type { Obligation } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import { type CaseEvent, isSameSubject } from '../case-event.ts';
 import { caseKeysOf, caseNameOf } from '../cases.ts';
+import type { Completeness } from '../completeness.ts';
 import {
   type EvaluationContext,
   type Evaluator,
@@ -12,7 +13,7 @@ import {
   obligationOf,
   unansweredState,
 } from '../evaluator.ts';
-import { anyOf, incompleteText } from '../sentences.ts';
+import { anyOf, assumedText, incompleteText } from '../sentences.ts';
 
 /**
  * Judges "A then B": every picked anchor must be answered by its deadline, exactly at it counts as in time. Of answer and
@@ -68,7 +69,8 @@ function judge(
     const why = () => `${asked()} was voided by ${by.type} at ${formatInstant(by.at)}`;
     return obligationOf(rule, { ...base, state: 'voided', events: [anchor, by], why }, context, events);
   }
-  const watermark = context.watermark(anchor.source);
+  const complete = context.complete(anchor.source);
+  const { watermark } = complete;
   const state = unansweredState(dueAt, context.at, watermark);
   return obligationOf(
     rule,
@@ -76,7 +78,7 @@ function judge(
       ...base,
       state,
       events: [anchor],
-      why: () => whyUnanswered(rule, asked(), state, dueAt, watermark),
+      why: () => whyUnanswered(rule, asked(), state, dueAt, complete),
       watermark,
     },
     context,
@@ -89,14 +91,14 @@ function whyUnanswered(
   asked: string,
   state: string,
   dueAt: bigint,
-  watermark: bigint | undefined,
+  complete: Pick<Completeness, 'watermark' | 'assumed'>,
 ): string {
   const { types } = rule.expect;
-  if (state === 'indeterminate') return `${asked}: ${incompleteText(types, dueAt, watermark)}`;
+  if (state === 'indeterminate') return `${asked}: ${incompleteText(types, dueAt, complete)}`;
   const until = `within ${rule.within}, by ${formatInstant(dueAt)}`;
   return state === 'pending'
     ? `${asked}: ${anyOf(types)} is expected ${until}`
-    : `${asked}: no ${anyOf(types)} ${until}`;
+    : `${asked}: no ${anyOf(types)} ${until}${assumedText(complete)}`;
 }
 
 /** Positions of the events that may start an obligation. */

@@ -4,6 +4,7 @@ import { type StateAgeExpectation, typeMatcher } from '../../../model/flow.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
 import { caseKeysOf } from '../cases.ts';
+import type { Completeness } from '../completeness.ts';
 import {
   type EvaluationContext,
   type Evaluator,
@@ -11,7 +12,7 @@ import {
   obligationOf,
   unansweredState,
 } from '../evaluator.ts';
-import { anyOf, incompleteText } from '../sentences.ts';
+import { anyOf, assumedText, incompleteText } from '../sentences.ts';
 
 /** A stay in the state: entered by one event, left by another or not yet. */
 interface Stay {
@@ -38,9 +39,10 @@ export const stateAge: Evaluator<StateAgeExpectation> = (rule, events, context) 
       const answered = { state, answeredAt: left.at, events: [entered, left], why } as const;
       return obligationOf(rule, { ...base, ...answered }, context, events);
     }
-    const watermark = context.watermark(entered.source);
+    const complete = context.complete(entered.source);
+    const { watermark } = complete;
     const state = unansweredState(dueAt, context.at, watermark);
-    const why = () => `${since()}: ${whyInside(rule, state, dueAt, watermark)}`;
+    const why = () => `${since()}: ${whyInside(rule, state, dueAt, complete)}`;
     return obligationOf(rule, { ...base, state, events: [entered], why, watermark }, context, events);
   });
 };
@@ -49,13 +51,13 @@ function whyInside(
   { leave, within }: StateAgeExpectation,
   state: string,
   dueAt: bigint,
-  watermark: bigint | undefined,
+  complete: Pick<Completeness, 'watermark' | 'assumed'>,
 ): string {
-  if (state === 'indeterminate') return incompleteText(leave.types, dueAt, watermark);
+  if (state === 'indeterminate') return incompleteText(leave.types, dueAt, complete);
   const until = `within ${within}, by ${formatInstant(dueAt)}`;
   return state === 'pending'
     ? `${anyOf(leave.types)} is expected ${until}`
-    : `no ${anyOf(leave.types)} ${until}`;
+    : `no ${anyOf(leave.types)} ${until}${assumedText(complete)}`;
 }
 
 function staysOf(
