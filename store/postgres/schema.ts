@@ -299,6 +299,17 @@ export interface ChangeLogTable {
   shipped: Generated<boolean>;
 }
 
+export interface TurnTable {
+  name: string;
+  token: Int8;
+  held_until: Instant;
+}
+
+export interface EventAheadTable {
+  at_ns: Int8;
+  event: string;
+}
+
 export interface SettingTable {
   name: string;
   value: Json<unknown>;
@@ -325,4 +336,6 @@ export interface Database {
   control_runs: ControlRunTable;
   change_log: ChangeLogTable;
   settings: SettingTable;
+  turns: TurnTable;
+  events_ahead: EventAheadTable;
 }
