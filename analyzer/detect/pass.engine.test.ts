@@ -498,7 +498,7 @@ test('a pass that was taken for dead writes nothing that it read before another 
   const first = createDetector({ ...deps, events: slow }).pass(instantOf('4'));
   await read.passed;
   await arrive(event('bill.posted', '3 12:00', { supref: 'V:1', subject: 'm1' }));
-  await sql`UPDATE turns SET held_until = now() - interval '1 second'`.execute(postgres.db);
+  await sql`UPDATE turns SET token = token + 1, held_until = now()`.execute(postgres.db);
   expect(await detector().pass(instantOf('4'))).toMatchObject({ overtaken: false, judged: 2 });
   goOn.open();
   expect(await first).toMatchObject({ overtaken: true });
@@ -520,7 +520,7 @@ test('a rebuild lets other passes have their turn, and is done when it says so',
     async byJoinKeys(...asked) {
       if (!lost) {
         lost = true;
-        await sql`UPDATE turns SET held_until = now() - interval '1 second'`.execute(postgres.db);
+        await sql`UPDATE turns SET token = token + 1, held_until = now()`.execute(postgres.db);
         await detector().pass(instantOf('10'));
       }
       return await events.byJoinKeys(...asked);
@@ -554,6 +554,57 @@ test('a clock that steps back takes nothing back', async () => {
   expect((await obligations()).map(({ rule, state }) => [rule, state]).sort()).toEqual([
     ['draft', 'pending'],
     ['posted', 'pending'],
+  ]);
+});
+
+test('what was decided long ago is forgotten once ClickHouse has it, and told again when its case is touched', async () => {
+  await complete('30');
+  await arrive(
+    event('bill.received', '1', { supref: 'V:1', subject: 's1' }),
+    event('bill.posted', '2', { supref: 'V:1', subject: 'm1' }),
+    event('bill.received', '1', { supref: 'V:2', subject: 's2' }),
+    event('bill.drafted', '1', { subject: 'm3' }),
+  );
+  await detector().pass(instantOf('1 12:00'));
+  await detector().pass(instantOf('4'));
+  const kept = async () =>
+    (await obligations()).map(({ rule, subject, state }) => `${rule} ${subject} ${state}`).sort();
+  const before = await obligations();
+  const open = ['draft m3 open', 'posted s2 open'];
+  expect(await kept()).toEqual([...open, 'posted s1 satisfied', 'twice m1 satisfied'].sort());
+  const later = instantOf('2026-06-10T00:00:00Z');
+  await detector().pass(later);
+  expect(await kept()).toHaveLength(4);
+  await shipChanges(postgres, clickhouse);
+  await detector().pass(later);
+  expect(await kept()).toEqual(open);
+  // A second posting of the same bill touches the case: all is as it was, and the duplicate is seen.
+  await arrive(event('bill.posted', '20', { supref: 'V:1', subject: 'm2' }));
+  await detector().pass(later + 1n);
+  expect(await kept()).toEqual(
+    [...open, 'posted s1 satisfied', 'twice m1 satisfied', 'twice m2 open'].sort(),
+  );
+  const same = ({ updated_at, severity, ...rest }: (typeof before)[number]) => rest;
+  const after = await obligations();
+  for (const one of before.filter(({ state }) => state === 'satisfied'))
+    expect(after.map(same)).toContainEqual(same(one));
+});
+
+test('passes that find the same again are one control run', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.drafted', '1', { subject: 'm1' }));
+  for (const at of ['1', '1 00:01', '1 00:02', '1 00:03']) await pass(instantOf(at));
+  await pass(instantOf('9'));
+  const runs = await postgres.db
+    .selectFrom('control_runs')
+    .select(['events', 'opened', 'passes', 'as_of_ns'])
+    .orderBy('id')
+    .execute();
+  expect(runs.map((run) => [run.events, run.opened, run.passes, run.as_of_ns])).toEqual([
+    ['1', 0, 1, `${instantOf('1')}`],
+    ['0', 0, 3, `${instantOf('1 00:03')}`],
+    ['0', 1, 1, `${instantOf('9')}`],
   ]);
 });
 

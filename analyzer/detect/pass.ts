@@ -11,6 +11,7 @@ import type { Postgres } from '../../store/postgres/database.ts';
 import { openInbox } from '../../store/postgres/inbox.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { withSpan } from '../../store/tracing.ts';
+import { createForgetting } from './forget.ts';
 import { gatherDue, gatherEvents, windowsOf } from './gather.ts';
 import { createJudge, type Moment } from './judge.ts';
 import { PassTally } from './pass-tally.ts';
@@ -76,6 +77,7 @@ export function createDetector(deps: DetectorDeps): Detector {
   const companyOf = companyFinder(deps.companies);
   const inbox = openInbox(postgres);
   const judge = createJudge({ events: deps.events, rules, companyOf, logger });
+  const forget = createForgetting();
   const rejudge = createRejudge({ postgres, events: deps.events, judge, momentOf });
   /** Not known before the rules were compared with those of the last start. */
   let catchUp: Rejudging | undefined;
@@ -180,6 +182,7 @@ export function createDetector(deps: DetectorDeps): Detector {
           rules: JSON.stringify(tally.rules()),
         });
       });
+      await forget(turn, at);
       return { from, to };
     });
   }

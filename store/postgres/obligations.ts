@@ -349,3 +349,18 @@ export async function removeObligations(db: Kysely<Database>, ids: readonly stri
     await sql`DELETE FROM obligations WHERE id = ANY(${some}::text[])`.execute(db);
   }
 }
+
+/**
+ * Removes decided obligations (satisfied, voided, late) that no exception is about, that did not change since the instant
+ * and whose changes ClickHouse has; `most` at most. Returns how many.
+ */
+export async function removeDecided(db: Kysely<Database>, before: Date, most: number): Promise<number> {
+  const removed = await sql<{ id: string }>`DELETE FROM obligations WHERE id IN (
+    SELECT id FROM obligations
+    WHERE state IN ('satisfied', 'voided', 'late')
+      AND updated_at < least(${before}, (SELECT min(at) FROM change_log WHERE NOT shipped))
+      AND NOT EXISTS (SELECT FROM exceptions WHERE exceptions.id = obligations.id)
+    ORDER BY updated_at LIMIT ${most}
+  ) RETURNING id`.execute(db);
+  return removed.rows.length;
+}

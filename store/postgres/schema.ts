@@ -280,6 +280,7 @@ export interface ControlRunTable {
   closed: number;
   as_of_ns: Int8;
   rules: DefaultJson<unknown>;
+  passes: Generated<number>;
 }
 
 export interface ChangeLogTable {

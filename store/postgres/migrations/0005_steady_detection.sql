@@ -17,3 +17,11 @@ CREATE TABLE closewatch.events_ahead (
   event text NOT NULL,
   PRIMARY KEY (at_ns, event)
 );
+
+-- What is decided is kept for some time only: its outcome is in ClickHouse, and its case tells it again.
+CREATE INDEX obligations_decided ON closewatch.obligations (updated_at)
+  WHERE state IN ('satisfied', 'voided', 'late');
+
+-- Passes that found the same again are one row.
+ALTER TABLE closewatch.control_runs ADD COLUMN passes integer NOT NULL DEFAULT 1;
+CREATE INDEX control_runs_ended ON closewatch.control_runs (ended_at);
