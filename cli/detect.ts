@@ -1,6 +1,7 @@
 import { defineCommand } from 'citty';
 import { z } from 'zod';
 import { createDetector, type PassResult } from '../analyzer/detect/pass.ts';
+import { busy } from '../analyzer/detect/rejudge.ts';
 import { nanosOf } from '../model/time.ts';
 import { createAnalysis } from './analysis.ts';
 import { readCatalogue } from './catalogue.ts';
@@ -30,7 +31,10 @@ export const detectTask: Task<Stores, z.infer<typeof detectArgs>, never, DetectR
     const again = rebuild
       ? await createDetector({ postgres, events, logger, ...catalogue }).pass(now, { rebuild })
       : undefined;
+    if (again?.overtaken) throw busy();
     const { pass } = await createAnalysis(stores, catalogue).detect(now);
+    // After a rebuild it does not matter which pass goes on.
+    if (pass.overtaken && !again) throw busy();
     const { count } = await postgres.db
       .selectFrom('exceptions')
       .select(({ fn }) => fn.countAll<string>().as('count'))
@@ -57,7 +61,7 @@ export default defineCommand({
     ...jsonFlag,
     rebuild: {
       type: 'boolean',
-      description: 'judge everything stored again that is not history: after new rules, for their past',
+      description: 'judge everything stored again, beside the passes of a running process',
     },
   },
   run: ({ args }) =>
@@ -69,7 +73,6 @@ export default defineCommand({
 });
 
 function sentences(report: DetectReport): string {
-  if (report.overtaken) return 'another pass was running and has done it\n';
   return [
     `${report.events} new events, ${report.judged} obligations judged: ${report.opened} exceptions opened, ${report.closed} closed; ${report.openExceptions} are open\n`,
     ...report.rules.map(

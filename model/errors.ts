@@ -29,6 +29,7 @@ const ERRORS = {
   'not-found': { status: 404, retryable: false },
   'state.conflict': { status: 409, retryable: false },
   'model.unusable': { status: 502, retryable: false },
+  'detect.busy': { status: 503, retryable: true },
   'delivery.failed': { status: 502, retryable: true },
 } as const satisfies Record<string, { status: number; retryable: boolean }>;
 

@@ -30,7 +30,7 @@ export interface Obligation {
   readonly company: string;
   readonly source: string;
   readonly subject: string;
-  /** What tells several obligations of one rule and subject apart: the anchor's event id for `each` and for a stay in a state, else the pick. */
+  /** What tells several obligations of one rule and subject apart: the anchor's event id for `each` and for a stay in a state, else the pick, and the case's key when keys part the subject into cases. */
   readonly occurrence: string;
   readonly state: ObligationState;
   readonly anchorEvent: string;

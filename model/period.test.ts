@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { company } from './company.ts';
-import { boundsOf, closeWorkday, isClosing, periodOf, shiftPeriod } from './period.ts';
+import { boundsOf, closeWorkday, didClosingMove, isClosing, periodOf, shiftPeriod } from './period.ts';
 import { formatInstant, parseInstant } from './time.ts';
 
 const at = (text: string): bigint => parseInstant(text) as bigint;
@@ -37,6 +37,15 @@ test.each([
   ['2026-12', 1, '2027-01-04'],
 ])('%s: WD%i is %s', (period, n, date) => {
   expect(closeWorkday(period, n, BRUSSELS)).toBe(date);
+});
+
+test.each([
+  ['when WD-2 begins', '2026-05-27T21:59:59Z', '2026-05-27T22:00:00Z', true],
+  ['not again after it', '2026-05-27T22:00:00Z', '2026-05-28T22:00:00Z', false],
+  ['when WD15 ends', '2026-06-19T21:59:59Z', '2026-06-19T22:00:00Z', true],
+  ['in between, however long', '2026-05-01T00:00:00Z', '2026-08-01T00:00:00Z', true],
+])('the close moves %s', (_, since, now, moved) => {
+  expect(didClosingMove(BRUSSELS, { since: at(since), now: at(now) })).toBe(moved);
 });
 
 test.each([

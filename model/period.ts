@@ -53,8 +53,34 @@ function closeDay(period: Period, n: number, company: BusinessClock): number {
  * nanoseconds, when that is known), but not past the end of WD15: a company that never locks does not close forever.
  */
 export function isClosing(period: Period, company: BusinessClock, at: bigint, lockedAt?: bigint): boolean {
-  const { clock } = workTime(company);
   if (lockedAt !== undefined && at >= lockedAt) return false;
-  if (at < nanosOfMs(clock.toInstant(closeDay(period, -2, company), 0))) return false;
-  return at < nanosOfMs(clock.toInstant(closeDay(period, LAST_CLOSING_WORKDAY, company) + 1, 0));
+  const { start, end } = closingOf(period, company);
+  return start <= at && at < end;
+}
+
+/** The start of WD-2 of the period and the end of its WD15, in epoch nanoseconds. */
+function closingOf(period: Period, company: BusinessClock): { start: bigint; end: bigint } {
+  const { clock } = workTime(company);
+  return {
+    start: nanosOfMs(clock.toInstant(closeDay(period, -2, company), 0)),
+    end: nanosOfMs(clock.toInstant(closeDay(period, LAST_CLOSING_WORKDAY, company) + 1, 0)),
+  };
+}
+
+/** The closing of a period begins within it and ends, holidays and all, at most so many months later. */
+const MONTHS_OF_CLOSING = 3;
+
+/** Did any period begin or end closing in (since, now], epoch nanoseconds? */
+export function didClosingMove(
+  company: BusinessClock,
+  { since, now }: { since: bigint; now: bigint },
+): boolean {
+  const last = periodOf(now, company);
+  const isIn = (instant: bigint): boolean => since < instant && instant <= now;
+  let period = shiftPeriod(periodOf(since, company), -MONTHS_OF_CLOSING);
+  for (; period <= last; period = shiftPeriod(period, 1)) {
+    const { start, end } = closingOf(period, company);
+    if (isIn(start) || isIn(end)) return true;
+  }
+  return false;
 }

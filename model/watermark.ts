@@ -1,3 +1,7 @@
+import { addDuration, type BusinessClock } from './business-time.ts';
+import { defaultCompany } from './company.ts';
+import type { Duration } from './duration.ts';
+
 /** One stream of a source as the collector knows it. */
 export interface SourceStream {
   readonly source: string;
@@ -9,43 +13,56 @@ export interface SourceStream {
   /** An imported file closes its source. */
   readonly completeWithoutLimit: boolean;
   readonly latenessNanos: bigint;
-  readonly silenceNanos: bigint;
+  /** For how long it may say nothing before it counts as silent; left out: one business day of its company. */
+  readonly silenceNanos?: bigint | undefined;
   /** When anything at all last arrived (the receiver's clock). */
   readonly lastArrivalAt?: bigint | undefined;
   /** Event types it was seen to send. */
   readonly types: readonly string[];
 }
 
+const ONE_BUSINESS_DAY: Duration = { clock: 'business', days: 1, text: '1bd' };
+
+/** When a stream that was last heard of at the instant counts as silent, on its company's calendar unless it has a silence of its own. */
+const silentFrom = (stream: SourceStream, heardAt: bigint, clock: BusinessClock): bigint =>
+  stream.silenceNanos === undefined
+    ? addDuration(heardAt, ONE_BUSINESS_DAY, clock)
+    : heardAt + stream.silenceNanos;
+
+/** For who does not know the company's calendar: the one of a company that nobody described. */
+const USUAL_CLOCK: BusinessClock = defaultCompany('usual');
+
+const isAlive = (stream: SourceStream, heardAt: bigint, now: bigint, clock: BusinessClock): boolean =>
+  now <= silentFrom(stream, heardAt, clock);
+
 /**
  * "Complete up to" of a stream at `now`, in epoch nanoseconds: never later than `now`; undefined when nothing is assured.
- * An *assumed* stream is complete up to `now − lateness` while anything arrived within its `silence`; after that, up to
- * the last arrival less the lateness.
+ * An *assumed* stream is complete up to `now − lateness` while anything arrived within its `silence`, by default one
+ * business day on `clock`; after that, up to the last arrival less the lateness.
  */
-export function watermarkAt(stream: SourceStream, now: bigint): bigint | undefined {
+export function watermarkAt(
+  stream: SourceStream,
+  now: bigint,
+  clock: BusinessClock = USUAL_CLOCK,
+): bigint | undefined {
   if (stream.completeWithoutLimit) return now;
   if (stream.kind !== 'assumed') {
     if (stream.completeUpTo === undefined) return undefined;
     return stream.completeUpTo < now ? stream.completeUpTo : now;
   }
   if (stream.lastArrivalAt === undefined) return undefined;
-  const alive = now - stream.lastArrivalAt <= stream.silenceNanos;
+  const alive = isAlive(stream, stream.lastArrivalAt, now, clock);
   return (alive ? now : stream.lastArrivalAt) - stream.latenessNanos;
 }
 
-/** The lowest watermark of the streams at `now`; undefined when there is none or one of them assures nothing. */
-export function lowestWatermark(streams: readonly SourceStream[], now: bigint): bigint | undefined {
-  let lowest: bigint | undefined;
-  for (const stream of streams) {
-    const mark = watermarkAt(stream, now);
-    if (mark === undefined) return undefined;
-    if (lowest === undefined || mark < lowest) lowest = mark;
-  }
-  return lowest;
-}
-
-/** Is the stream as complete as its kind promises? Shown as fresh or stale. */
-export function isFresh(stream: SourceStream, now: bigint): boolean {
-  const mark = watermarkAt(stream, now);
-  if (mark === undefined) return false;
-  return now - mark <= stream.latenessNanos + stream.silenceNanos;
+/**
+ * Is the stream as complete as its kind promises? An assumed one while it is not silent, another while its mark is no older
+ * than its silence and lateness together. Shown as fresh or stale; only a stale one is a fault of its own.
+ */
+export function isFresh(stream: SourceStream, now: bigint, clock: BusinessClock = USUAL_CLOCK): boolean {
+  if (stream.completeWithoutLimit) return true;
+  const heardAt = stream.kind === 'assumed' ? stream.lastArrivalAt : stream.completeUpTo;
+  if (heardAt === undefined) return false;
+  const grace = stream.kind === 'assumed' ? 0n : stream.latenessNanos;
+  return isAlive(stream, heardAt, now - grace, clock);
 }

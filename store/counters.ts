@@ -21,7 +21,7 @@ export const COUNTERS = {
   },
   closewatch_detect_events: { help: 'new events that detection looked at', labels: [] },
   closewatch_detect_passes: {
-    help: 'passes of detection, by outcome: done, overtaken, failed',
+    help: 'passes of detection, by outcome: done, overtaken (another pass had the turn), failed',
     labels: ['outcome'],
   },
   closewatch_engine_restarts: {

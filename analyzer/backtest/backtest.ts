@@ -4,9 +4,15 @@ import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../mode
 import { formatInstant, type Instant } from '../../model/time.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import { withSpan } from '../../store/tracing.ts';
-import { type CaseEvent, caseEventOf, inEventOrder, type StoredEvent } from '../detect/case-event.ts';
+import {
+  type CaseEvent,
+  caseEventOf,
+  inEventOrder,
+  isSameSubject,
+  type StoredEvent,
+} from '../detect/case-event.ts';
 import { casesOf, isSubjectOnly } from '../detect/cases.ts';
-import { createCompleteness } from '../detect/completeness.ts';
+import { type CompletenessQuestion, createCompleteness } from '../detect/completeness.ts';
 import { evaluate } from '../detect/evaluators.ts';
 import { companyFinder, type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
 
@@ -75,7 +81,8 @@ export function backtest(question: BacktestQuestion, deps: BacktestDeps): Promis
 async function run(question: BacktestQuestion, deps: BacktestDeps): Promise<BacktestResult> {
   const streams = deps.sources.filter(({ source }) => !question.source || source === question.source);
   const companyOf = companyFinder(question.companies);
-  const tallies = rulesOf(question.flows).map((rule) => new Tally(rule, question.asOf, streams, deps.now));
+  const complete = { at: question.asOf, now: deps.now, companyOf };
+  const tallies = rulesOf(question.flows).map((rule) => new Tally(rule, streams, complete));
   const streamed = rulesByType(tallies.filter(({ expectation }) => isSubjectOnly(expectation)));
   const joined = rulesByType(tallies.filter(({ expectation }) => !isSubjectOnly(expectation)));
 
@@ -119,9 +126,6 @@ function eventsOf(question: BacktestQuestion, rules: readonly Rule[], deps: Back
   });
 }
 
-const isSameSubject = (a: CaseEvent, b: CaseEvent): boolean =>
-  a.subject === b.subject && a.source === b.source && a.company === b.company;
-
 /** An exception with what it is sorted by. */
 interface Found {
   readonly anchorAt: bigint;
@@ -159,13 +163,13 @@ class Tally implements Rule {
   #kept: CaseEvent[] = [];
   readonly #found: Found[] = [];
 
-  constructor(rule: Rule, at: bigint, streams: readonly SourceStream[], now: bigint) {
+  constructor(rule: Rule, streams: readonly SourceStream[], { at, now, companyOf }: CompletenessQuestion) {
     this.expectation = rule.expectation;
     this.flow = rule.flow;
     this.order = rule.order;
     this.looksAt = rule.looksAt;
     this.#at = at;
-    this.#complete = createCompleteness(rule.expectation, streams, { at, now });
+    this.#complete = createCompleteness(rule.expectation, streams, { at, now, companyOf });
   }
 
   keep(event: CaseEvent): void {
@@ -184,7 +188,8 @@ class Tally implements Rule {
       flow: this.flow.flow,
       at: this.#at,
       company: companyOf(company),
-      watermark: (source: string) => this.#complete(company, source).watermark,
+      live: false,
+      complete: (source: string) => this.#complete(company, source),
     };
     for (const obligation of evaluate(this.expectation, events, context)) {
       this.#anchors += 1;

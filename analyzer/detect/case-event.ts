@@ -64,6 +64,10 @@ export function inEventOrder(a: CaseEvent, b: CaseEvent): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
+/** Are the events about the same thing, as its source names it? */
+export const isSameSubject = (a: CaseEvent, b: CaseEvent): boolean =>
+  a.subject === b.subject && a.source === b.source && a.company === b.company;
+
 /** The join key of the event's subject: its raw text within its source. */
 export const subjectKeyOf = (event: CaseEvent): string =>
   joinKey({ type: 'subject', value: event.subject }, event);

@@ -14,6 +14,15 @@ export function caseKeysOf(rule: Pick<Expectation, 'by' | 'kind'>, event: CaseEv
   return keys;
 }
 
+/**
+ * What tells the case of an event from the other cases of its subject: the least of the keys that put it there; empty when
+ * the subject did, for a subject has one such case. No key lies in two cases of a company.
+ */
+export function caseNameOf(rule: Pick<Expectation, 'by' | 'kind'>, event: CaseEvent): string {
+  if (rule.by.includes('subject')) return '';
+  return joinKeysOfTypes(event, rule.by).sort()[0] ?? '';
+}
+
 /** Do the cases of the rule lie side by side in the order (company, source, subject)? Then they stream. */
 export const isSubjectOnly = (rule: Pick<Expectation, 'by' | 'kind'>): boolean =>
   rule.kind !== 'no-duplicate' && rule.by.every((type) => type === 'subject');

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { defaultCompany } from '../../model/company.ts';
 import { flow, matchesTypes } from '../../model/flow.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import { completenessOf } from './completeness.ts';
@@ -51,9 +52,29 @@ test.each([
     '2',
   ],
   ['a named source that is not there', { dependsOn: ['a', 'c'] }, [stream('a')], undefined],
+  [
+    'heartbeats of streams speak for what the source sends, the least of them',
+    {},
+    [
+      stream('a', { kind: 'assumed', completeUpTo: undefined, lastArrivalAt: instantOf('12') }),
+      stream('a', { stream: 'bills', types: [], completeUpTo: instantOf('3') }),
+      stream('a', { stream: 'payments', types: [], completeUpTo: instantOf('6') }),
+      stream('b', { stream: 'bills', types: [], completeUpTo: instantOf('1') }),
+    ],
+    '3',
+  ],
+  [
+    'and of a source that is named',
+    { dependsOn: ['a'] },
+    [
+      stream('a', { kind: 'assumed', completeUpTo: undefined, lastArrivalAt: instantOf('12') }),
+      stream('a', { stream: 'bills', types: [], completeUpTo: instantOf('3') }),
+    ],
+    '3',
+  ],
   ['one that assures nothing', {}, [stream('a'), stream('b', { completeUpTo: undefined })], undefined],
 ])('%s', (_, rule, streams, watermark) => {
-  const question = { at: instantOf('9'), now: instantOf('12') };
+  const question = { at: instantOf('9'), now: instantOf('12'), companyOf: defaultCompany };
   const answer = completenessOf(
     ruleOf({ ...RULE, ...rule }),
     streams,

@@ -1,3 +1,4 @@
+import type { BusinessClock } from '../../model/business-time.ts';
 import { type Expectation, expectedTypesOf, typeMatcher } from '../../model/flow.ts';
 import { type SourceStream, watermarkAt } from '../../model/watermark.ts';
 
@@ -5,6 +6,8 @@ import { type SourceStream, watermarkAt } from '../../model/watermark.ts';
 export interface Completeness {
   /** Epoch nanoseconds, at most the instant asked for; undefined: no source is known. */
   readonly watermark: bigint | undefined;
+  /** Is one of them only assumed to be complete, because it still sends? */
+  readonly assumed: boolean;
   /** The streams that the rule depends on here; empty: none is known. */
   readonly streams: readonly SourceStream[];
 }
@@ -14,6 +17,8 @@ export interface CompletenessQuestion {
   readonly at: bigint;
   /** The clock now, for sources that are assumed to be complete while they live. */
   readonly now: bigint;
+  /** The working time of a company, for sources that may be silent for a business day. */
+  readonly companyOf: (company: string) => BusinessClock;
 }
 
 const ofCompany = (stream: SourceStream, company: string): boolean =>
@@ -34,22 +39,40 @@ function dependedOn(
   const mine = streams.filter((stream) => ofCompany(stream, company));
   if (rule.dependsOn) {
     const named = mine.filter((stream) => rule.dependsOn?.includes(stream.source));
-    return rule.dependsOn.every((name) => named.some((stream) => stream.source === name)) ? named : [];
+    if (!rule.dependsOn.every((name) => named.some((stream) => stream.source === name))) return [];
+    return speakersOf(named, mine);
   }
   const expected = typeMatcher(expectedTypesOf(rule));
   const senders = mine.filter((stream) => stream.types.some(expected));
-  if (senders.length > 0) return senders;
+  if (senders.length > 0) return speakersOf(senders, mine);
   const own = mine.filter((stream) => stream.source === source);
   return own.length > 0 && own.every((stream) => stream.kind === 'imported') ? own : [];
+}
+
+/**
+ * Who says how complete the streams are. What arrives from a source makes its stream assumed complete only as long as the
+ * source itself says nothing: once it declares, by heartbeats of whatever streams, those that name no types of their own
+ * speak for it, all of them.
+ */
+function speakersOf(streams: readonly SourceStream[], all: readonly SourceStream[]): readonly SourceStream[] {
+  const speakers = streams.flatMap((stream) => {
+    if (stream.kind !== 'assumed') return [stream];
+    const declared = all.filter(
+      ({ source, kind, types }) => source === stream.source && kind === 'declared' && types.length === 0,
+    );
+    return declared.length > 0 ? declared : [stream];
+  });
+  return [...new Set(speakers)];
 }
 
 /** The watermark of one stream at the instant: never later than it. */
 export function effectiveWatermark(
   stream: SourceStream,
-  { at, now }: CompletenessQuestion,
+  company: string,
+  { at, now, companyOf }: CompletenessQuestion,
 ): bigint | undefined {
   if (stream.completeWithoutLimit) return at;
-  const mark = watermarkAt(stream, now);
+  const mark = watermarkAt(stream, now, companyOf(company));
   return mark !== undefined && mark > at ? at : mark;
 }
 
@@ -63,11 +86,11 @@ export function completenessOf(
   const depended = dependedOn(rule, streams, place.company, place.source);
   let watermark: bigint | undefined = depended.length === 0 ? undefined : question.at;
   for (const stream of depended) {
-    const mark = effectiveWatermark(stream, question);
+    const mark = effectiveWatermark(stream, place.company, question);
     if (mark === undefined || watermark === undefined) watermark = undefined;
     else if (mark < watermark) watermark = mark;
   }
-  return { watermark, streams: depended };
+  return { watermark, assumed: depended.some(({ kind }) => kind === 'assumed'), streams: depended };
 }
 
 /** `completenessOf` for one rule, remembered by company and source. */

@@ -4,6 +4,7 @@ import { eventRefKey } from '../../model/event.ts';
 import type { Expectation } from '../../model/flow.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
 import type { CaseEvent } from './case-event.ts';
+import type { Completeness } from './completeness.ts';
 
 /** What an evaluation takes from outside the case. */
 export interface EvaluationContext {
@@ -12,11 +13,13 @@ export interface EvaluationContext {
   /** The instant at which the states hold, epoch nanoseconds. The case holds no later event. */
   readonly at: bigint;
   readonly company: BusinessClock;
+  /** Does history start nothing, and only answers or voids? A backtest lets it start obligations like any other event. */
+  readonly live: boolean;
   /**
-   * Up to where the sources that the rule depends on are complete, for an obligation started by an event of `source`: at
-   * most `at`. Undefined: nothing is known.
+   * How complete the sources are that the rule depends on, for an obligation started by an event of `source`. The
+   * watermark is at most `at`; undefined: nothing is known.
    */
-  watermark(source: string): bigint | undefined;
+  complete(source: string): Pick<Completeness, 'watermark' | 'assumed'>;
 }
 
 /**
@@ -29,10 +32,20 @@ export type Evaluator<Rule extends Expectation> = (
   context: EvaluationContext,
 ) => Obligation[];
 
-/** May the event start an obligation of the rule? `scope` limits where obligations start, not who answers them. */
+/** Is the event where obligations of the rule start? `scope` limits that, not who answers them. */
 export const inScope = ({ scope }: Expectation, event: CaseEvent): boolean =>
   (!scope?.companies || scope.companies.includes(event.company)) &&
   (!scope?.sources || scope.sources.includes(event.source));
+
+/**
+ * May the event start an obligation of the rule? In a live judgement history may not: chosen as the first of a case, it
+ * would stand in for the live event that the obligation started with.
+ */
+export const mayStart = (
+  rule: Expectation,
+  event: CaseEvent,
+  { live }: Pick<EvaluationContext, 'live'>,
+): boolean => inScope(rule, event) && !(live && event.history);
 
 /** The identity of an obligation: rule, company, subject within its source, and occurrence; not the rule's version. */
 export const obligationId = (

@@ -37,11 +37,15 @@ export const eventsOf = (written: readonly string[], given: Partial<CaseEvent> =
 export const ruleOf = (written: { readonly kind: string; readonly [field: string]: unknown }): Expectation =>
   expectation.parse({ id: 'R-1', ...(written.kind === 'no-duplicate' ? {} : { within: '1d' }), ...written });
 
-/** A judgement at `at`, with everything complete unless `watermark` says otherwise (null: nothing is known). */
-export const contextAt = (at: string, watermark?: string | null): EvaluationContext => ({
+/** A judgement at `at`, with everything declared complete unless `watermark` says otherwise (null: nothing is known). */
+export const contextAt = (at: string, watermark?: string | null, assumed = false): EvaluationContext => ({
   flow: 'flow',
   at: instantOf(at),
   company: defaultCompany('acme'),
-  watermark: () =>
-    watermark === null ? undefined : watermark === undefined ? instantOf(at) : instantOf(watermark),
+  live: false,
+  complete: () => ({
+    watermark:
+      watermark === null ? undefined : watermark === undefined ? instantOf(at) : instantOf(watermark),
+    assumed,
+  }),
 });

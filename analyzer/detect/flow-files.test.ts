@@ -85,6 +85,14 @@ test.each([
     /^a\.yaml:6:5 by: a key of type trace/,
   ],
   [
+    'a rule against duplicates that no key can break',
+    FLOW.replace(
+      /kind: response[\s\S]*/,
+      'kind: no-duplicate\n    by: [trace, approx]\n    when: { types: [bill.posted] }\n',
+    ),
+    /^a\.yaml:7:5 by: two subjects are never the same by trace or approx/,
+  ],
+  [
     'the id of a built-in rule',
     FLOW.replace('id: MP-02', 'id: DC-02'),
     /^a\.yaml:5:5 rule DC-02 is built in/,

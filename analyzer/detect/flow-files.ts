@@ -166,12 +166,20 @@ function problemsOf(flow: Flow, place: Place, places: Map<string, string>): Prob
     if (rule.id === STALE_SOURCE_RULE) found.push({ where: at('id'), what: `rule ${rule.id} is built in` });
     else if (before) found.push({ where: at('id'), what: `rule ${rule.id} is already at ${before}` });
     else places.set(rule.id, at('id'));
-    if (rule.kind !== 'no-duplicate') found.push(...unjoinable(rule, at('by')));
+    found.push(...(rule.kind === 'no-duplicate' ? unrepeatable(rule, at('by')) : unjoinable(rule, at('by'))));
     return found;
   });
 }
 
+const joinsNothing = (type: string): boolean => GROUP_KEY_TYPES.has(type) || type === 'approx';
+
 const unjoinable = (rule: Expectation, where: string): Problem[] =>
   rule.by
-    .filter((type) => GROUP_KEY_TYPES.has(type) || type === 'approx')
+    .filter(joinsNothing)
     .map((type) => ({ where, what: `by: a key of type ${type} joins no case: many documents share it` }));
+
+/** A rule against duplicates needs one key that two subjects can have in common, else it can never find any. */
+const unrepeatable = ({ by }: Expectation, where: string): Problem[] =>
+  by.every((type) => joinsNothing(type) || type === 'subject')
+    ? [{ where, what: `by: two subjects are never the same by ${by.join(' or ')}: name another key type` }]
+    : [];

@@ -1,8 +1,13 @@
 import type { Kysely, Transaction } from 'kysely';
+import type { Company } from '../../model/company.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
-import { appendChanges } from '../../store/postgres/change-log.ts';
-import { exceptionsOf, saveExceptions } from '../../store/postgres/exceptions.ts';
+import {
+  type EventAhead,
+  eventsCome,
+  forgetAhead,
+  rememberAhead,
+} from '../../store/postgres/events-ahead.ts';
 import {
   indeterminateGroups,
   indeterminateUpTo,
@@ -10,21 +15,17 @@ import {
   keysWithObligations,
   obligationsDue,
   obligationsEscalating,
-  obligationsOfOtherRules,
-  obligationsOfOtherVersions,
-  removeObligations,
   type ToJudge,
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { type CaseEvent, caseEventOf } from './case-event.ts';
+import { caseEventOf } from './case-event.ts';
 import { caseKeysOf, isSubjectOnly } from './cases.ts';
+import { obligationsOfMovedClose } from './close-moves.ts';
 import { completenessOf } from './completeness.ts';
-import { nextException } from './exception-changes.ts';
-import { asDetected, beforeOf, columnsOf, exceptionChange, judgedOf, type Recorded } from './record.ts';
-import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
+import type { Rule } from './rules.ts';
 import { Touched } from './touched.ts';
 
-type Looking = (type: string) => readonly Rule[];
+export type Looking = (type: string) => readonly Rule[];
 
 /** Batches (after, upTo]. */
 export interface Window {
@@ -61,15 +62,11 @@ export async function* windowsOf(db: Kysely<Database>, from: bigint, to: bigint)
   }
 }
 
-/** The setting that holds events dated after the pass that met them: [epoch nanoseconds, event id], due to be judged then. */
-const AHEAD = 'detect.ahead';
-const MOST_AHEAD = 100_000;
-
 export interface Gathered {
   readonly touched: Touched;
   readonly events: number;
   /** Remembers the events dated in the future, in the transaction that moves the cursor past them. */
-  remember(trx: Transaction<Database>, at: Date): Promise<void>;
+  remember(trx: Transaction<Database>): Promise<void>;
 }
 
 /** What the events of a window touch. History touches only what is stored: it starts nothing. */
@@ -82,14 +79,14 @@ export async function gatherEvents(
 ): Promise<Gathered> {
   const touched = new Touched();
   const history: { rule: Rule; keys: string[] }[] = [];
-  const ahead: [string, string][] = [];
+  const ahead: EventAhead[] = [];
   let read = 0;
   for await (const stored of events.inBatches(window.after, window.upTo)) {
     read += 1;
     const rules = looking(stored.type);
     if (rules.length === 0) continue;
     const event = caseEventOf(stored);
-    if (event.at > now) ahead.push([`${event.at}`, event.id]);
+    if (event.at > now) ahead.push({ at: event.at, event: event.id });
     else
       for (const rule of rules) {
         const keys = caseKeysOf(rule.expectation, event);
@@ -99,105 +96,58 @@ export async function gatherEvents(
   }
   const known = await keysWithObligations(db, [...new Set(history.flatMap(({ keys }) => keys))]);
   for (const { rule, keys } of history) if (keys.some((key) => known.has(key))) touched.add(rule, { keys });
-  return { touched, events: read, remember: (trx, at) => rememberAhead(trx, ahead, at) };
-}
-
-async function rememberAhead(
-  trx: Transaction<Database>,
-  ahead: readonly [string, string][],
-  at: Date,
-): Promise<void> {
-  if (ahead.length === 0) return;
-  const known = new Map((await readAhead(trx)).map(([time, id]) => [id, time]));
-  for (const [time, id] of ahead) known.set(id, time);
-  await writeAhead(
-    trx,
-    [...known].slice(0, MOST_AHEAD).map(([id, time]) => [time, id]),
-    at,
-  );
-}
-
-async function readAhead(db: Kysely<Database>): Promise<[string, string][]> {
-  const row = await db.selectFrom('settings').select('value').where('name', '=', AHEAD).executeTakeFirst();
-  return (row?.value ?? []) as [string, string][];
-}
-
-async function writeAhead(
-  db: Kysely<Database>,
-  ahead: readonly (readonly [string, string])[],
-  at: Date,
-): Promise<void> {
-  const value = JSON.stringify(ahead);
-  await db
-    .insertInto('settings')
-    .values({ name: AHEAD, value, updated_at: at })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value, updated_at: at }))
-    .execute();
+  return { touched, events: read, remember: (trx) => rememberAhead(trx, ahead) };
 }
 
 export interface DueQuestion {
   readonly rules: readonly Rule[];
   readonly looking: Looking;
   readonly streams: readonly SourceStream[];
+  readonly companyOf: (key: string) => Company;
   /** The instants of the last pass and of this one, epoch nanoseconds. */
   readonly since: bigint;
   readonly now: bigint;
 }
 
+export interface GatheredDue {
+  readonly touched: Touched;
+  /** Forgets the events whose time has come, once they are judged: judged twice they do no harm. */
+  forget(trx: Transaction<Database>): Promise<void>;
+}
+
 /**
  * What the passing of time touches: pending obligations whose deadline has come, indeterminate ones that their sources'
- * watermarks have reached, unanswered ones whose severity rises, and events whose time has come.
+ * watermarks have reached, unanswered ones whose severity moves, and events whose time has come.
  */
 export async function gatherDue(
   events: Pick<FinanceEventStore, 'byIds'>,
   db: Kysely<Database>,
-  { rules, looking, streams, since, now }: DueQuestion,
-): Promise<Touched> {
+  { rules, looking, streams, companyOf, since, now }: DueQuestion,
+): Promise<GatheredDue> {
   const ids = rules.map(({ expectation }) => expectation.id);
   const found = [
     ...(await obligationsDue(db, ids, now)),
     ...(await obligationsEscalating(db, ids, { since, now })),
+    ...(await obligationsOfMovedClose(db, rules, { companyOf, since, now })),
   ];
+  const question = { at: now, now, companyOf };
   for (const group of await indeterminateGroups(db)) {
     const rule = rules.find(({ expectation }) => expectation.id === group.rule);
-    const watermark = rule && completenessOf(rule.expectation, streams, group, { at: now, now }).watermark;
+    const watermark = rule && completenessOf(rule.expectation, streams, group, question).watermark;
     if (watermark !== undefined && watermark >= group.earliestDue)
       found.push(...(await indeterminateUpTo(db, group, watermark)));
   }
   const touched = await touchedBy(db, rules, found);
-  for (const event of await arrivedInTime(events, db, now)) {
+  const come = await eventsCome(db, now);
+  for (const stored of come.length === 0 ? [] : await events.byIds(come.map(({ event }) => event))) {
+    const event = caseEventOf(stored);
     for (const rule of looking(event.type)) touched.add(rule, { keys: caseKeysOf(rule.expectation, event) });
   }
-  return touched;
+  return { touched, forget: (trx) => forgetAhead(trx, come) };
 }
 
-/** The remembered events whose time has come, now forgotten: judged twice they do no harm, and a crash keeps them in their cases. */
-async function arrivedInTime(
-  events: Pick<FinanceEventStore, 'byIds'>,
-  db: Kysely<Database>,
-  now: bigint,
-): Promise<CaseEvent[]> {
-  const ahead = await readAhead(db);
-  const come = ahead.filter(([time]) => BigInt(time) <= now);
-  if (come.length === 0) return [];
-  return (await events.byIds(come.map(([, id]) => id))).map(caseEventOf);
-}
-
-/** Forgets the remembered events whose time has come, once they are judged. */
-export async function forgetArrived(trx: Transaction<Database>, now: bigint, at: Date): Promise<void> {
-  const ahead = await readAhead(trx);
-  const left = ahead.filter(([time]) => BigInt(time) > now);
-  if (left.length < ahead.length) await writeAhead(trx, left, at);
-}
-
-/** Unanswered obligations that an earlier version of their rule judged. */
-export async function gatherOtherVersions(db: Kysely<Database>, rules: readonly Rule[]): Promise<Touched> {
-  const found: ToJudge[] = [];
-  for (const { expectation } of rules) found.push(...(await obligationsOfOtherVersions(db, expectation)));
-  return await touchedBy(db, rules, found);
-}
-
-async function touchedBy(
+/** The obligations with the keys that find their cases. */
+export async function touchedBy(
   db: Kysely<Database>,
   rules: readonly Rule[],
   found: readonly ToJudge[],
@@ -210,37 +160,4 @@ async function touchedBy(
     if (known) touched.add(known, { obligation: id, keys: keys.get(id) ?? [] });
   }
   return touched;
-}
-
-/** Ends what rules left behind that are no longer there or switched off: their open exceptions resolve and say so. */
-export async function closeOtherRules(
-  trx: Transaction<Database>,
-  rules: readonly Rule[],
-  at: Date,
-): Promise<Recorded> {
-  const active = [...rules.map(({ expectation }) => expectation.id), STALE_SOURCE_RULE];
-  const left = await obligationsOfOtherRules(trx, active);
-  const exceptions = await exceptionsOf(
-    trx,
-    left.map(({ id }) => id),
-  );
-  const writes = [...exceptions.values()].flatMap((known) => {
-    const next = nextException(beforeOf(known), 'resolved', judgedOf(known), at);
-    const why = `Rule ${known.rule} is no longer there or is switched off`;
-    return next ? [{ row: { ...asDetected(known), ...columnsOf(next), why }, change: next.change }] : [];
-  });
-  await removeObligations(
-    trx,
-    left.map(({ id }) => id),
-  );
-  await saveExceptions(
-    trx,
-    writes.map(({ row }) => row),
-    at,
-  );
-  await appendChanges(
-    trx,
-    writes.map(({ row, change }) => exceptionChange(row, change, at)),
-  );
-  return { judged: left.length, opened: 0, closed: writes.length };
 }

@@ -14,9 +14,9 @@ import { type FinanceEventStore, openFinanceEvents } from '../../store/clickhous
 import { migrate } from '../../store/clickhouse/migrate.ts';
 import { type TemporaryEngine, temporaryEngine } from '../../store/clickhouse/testing/temporary.ts';
 import { takeBatch } from '../../store/postgres/batches.ts';
-import { shipChanges } from '../../store/postgres/change-log.ts';
+import { appendChanges, shipChanges } from '../../store/postgres/change-log.ts';
 import { openPostgres, type Postgres } from '../../store/postgres/database.ts';
-import { declareComplete } from '../../store/postgres/sources.ts';
+import { declareComplete, recordArrival } from '../../store/postgres/sources.ts';
 import { caseEventOf } from './case-event.ts';
 import { casesOf } from './cases.ts';
 import { createCompleteness } from './completeness.ts';
@@ -49,7 +49,7 @@ beforeEach(clear);
 
 async function clear(): Promise<void> {
   await sql`TRUNCATE obligations, obligation_keys, exceptions, change_log, cursors, control_runs, settings, sources,
-    batches CASCADE`.execute(postgres.db);
+    events_ahead, turns, batches CASCADE`.execute(postgres.db);
   for (const table of ['finance_events', 'event_keys', 'incident_events'])
     await clickhouse.command(`TRUNCATE TABLE ${table}`);
 }
@@ -88,6 +88,21 @@ const FLOWS = [
     ],
   }),
 ];
+/** The other picks, for the comparison with one judgement of all. */
+const PICKS = flow.parse({
+  flow: 'picks',
+  name: 'Bills, by other picks',
+  owner: 'ap',
+  expectations: ['last', 'each'].map((pick) => ({
+    id: pick,
+    kind: 'response',
+    by: ['supref', 'docno'],
+    when: { types: ['bill.received', 'bill.drafted'], pick },
+    expect: { types: ['bill.posted'] },
+    unless: { types: ['bill.cancelled'], since: 'ever' },
+    within: '1d',
+  })),
+});
 const ACME = company.parse({
   key: 'acme',
   materiality: { overall: '10000', performance: '5000', trivial: '100' },
@@ -224,6 +239,80 @@ test('severity rises when something is overdue by more than three times its allo
   expect(await severity()).toBe('high');
 });
 
+/** A bill that is read twice, the second time with the supplier's reference, and what a backtest would say of it. */
+const readTwice = () => [
+  event('bill.received', '1', { subject: 'scan-1' }),
+  event('bill.received', '1 01:00', { subject: 'scan-1', supref: 'V:1' }),
+  event('bill.posted', '1 02:00', { subject: 'move-1', supref: 'V:1' }),
+];
+
+test.each([
+  ['in one window', false],
+  ['in windows of their own', true],
+])('two cases of one subject are two obligations, %s', async (_, apart) => {
+  await complete('30');
+  const { pass } = detector();
+  const all = readTwice();
+  for (const some of apart ? all.map((one) => [one]) : [all]) {
+    await arrive(...some);
+    await pass(instantOf('2'));
+  }
+  await pass(instantOf('9'));
+  const states = async () =>
+    (await obligations())
+      .filter(({ rule }) => rule === 'posted')
+      .map(({ occurrence, state }) => `${occurrence}: ${state}`)
+      .sort();
+  const expected = ['first supref:acme:V:1: satisfied', 'first: open'];
+  expect(await states()).toEqual(expected);
+  await detector().pass(instantOf('9'), { rebuild: true });
+  expect(await states()).toEqual(expected);
+});
+
+test('a subject among the keys makes one case of both readings', async () => {
+  await complete('30');
+  await arrive(...readTwice());
+  const [first] = FLOWS as [Flow];
+  const expectations = first.expectations
+    .filter(({ id }) => id === 'posted')
+    .map((rule) => ({ ...rule, by: ['subject', 'supref'] }));
+  await detector([{ ...first, expectations }]).pass(instantOf('9'));
+  expect((await obligations()).map(({ occurrence, state }) => [occurrence, state])).toEqual([
+    ['first', 'satisfied'],
+  ]);
+});
+
+test('a back-filled event from before does not take the place of the live one', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(
+    event('bill.received', '2', { supref: 'V:1', subject: 's1' }),
+    event('bill.drafted', '2', { subject: 'm1' }),
+    event('bill.posted', '2', { supref: 'V:9', subject: 'm8' }),
+    event('bill.posted', '3', { supref: 'V:9', subject: 'm9' }),
+  );
+  await pass(instantOf('9'));
+  const open = await exceptions();
+  expect(open.map(([rule, , state]) => [rule, state])).toEqual([
+    ['draft', 'open'],
+    ['posted', 'open'],
+    ['twice', 'open'],
+  ]);
+  const backfill = { ingestPath: 'backfill' } as const;
+  await arrive(
+    event('bill.received', '1', { ...backfill, supref: 'V:1', subject: 's1' }),
+    event('bill.drafted', '1', { ...backfill, subject: 'm1' }),
+    event('bill.posted', '1', { ...backfill, supref: 'V:9', subject: 'm9' }),
+  );
+  await pass(instantOf('10'));
+  // The back-filled posting makes m9 the first of the two and m8 the one that repeats it.
+  expect(await exceptions()).toEqual([
+    ...open.filter(([rule]) => rule !== 'twice'),
+    ['twice', 'm8', 'open', true],
+    ['twice', 'm9', 'resolved', true],
+  ]);
+});
+
 test('a source that is behind opens one exception of its own, and what it hides notifies nobody', async () => {
   await complete('2');
   const { pass } = detector();
@@ -252,6 +341,41 @@ test('a source that is behind opens one exception of its own, and what it hides 
     ['DC-02', 'erp', 'resolved', true],
     ['posted', 's1', 'resolved', false],
     ['posted', 's2', 'open', true],
+  ]);
+});
+
+test('a source that is short of a deadline and still fresh is no fault: the deadline waits in silence', async () => {
+  const { pass } = detector();
+  await arrive(event('bill.received', '1', { supref: 'V:1', subject: 's1' }));
+  const arrived = { source: 'erp', company: 'acme', types: ['bill.received', 'bill.posted'], events: 1 };
+  const heard = (at: string) => recordArrival(postgres.db, [arrived], new Date(`2026-05-0${at}:00Z`));
+  await heard('2T23:59');
+  // Due on Sunday the 3rd at midnight; an assumed source is complete up to ten minutes before now.
+  await pass(instantOf('3 00:05'));
+  expect(await exceptions()).toEqual([['posted', 's1', 'indeterminate', false]]);
+  await pass(instantOf('3 00:10'));
+  expect(await exceptions()).toEqual([['posted', 's1', 'open', true]]);
+  const why = await postgres.db.selectFrom('exceptions').select('why').execute();
+  expect(why[0]?.why).toMatch(/the source is assumed to be complete$/);
+});
+
+test('a heartbeat of a stream holds back what depends on its source', async () => {
+  const { pass } = detector();
+  await arrive(event('bill.received', '1', { supref: 'V:1', subject: 's1' }));
+  const arrived = { source: 'erp', company: 'acme', types: ['bill.received', 'bill.posted'], events: 1 };
+  await recordArrival(postgres.db, [arrived], new Date('2026-05-05T00:00:00Z'));
+  const declared = { source: 'erp', company: 'acme', stream: 'bills', completeUpTo: instantOf('1') };
+  await declareComplete(postgres.db, [declared], new Date());
+  await pass(instantOf('5'));
+  expect(await exceptions()).toEqual([
+    ['DC-02', 'erp', 'open', true],
+    ['posted', 's1', 'indeterminate', false],
+  ]);
+  await declareComplete(postgres.db, [{ ...declared, completeUpTo: instantOf('4') }], new Date());
+  await pass(instantOf('5 00:01'));
+  expect(await exceptions()).toEqual([
+    ['DC-02', 'erp', 'resolved', true],
+    ['posted', 's1', 'open', true],
   ]);
 });
 
@@ -337,13 +461,232 @@ test('a rule that is gone takes its exceptions with it, and a new version judges
   ]);
 });
 
-test('of two passes at once one writes and the other gives way', async () => {
+test('of two passes at once each has its turn, and the second finds it done', async () => {
   await complete('30');
   await arrive(event('bill.drafted', '1', { subject: 'm1' }));
   const results = await Promise.all([detector().pass(instantOf('9')), detector().pass(instantOf('9'))]);
-  expect(results.filter(({ overtaken }) => overtaken).length).toBeLessThanOrEqual(1);
+  expect(results.map(({ overtaken }) => overtaken)).toEqual([false, false]);
   expect(results.reduce((sum, { opened }) => sum + opened, 0)).toBe(1);
   expect(await exceptions()).toEqual([['draft', 'm1', 'open', true]]);
+});
+
+/** A promise and what resolves it. */
+function gate(): { passed: Promise<void>; open(): void } {
+  let open = (): void => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open };
+}
+
+test('a pass that was taken for dead writes nothing that it read before another one judged', async () => {
+  await complete('30');
+  await arrive(event('bill.received', '1', { supref: 'V:1', subject: 's1' }));
+  await detector().pass(instantOf('2'));
+  // The first pass has read the case, without its answer, and stands still.
+  const [read, goOn] = [gate(), gate()];
+  const slow: typeof events = {
+    ...events,
+    async byJoinKeys(...asked) {
+      const found = await events.byJoinKeys(...asked);
+      read.open();
+      await goOn.passed;
+      return found;
+    },
+  };
+  const deps = { postgres, flows: FLOWS, companies: [ACME], logger };
+  const first = createDetector({ ...deps, events: slow }).pass(instantOf('4'));
+  await read.passed;
+  await arrive(event('bill.posted', '3 12:00', { supref: 'V:1', subject: 'm1' }));
+  await sql`UPDATE turns SET token = token + 1, held_until = now()`.execute(postgres.db);
+  expect(await detector().pass(instantOf('4'))).toMatchObject({ overtaken: false, judged: 2 });
+  goOn.open();
+  expect(await first).toMatchObject({ overtaken: true });
+  expect((await obligations()).map(({ rule, state }) => [rule, state]).sort()).toEqual([
+    ['posted', 'late'],
+    ['twice', 'satisfied'],
+  ]);
+});
+
+test('a rebuild lets other passes have their turn, and is done when it says so', async () => {
+  await complete('30');
+  for (let day = 1; day < 4; day += 1) await arrive(event('bill.drafted', `${day}`, { subject: `m${day}` }));
+  await detector().pass(instantOf('9'));
+  await sql`DELETE FROM obligations`.execute(postgres.db);
+  // A turn of the rebuild is lost to a pass that comes in between.
+  let lost = false;
+  const disturbed: typeof events = {
+    ...events,
+    async byJoinKeys(...asked) {
+      if (!lost) {
+        lost = true;
+        await sql`UPDATE turns SET token = token + 1, held_until = now()`.execute(postgres.db);
+        await detector().pass(instantOf('10'));
+      }
+      return await events.byJoinKeys(...asked);
+    },
+  };
+  const deps = { postgres, events: disturbed, flows: FLOWS, companies: [ACME], logger };
+  const result = await createDetector(deps).pass(instantOf('9'), { rebuild: true });
+  expect(result).toMatchObject({ overtaken: false, fromBatch: 0n });
+  expect(lost).toBe(true);
+  expect((await obligations()).map(({ subject, state }) => [subject, state]).sort()).toEqual([
+    ['m1', 'open'],
+    ['m2', 'open'],
+    ['m3', 'open'],
+  ]);
+});
+
+test('a pass that cannot have the turn says so', async () => {
+  await detector().pass(instantOf('9'));
+  await sql`UPDATE turns SET held_until = now() + interval '1 hour'`.execute(postgres.db);
+  expect(await detector().pass(instantOf('9'))).toMatchObject({ overtaken: true });
+});
+
+test('a clock that steps back takes nothing back', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.received', '1 00:00:04', { supref: 'V:1', subject: 's1' }));
+  await pass(instantOf('1 00:00:05'));
+  await arrive(event('bill.drafted', '1', { supref: 'V:1', subject: 's1' }));
+  await arrive(event('bill.received', '1 00:00:04', { supref: 'V:1', subject: 's2' }));
+  await pass(instantOf('1 00:00:03'));
+  expect((await obligations()).map(({ rule, state }) => [rule, state]).sort()).toEqual([
+    ['draft', 'pending'],
+    ['posted', 'pending'],
+  ]);
+});
+
+test('what was decided long ago is forgotten once ClickHouse has it, and told again when its case is touched', async () => {
+  await complete('30');
+  await arrive(
+    event('bill.received', '1', { supref: 'V:1', subject: 's1' }),
+    event('bill.posted', '2', { supref: 'V:1', subject: 'm1' }),
+    event('bill.received', '1', { supref: 'V:2', subject: 's2' }),
+    event('bill.drafted', '1', { subject: 'm3' }),
+  );
+  await detector().pass(instantOf('1 12:00'));
+  await detector().pass(instantOf('4'));
+  const kept = async () =>
+    (await obligations()).map(({ rule, subject, state }) => `${rule} ${subject} ${state}`).sort();
+  const before = await obligations();
+  const open = ['draft m3 open', 'posted s2 open'];
+  expect(await kept()).toEqual([...open, 'posted s1 satisfied', 'twice m1 satisfied'].sort());
+  const later = instantOf('2026-06-10T00:00:00Z');
+  await detector().pass(later);
+  expect(await kept()).toHaveLength(4);
+  await shipChanges(postgres, clickhouse);
+  await detector().pass(later);
+  expect(await kept()).toEqual(open);
+  // A second posting of the same bill touches the case: all is as it was, and the duplicate is seen.
+  await arrive(event('bill.posted', '20', { supref: 'V:1', subject: 'm2' }));
+  await detector().pass(later + 1n);
+  expect(await kept()).toEqual(
+    [...open, 'posted s1 satisfied', 'twice m1 satisfied', 'twice m2 open'].sort(),
+  );
+  const same = ({ updated_at, severity, ...rest }: (typeof before)[number]) => rest;
+  const after = await obligations();
+  for (const one of before.filter(({ state }) => state === 'satisfied'))
+    expect(after.map(same)).toContainEqual(same(one));
+});
+
+test('passes that find the same again are one control run', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.drafted', '1', { subject: 'm1' }));
+  for (const at of ['1', '1 00:01', '1 00:02', '1 00:03']) await pass(instantOf(at));
+  await pass(instantOf('9'));
+  const runs = await postgres.db
+    .selectFrom('control_runs')
+    .select(['events', 'opened', 'passes', 'as_of_ns'])
+    .orderBy('id')
+    .execute();
+  expect(runs.map((run) => [run.events, run.opened, run.passes, run.as_of_ns])).toEqual([
+    ['1', 0, 1, `${instantOf('1')}`],
+    ['0', 0, 3, `${instantOf('1 00:03')}`],
+    ['0', 1, 1, `${instantOf('9')}`],
+  ]);
+});
+
+test('severity follows the close: a blocker is worse while its period closes', async () => {
+  await complete('30');
+  const { pass } = detector();
+  await arrive(event('bill.drafted', '25', { subject: 'm1' }));
+  const severity = async () =>
+    (await postgres.db.selectFrom('exceptions').select('severity').execute())[0]?.severity;
+  // Thursday the 28th is WD-2 of May 2026; WD15 is Friday the 19th of June.
+  await pass(instantOf('27 12:00'));
+  expect(await severity()).toBe('medium');
+  await pass(instantOf('28 00:00'));
+  expect(await severity()).toBe('high');
+});
+
+test('a rule that is switched off and on again, and one that is new, judge what is stored', async () => {
+  await complete('30');
+  await arrive(event('bill.drafted', '1', { subject: 'm1' }), event('bill.received', '1', { supref: 'V:1' }));
+  await detector().pass(instantOf('9'));
+  const without = FLOWS.map((one) => ({
+    ...one,
+    expectations: one.expectations.filter(({ id }) => id !== 'draft'),
+  }));
+  await detector(without).pass(instantOf('10'));
+  expect(await exceptions()).toEqual([
+    ['draft', 'm1', 'resolved', true],
+    ['posted', 'doc', 'open', true],
+  ]);
+  await detector([...FLOWS, PICKS]).pass(instantOf('11'));
+  expect(await exceptions()).toEqual([
+    ['draft', 'm1', 'open', true],
+    ['each', 'doc', 'open', true],
+    ['each', 'm1', 'open', true],
+    ['last', 'doc', 'open', true],
+    ['last', 'm1', 'open', true],
+    ['posted', 'doc', 'open', true],
+  ]);
+  // It is done once.
+  expect(await detector([...FLOWS, PICKS]).pass(instantOf('11'))).toMatchObject({ judged: 0 });
+});
+
+test('two who ship the changes at once store each of them once', async () => {
+  const change = (entityId: string) =>
+    postgres.db
+      .transaction()
+      .execute((trx) =>
+        appendChanges(trx, [
+          { entity: 'setting', entityId, company: 'acme', change: 'changed', at: new Date() },
+        ]),
+      );
+  const [held, goOn, secondHeld, secondGoOn] = [gate(), gate(), gate(), gate()];
+  await change('a');
+  // One has sent the first block and stands still before it notes so.
+  const slow = shipChanges(postgres, {
+    async insertRows(...block) {
+      await clickhouse.insertRows(...block);
+      held.open();
+      await goOn.passed;
+    },
+  });
+  await held.passed;
+  // The other sends it too, notes it, and stands still when it has sent the next.
+  let blocks = 0;
+  const other = shipChanges(postgres, {
+    async insertRows(...block) {
+      await clickhouse.insertRows(...block);
+      blocks += 1;
+      if (blocks === 1) await change('b');
+      if (blocks !== 2) return;
+      secondHeld.open();
+      await secondGoOn.passed;
+    },
+  });
+  await secondHeld.passed;
+  await change('c');
+  goOn.open();
+  // The slow one goes on with what is on its way; it must not begin a block of its own that holds it too.
+  await slow;
+  secondGoOn.open();
+  await other;
+  expect(await fetchCount()).toBe(3);
 });
 
 test('every change is copied to ClickHouse once', async () => {
@@ -383,7 +726,7 @@ async function fetchCount(): Promise<number> {
 }
 
 /** What one judgement of all the events at once says. */
-async function atOnce(all: readonly FinanceEvent[], now: bigint): Promise<string[]> {
+async function atOnce(flows: readonly Flow[], all: readonly FinanceEvent[], now: bigint): Promise<string[]> {
   const streams: SourceStream[] = [
     {
       source: 'erp',
@@ -397,20 +740,20 @@ async function atOnce(all: readonly FinanceEvent[], now: bigint): Promise<string
       types: ['bill.posted'],
     },
   ];
-  return rulesOf(FLOWS)
+  return rulesOf(flows)
     .flatMap((rule) => {
-      const complete = createCompleteness(rule.expectation, streams, { at: now, now });
+      const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf: () => ACME });
       const seen = all.map(caseEventOf).filter(({ at, type }) => at <= now && rule.looksAt(type));
       return casesOf(rule.expectation, seen).flatMap((events) =>
         evaluate(rule.expectation, events, {
           flow: 'ap',
           at: now,
           company: ACME,
-          watermark: (source) => complete('acme', source).watermark,
+          live: true,
+          complete: (source) => complete('acme', source),
         }),
       );
     })
-    .filter(({ history }) => !history)
     .map(
       (o) =>
         `${o.rule} ${o.subject} ${o.occurrence} ${o.state} ${o.dueAt} ${o.answeredAt ?? ''} ${o.events.join()}`,
@@ -428,7 +771,9 @@ const someEvent = fc.record({
   ingestPath: fc.constantFrom('push' as const, 'push' as const, 'backfill' as const),
 });
 
-test('whatever the order of arrival and the passes between, the end is that of one judgement', async () => {
+const SEED = 20260501;
+
+test(`whatever the order of arrival and the passes between, the end is that of one judgement (seed ${SEED})`, async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(someEvent, { minLength: 1, maxLength: 14 }),
@@ -444,7 +789,8 @@ test('whatever the order of arrival and the passes between, the end is that of o
             docno: given.docno as string,
           }),
         );
-        const { pass } = detector();
+        const flows = [...FLOWS, PICKS];
+        const { pass } = detector(flows);
         let now = instantOf('1');
         for (let at = 0; at < all.length; ) {
           const size = sizes.next().value as number;
@@ -459,7 +805,7 @@ test('whatever the order of arrival and the passes between, the end is that of o
           (o) =>
             `${o.rule} ${o.subject} ${o.occurrence} ${o.state} ${o.due_ns} ${o.answered_ns ?? ''} ${o.events.join()}`,
         );
-        expect(stored.sort()).toEqual(await atOnce(all, end));
+        expect(stored.sort()).toEqual(await atOnce(flows, all, end));
         const open = await postgres.db
           .selectFrom('exceptions')
           .select('id')
@@ -472,6 +818,6 @@ test('whatever the order of arrival and the passes between, the end is that of o
         expect(open.map(({ id }) => id)).toEqual(unmet.map(({ id }) => id));
       },
     ),
-    { numRuns: 12 },
+    { numRuns: 12, seed: SEED },
   );
 });

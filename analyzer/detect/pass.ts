@@ -1,9 +1,8 @@
-import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import type { Flow } from '../../model/flow.ts';
 import type { ObligationState } from '../../model/obligation.ts';
 import { dateOf } from '../../model/time.ts';
-import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import { recordControlRun } from '../../store/postgres/control-runs.ts';
@@ -12,22 +11,16 @@ import type { Postgres } from '../../store/postgres/database.ts';
 import { openInbox } from '../../store/postgres/inbox.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { withSpan } from '../../store/tracing.ts';
-import { createCompleteness } from './completeness.ts';
-import { evaluate } from './evaluators.ts';
-import {
-  closeOtherRules,
-  forgetArrived,
-  gatherDue,
-  gatherEvents,
-  gatherOtherVersions,
-  windowsOf,
-} from './gather.ts';
-import { type EventsByKey, loadCases, readEvents } from './load-cases.ts';
-import { type Judgement, type Recorded, record } from './record.ts';
+import { createForgetting } from './forget.ts';
+import { gatherDue, gatherEvents, windowsOf } from './gather.ts';
+import { createJudge, type Moment } from './judge.ts';
+import { PassTally } from './pass-tally.ts';
+import { createRejudge, type Rejudging } from './rejudge.ts';
+import { closeOtherRules, gatherOtherVersions, rememberRules, rulesToCatchUp } from './rule-changes.ts';
 import { companyFinder, rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
 import { whenSettled } from './settled.ts';
 import { recordStaleSources } from './stale-sources.ts';
-import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
+import { inTurn, Overtaken } from './turn.ts';
 
 export interface DetectorDeps {
   readonly postgres: Postgres;
@@ -38,7 +31,7 @@ export interface DetectorDeps {
 }
 
 export interface PassResult {
-  /** Another pass ran at the same time and was first; this one stopped. The next goes on. */
+  /** Another pass had the turn, or took it: this one did nothing, or stopped. The next goes on. */
   readonly overtaken: boolean;
   /** Batches (from, to] were new. */
   readonly fromBatch: bigint;
@@ -57,151 +50,164 @@ export interface PassResult {
 
 export interface Detector {
   /**
-   * Judges what came since the last pass and what time made due, as of `now` (epoch nanoseconds), and records it. Costs
-   * what is new, not the history. With `rebuild` every stored event counts as new.
+   * Judges what came since the last pass and what time made due, as of `now` (epoch nanoseconds) or of the last pass, if
+   * that is later, and records it. Costs what is new, not the history. With `rebuild` every stored event counts as new;
+   * other passes get their turns in between. Throws `detect.busy` when a rebuild cannot have its own.
    */
   pass(now: bigint, options?: { rebuild?: boolean }): Promise<PassResult>;
 }
 
 const BATCHES = 'detect.batches';
 const CLOCK = 'detect.clock';
-/** Join keys judged in one transaction: others get their turn in between. */
-const KEYS_A_STEP = 1_000;
-/** Join keys, of all rules together, whose events are read at once. */
-const KEYS_A_READ = 5_000;
 
 /** How long a pass waits for ClickHouse to have what was accepted. */
 const PATIENCE_MS = 5_000;
-
-const WRITE = { 'db.system.name': 'postgresql', 'db.operation.name': 'detect.write' };
-
-/** A pass found that another one had moved the cursors. */
-class Overtaken extends Error {}
+/** How long a pass waits for the turn of another: a rebuild hands over every few seconds. */
+const TURN_PATIENCE_MS = 10_000;
+/** How long a pass judges what is stored under rules that are new, before it does what passes do. */
+const CATCH_UP_MS = 5_000;
+/** A clock that is behind the last pass by more is told of: two machines differ, or one was set back. */
+const CLOCK_BEHIND_NANOS = 60_000_000_000n;
 
 /** Detection over both stores under the enabled rules of the flows. */
 export function createDetector(deps: DetectorDeps): Detector {
-  const { postgres } = deps;
+  const { postgres, logger } = deps;
   const rules = rulesOf(deps.flows);
   const looking = rulesByType(rules);
   const companyOf = companyFinder(deps.companies);
   const inbox = openInbox(postgres);
+  const judge = createJudge({ events: deps.events, rules, companyOf, logger });
+  const forget = createForgetting();
+  const rejudge = createRejudge({ postgres, events: deps.events, judge, momentOf });
+  /** Not known before the rules were compared with those of the last start. */
+  let catchUp: Rejudging | undefined;
   let rulesChecked = false;
   let running: Promise<unknown> = Promise.resolve();
 
-  async function pass(now: bigint, rebuild: boolean): Promise<PassResult> {
-    const startedAt = new Date();
-    const at = dateOf(now);
-    const before = await positions(postgres.db);
-    const from = rebuild ? 0n : (before.batches ?? 0n);
+  /** The instant of a judgement, never before the last pass: what that judged would not have happened yet. */
+  async function momentOf(
+    asked: bigint,
+  ): Promise<Moment & { readonly behind: boolean; readonly to: bigint }> {
+    const { clock } = await positions(postgres.db);
+    const now = clock !== undefined && clock > asked ? clock : asked;
+    if (now - asked > CLOCK_BEHIND_NANOS)
+      logger.warn(
+        { pass: 'detect', behindMs: Number((now - asked) / 1_000_000n) },
+        'the clock is behind the last pass',
+      );
     const settled = await whenSettled(postgres, inbox, PATIENCE_MS);
-    const to = settled.storedUpTo;
     // Behind its sources nothing can be said to be missing: new events are judged, deadlines wait for the next pass.
     const streams = settled.streams ?? [];
-    const sums = new Map<string, { rule: string; judged: number; opened: number; closed: number }>();
-    const states: Partial<Record<ObligationState, number>> = {};
-    const count = (rule: string, { judged, opened, closed, became = [] }: Recorded): void => {
-      for (const state of became) states[state] = (states[state] ?? 0) + 1;
-      const sum = sums.get(rule) ?? { rule, judged: 0, opened: 0, closed: 0 };
-      sums.set(rule, {
-        rule,
-        judged: sum.judged + judged,
-        opened: sum.opened + opened,
-        closed: sum.closed + closed,
-      });
-    };
-    // The cursor as this pass knows it: each transaction holds only while nobody else has moved it.
-    const known = { ...before };
-    const write = async <T>(work: (trx: Transaction<Database>) => Promise<T>): Promise<T> =>
-      await withSpan('detect.write', WRITE, () =>
-        postgres.db.transaction().execute(async (trx) => {
-          await sql`SELECT pg_advisory_xact_lock(hashtext('closewatch.detect'))`.execute(trx);
-          const { batches, clock } = await positions(trx);
-          if (batches !== known.batches || clock !== known.clock) throw new Overtaken();
-          return await work(trx);
-        }),
-      );
-    const judge = async (touched: Touched, last?: (trx: Transaction<Database>) => Promise<void>) => {
-      let lastDone = false;
-      const parts = [...touched.parts(KEYS_A_STEP)];
-      for (const group of togetherUpTo(KEYS_A_READ, parts)) {
-        const read = await readEvents(
-          deps.events,
-          rules,
-          group.flatMap(({ keys }) => keys),
-          now,
-        );
-        for (const part of group) {
-          const judgement = await judgeCases(read, part, streams, now, companyOf);
-          lastDone = part === parts.at(-1);
-          await write(async (trx) => {
-            count(judgement.rule.expectation.id, await record(trx, judgement, { now, at, companyOf }));
-            if (lastDone && last) await last(trx);
-          });
-        }
-      }
-      if (!lastDone && last) await write(last);
-    };
+    return { now, at: dateOf(now), streams, behind: !settled.streams, to: settled.storedUpTo };
+  }
 
-    let events = 0;
-    try {
-      if (!rulesChecked) {
-        count('', await write((trx) => closeOtherRules(trx, rules, at)));
-        await judge(await gatherOtherVersions(postgres.db, rules));
-        rulesChecked = true;
+  /** Once: brings what is stored into line with the rules as they are now. */
+  async function checkRules(asked: bigint, tally: PassTally): Promise<void> {
+    if (rulesChecked) return;
+    await inTurn(postgres, TURN_PATIENCE_MS, async (turn) => {
+      const moment = await momentOf(asked);
+      for (let left = true; left; ) {
+        const closed = await turn.write((trx) => closeOtherRules(trx, rules, moment.at));
+        tally.add('', closed);
+        left = closed.judged > 0;
       }
+      for await (const touched of gatherOtherVersions(postgres.db, rules))
+        await judge(touched, { turn, tally, ...moment });
+      const fresh = await turn.write((trx) => rulesToCatchUp(trx, rules, moment.at));
+      const { batches } = await positions(postgres.db);
+      if (fresh.length > 0) catchUp = { looking: rulesByType(fresh), after: 0n, upTo: batches ?? 0n };
+      rulesChecked = true;
+    });
+  }
+
+  /** Judges what is stored again: all of it for a rebuild, else some more of what new rules have not seen. */
+  async function judgeStored(asked: bigint, rebuild: boolean, tally: PassTally): Promise<void> {
+    if (rebuild) {
+      const { batches } = await positions(postgres.db);
+      await rejudge({ looking, after: 0n, upTo: batches ?? 0n }, asked, tally);
+    } else if (catchUp) {
+      catchUp = await rejudge(catchUp, asked, tally, CATCH_UP_MS);
+      if (catchUp.after < catchUp.upTo) return;
+    } else return;
+    catchUp = undefined;
+    await inTurn(postgres, TURN_PATIENCE_MS, (turn) =>
+      turn.write((trx) => rememberRules(trx, rules, dateOf(asked))),
+    );
+  }
+
+  async function judgeNew(
+    asked: bigint,
+    rebuild: boolean,
+    tally: PassTally,
+  ): Promise<{ from: bigint; to: bigint }> {
+    const startedAt = new Date();
+    return await inTurn(postgres, TURN_PATIENCE_MS, async (turn) => {
+      const before = await positions(postgres.db);
+      const { behind, to, ...moment } = await momentOf(asked);
+      const { now, at, streams } = moment;
+      const place = { turn, tally, ...moment };
+      const from = before.batches ?? 0n;
       for await (const window of windowsOf(postgres.db, from, to)) {
         const gathered = await gatherEvents(deps.events, postgres.db, looking, window, now);
-        events += gathered.events;
-        await judge(gathered.touched, async (trx) => {
-          await gathered.remember(trx, at);
-          if (rebuild && known.batches !== undefined && window.upTo < known.batches) return;
+        tally.events += gathered.events;
+        await judge(gathered.touched, place, async (trx) => {
+          await gathered.remember(trx);
           await moveCursor(trx, BATCHES, window.upTo, at);
         });
-        if (!rebuild || known.batches === undefined || window.upTo > known.batches)
-          known.batches = window.upTo;
       }
-      const since = before.clock ?? now;
-      if (settled.streams)
-        await judge(await gatherDue(deps.events, postgres.db, { rules, looking, streams, since, now }));
-      else deps.logger.warn({ pass: 'detect' }, 'ClickHouse is behind the inbox; deadlines wait');
-      await write(async (trx) => {
-        if (settled.streams) {
-          count(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at }));
-          await forgetArrived(trx, now, at);
-          if (before.clock === undefined || now > before.clock) await moveCursor(trx, CLOCK, now, at);
+      if (behind) logger.warn({ pass: 'detect' }, 'ClickHouse is behind the inbox; deadlines wait');
+      else {
+        const since = before.clock ?? now;
+        const due = { rules, looking, streams, companyOf, since, now };
+        const gathered = await gatherDue(deps.events, postgres.db, due);
+        await judge(gathered.touched, place, gathered.forget);
+      }
+      await turn.write(async (trx) => {
+        if (!behind) {
+          tally.add(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at, companyOf }));
+          await moveCursor(trx, CLOCK, now, at);
         }
-        const total = totalOf(sums.values());
+        const total = tally.total();
         await recordControlRun(trx, {
           pass: rebuild ? 'rebuild' : 'live',
           started_at: startedAt,
           ended_at: new Date(),
-          from_batch: from,
+          from_batch: rebuild ? 0n : from,
           to_batch: to,
-          events,
+          events: tally.events,
           obligations_touched: total.judged,
           opened: total.opened,
           closed: total.closed,
           as_of_ns: now,
-          rules: JSON.stringify([...sums.values()]),
+          rules: JSON.stringify(tally.rules()),
         });
       });
+      await forget(turn, at);
+      return { from, to };
+    });
+  }
+
+  async function pass(asked: bigint, rebuild: boolean): Promise<PassResult> {
+    const tally = new PassTally();
+    const resultOf = (overtaken: boolean, from: bigint, to: bigint): PassResult => ({
+      overtaken,
+      fromBatch: rebuild ? 0n : from,
+      toBatch: to,
+      events: tally.events,
+      ...tally.total(),
+      states: tally.states,
+      rules: tally.rules().filter(({ rule, judged }) => rule !== '' && judged > 0),
+    });
+    try {
+      await checkRules(asked, tally);
+      await judgeStored(asked, rebuild, tally);
+      const { from, to } = await judgeNew(asked, rebuild, tally);
+      return resultOf(false, from, to);
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error;
-      deps.logger.info({ pass: 'detect' }, 'another pass of detection was first; this one stopped');
-      return resultOf(true);
-    }
-    return resultOf(false);
-
-    function resultOf(overtaken: boolean): PassResult {
-      return {
-        overtaken,
-        fromBatch: from,
-        toBatch: to,
-        events,
-        ...totalOf(sums.values()),
-        states,
-        rules: [...sums.values()].filter(({ rule, judged }) => rule !== '' && judged > 0),
-      };
+      logger.info({ pass: 'detect' }, 'another pass of detection has the turn; this one stopped');
+      const { batches = 0n } = await positions(postgres.db);
+      return resultOf(true, batches, batches);
     }
   }
 
@@ -218,36 +224,4 @@ async function positions(
   db: Kysely<Database>,
 ): Promise<{ batches: bigint | undefined; clock: bigint | undefined }> {
   return { batches: await readCursor(db, BATCHES), clock: await readCursor(db, CLOCK) };
-}
-
-function totalOf(sums: Iterable<Recorded>): { judged: number; opened: number; closed: number } {
-  const total = { judged: 0, opened: 0, closed: 0 };
-  for (const sum of sums) {
-    total.judged += sum.judged;
-    total.opened += sum.opened;
-    total.closed += sum.closed;
-  }
-  return total;
-}
-
-/** Loads and judges the cases that a part touches, as of `now`. History starts nothing live, so its obligations are none. */
-async function judgeCases(
-  events: EventsByKey,
-  { rule, keys, obligations: ids }: TouchedPart,
-  streams: readonly SourceStream[],
-  now: bigint,
-  companyOf: (key: string) => Company,
-): Promise<Judgement> {
-  const loaded = await loadCases(events, rule, keys);
-  const complete = createCompleteness(rule.expectation, streams, { at: now, now });
-  const obligations = loaded.cases.flatMap((caseEvents) => {
-    const company = caseEvents[0]?.company ?? '';
-    return evaluate(rule.expectation, caseEvents, {
-      flow: rule.flow.flow,
-      at: now,
-      company: companyOf(company),
-      watermark: (source) => complete(company, source).watermark,
-    });
-  });
-  return { rule, ids, keys: loaded.keys, obligations: obligations.filter(({ history }) => !history) };
 }

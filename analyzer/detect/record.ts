@@ -2,6 +2,7 @@ import type { Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import { isOpenException } from '../../model/exception.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
+import type { Logger } from '../../store/logger.ts';
 import { appendChanges, type Change } from '../../store/postgres/change-log.ts';
 import {
   type DetectedException,
@@ -46,6 +47,7 @@ export interface RecordContext {
   readonly now: bigint;
   readonly at: Date;
   companyOf(key: string): Company;
+  readonly logger: Logger;
 }
 
 /**
@@ -60,7 +62,9 @@ export async function record(
   const { rule, keys, ids } = judgement;
   const stored = await obligationsTouched(trx, rule.expectation.id, { keys, ids });
   const before = new Map(stored.map((row) => [row.id, row]));
-  const judged = judgement.obligations.map((obligation) => steady(obligation, before.get(obligation.id)));
+  const judged = onceEach(judgement, context).map((obligation) =>
+    steady(obligation, before.get(obligation.id)),
+  );
   const changed = judged.filter((obligation) => differs(obligation, before.get(obligation.id)));
   const there = new Set(judged.map(({ id }) => id));
   const gone = stored.filter(({ id }) => !there.has(id));
@@ -123,6 +127,24 @@ export async function record(
     closed: writes.filter(({ change }) => change === 'closed').length,
     became: moved.map(({ state }) => state),
   };
+}
+
+/**
+ * The obligations, one for each id. Two with one id would be a mistake of an evaluator, and one statement cannot write
+ * both: the first stands and the log tells, so that such a mistake costs an obligation and not detection.
+ */
+function onceEach({ rule, obligations }: Judgement, { logger }: RecordContext): Obligation[] {
+  const byId = new Map<string, Obligation>();
+  for (const obligation of obligations) {
+    const { id, company, subject, occurrence } = obligation;
+    if (!byId.has(id)) byId.set(id, obligation);
+    else
+      logger.error(
+        { rule: rule.expectation.id, company, subject, occurrence },
+        'two obligations have one identity; the second is left out',
+      );
+  }
+  return [...byId.values()];
 }
 
 /**

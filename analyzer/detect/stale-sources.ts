@@ -1,8 +1,9 @@
 import type { Transaction } from 'kysely';
+import type { Company } from '../../model/company.ts';
 import { expectedTypesOf } from '../../model/flow.ts';
 import type { Obligation } from '../../model/obligation.ts';
 import { formatInstant } from '../../model/time.ts';
-import type { SourceStream } from '../../model/watermark.ts';
+import { isFresh, type SourceStream } from '../../model/watermark.ts';
 import { appendChanges } from '../../store/postgres/change-log.ts';
 import {
   type DetectedException,
@@ -18,7 +19,7 @@ import {
   saveObligations,
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { completenessOf, effectiveWatermark } from './completeness.ts';
+import { type CompletenessQuestion, completenessOf, effectiveWatermark } from './completeness.ts';
 import { obligationId } from './evaluator.ts';
 import { nextException } from './exception-changes.ts';
 import {
@@ -43,21 +44,21 @@ interface Stale {
 }
 
 /**
- * Opens one exception for each source of a company that leaves obligations indeterminate, names it on theirs as what
+ * Opens one exception for each stale source of a company that leaves obligations indeterminate, names it on theirs as what
  * inhibits them, and closes those of sources that nothing waits for any more. Runs in the caller's transaction.
  */
 export async function recordStaleSources(
   trx: Transaction<Database>,
   rules: readonly Rule[],
   streams: readonly SourceStream[],
-  { now, at }: { now: bigint; at: Date },
+  { now, at, companyOf }: { now: bigint; at: Date; companyOf(key: string): Company },
 ): Promise<Recorded> {
   const groups = await indeterminateGroups(trx);
   const stale = new Map<string, Stale>();
   for (const group of groups) {
     const rule = rules.find(({ expectation }) => expectation.id === group.rule);
     if (!rule) continue;
-    const behind = behindOf(rule, group, streams, now);
+    const behind = behindOf(rule, group, streams, { at: now, now, companyOf });
     for (const { source, watermark } of behind) {
       const key = `${group.company}\n${source}`;
       const known = stale.get(key);
@@ -75,21 +76,27 @@ export async function recordStaleSources(
   return await save(trx, [...stale.values()].map(obligationOfStale), at);
 }
 
-/** The sources that are short of the latest deadline of the group; when none is known, whoever would send the answer. */
+/**
+ * The stale sources that are short of the latest deadline of the group; when none is known, whoever would send the answer.
+ * One that is short of it and yet as fresh as it promises is no fault: the deadline waits for it, and nobody is told.
+ */
 function behindOf(
   rule: Rule,
   group: IndeterminateGroup,
   streams: readonly SourceStream[],
-  now: bigint,
+  question: CompletenessQuestion,
 ): { source: string; watermark: bigint | undefined }[] {
-  const question = { at: now, now };
   const { streams: depended } = completenessOf(rule.expectation, streams, group, question);
   if (depended.length === 0) {
     const awaited = rule.expectation.dependsOn?.join(' and ') ?? anyOf(expectedTypesOf(rule.expectation));
     return [{ source: `senders of ${awaited}`, watermark: undefined }];
   }
   return depended
-    .map((stream) => ({ source: stream.source, watermark: effectiveWatermark(stream, question) }))
+    .filter((stream) => !isFresh(stream, question.now, question.companyOf(group.company)))
+    .map((stream) => ({
+      source: stream.source,
+      watermark: effectiveWatermark(stream, group.company, question),
+    }))
     .filter(({ watermark }) => watermark === undefined || watermark < group.latestDue)
     .sort((a, b) => (a.source < b.source ? -1 : 1));
 }

@@ -37,7 +37,11 @@ export const SourceRef = builder.objectRef<SourceRow>('Source').implement({
       },
     }),
     latenessSeconds: t.float({ resolve: (row) => Number(row.lateness_ms) / 1_000 }),
-    silenceSeconds: t.float({ resolve: (row) => Number(row.silence_ms) / 1_000 }),
+    silenceSeconds: t.float({
+      nullable: true,
+      description: 'For how long it may say nothing; empty: one business day of its company',
+      resolve: (row) => (row.silence_ms === null ? null : Number(row.silence_ms) / 1_000),
+    }),
     types: t.exposeStringList('types'),
     lastEventAt: t.field({
       type: 'Instant',

@@ -70,7 +70,7 @@ export async function appendChanges(trx: Transaction<Database>, changes: readonl
 /**
  * Copies the changes that ClickHouse does not have yet to `incident_events`, in blocks of 5,000; returns how many. A block
  * is settled in PostgreSQL before it goes and its token follows from its numbers: broken off at any point it is stored
- * once. Call it from one place at a time.
+ * once. Several may do so at a time, in whatever process: they send the same block, and only one goes on to the next.
  */
 export async function shipChanges(
   postgres: Pick<Postgres, 'db'>,
@@ -81,17 +81,31 @@ export async function shipChanges(
     const numbers = await settleBlock(postgres);
     if (numbers.length === 0) return shipped;
     await sendBlock(postgres, clickhouse, numbers);
-    await postgres.db.transaction().execute(async (trx) => {
-      await sql`UPDATE change_log SET shipped = true WHERE seq = ANY(${numbers}::bigint[])`.execute(trx);
-      await trx.deleteFrom('settings').where('name', '=', ON_ITS_WAY).execute();
-    });
-    shipped += numbers.length;
+    if (await markSent(postgres, numbers)) shipped += numbers.length;
   }
+}
+
+/**
+ * Notes that the block has arrived; false when somebody else who sent it has done so. Then another block may be on its way,
+ * which is not to be forgotten.
+ */
+async function markSent({ db }: Pick<Postgres, 'db'>, numbers: readonly string[]): Promise<boolean> {
+  return await db.transaction().execute(async (trx) => {
+    const ended = await trx
+      .deleteFrom('settings')
+      .where('name', '=', ON_ITS_WAY)
+      .where(sql<boolean>`value = ${JSON.stringify(numbers)}::jsonb`)
+      .executeTakeFirst();
+    if (ended.numDeletedRows === 0n) return false;
+    await sql`UPDATE change_log SET shipped = true WHERE seq = ANY(${numbers}::bigint[])`.execute(trx);
+    return true;
+  });
 }
 
 /** The numbers of the block on its way, or of the next one, now settled; none when everything is there. */
 async function settleBlock({ db }: Pick<Postgres, 'db'>): Promise<string[]> {
   return await db.transaction().execute(async (trx) => {
+    await sql`SELECT pg_advisory_xact_lock(hashtext('closewatch.change-log'))`.execute(trx);
     const onItsWay = await trx
       .selectFrom('settings')
       .select('value')

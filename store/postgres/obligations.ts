@@ -132,6 +132,36 @@ export async function obligationsEscalating(
     .execute();
 }
 
+/** The companies that have unanswered obligations of the rules. */
+export async function companiesWithOpen(db: Kysely<Database>, rules: readonly string[]): Promise<string[]> {
+  const rows = await db
+    .selectFrom('obligations')
+    .select('company')
+    .distinct()
+    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
+    .where('state', 'in', ['open', 'indeterminate'])
+    .orderBy('company')
+    .execute();
+  return rows.map(({ company }) => company);
+}
+
+/** The unanswered obligations of the rules in the companies. */
+export async function obligationsOpenIn(
+  db: Kysely<Database>,
+  rules: readonly string[],
+  companies: readonly string[],
+): Promise<ToJudge[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(['id', 'rule'])
+    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
+    .where(sql<boolean>`company = ANY(${companies}::text[])`)
+    .where('state', 'in', ['open', 'indeterminate'])
+    .orderBy('due_ns')
+    .orderBy('id')
+    .execute();
+}
+
 /** Where obligations wait for a source: by rule, company and source how many, and the span of their deadlines. */
 export interface IndeterminateGroup {
   readonly rule: string;
@@ -189,23 +219,25 @@ export async function indeterminateUpTo(
     .execute();
 }
 
-/** The unanswered obligations of the rule that another version of it judged, 50,000 at most. */
+/** The unanswered obligations of the rule that another version of it judged, by id after `after`, 50,000 at most. */
 export async function obligationsOfOtherVersions(
   db: Kysely<Database>,
   rule: { id: string; version: number },
+  after: string,
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
     .select(['id', 'rule'])
     .where('rule', '=', rule.id)
     .where('rule_version', '<>', rule.version)
+    .where('id', '>', after)
     .where('state', 'in', ['pending', 'open', 'indeterminate'])
     .orderBy('id')
     .limit(MOST)
     .execute();
 }
 
-/** The unanswered obligations of rules other than these. */
+/** The unanswered obligations of rules other than these, 50,000 at most. */
 export async function obligationsOfOtherRules(
   db: Kysely<Database>,
   rules: readonly string[],
@@ -316,4 +348,19 @@ export async function removeObligations(db: Kysely<Database>, ids: readonly stri
   for (const some of slices(ids, KEYS_A_STATEMENT)) {
     await sql`DELETE FROM obligations WHERE id = ANY(${some}::text[])`.execute(db);
   }
+}
+
+/**
+ * Removes decided obligations (satisfied, voided, late) that no exception is about, that did not change since the instant
+ * and whose changes ClickHouse has; `most` at most. Returns how many.
+ */
+export async function removeDecided(db: Kysely<Database>, before: Date, most: number): Promise<number> {
+  const removed = await sql<{ id: string }>`DELETE FROM obligations WHERE id IN (
+    SELECT id FROM obligations
+    WHERE state IN ('satisfied', 'voided', 'late')
+      AND updated_at < least(${before}, (SELECT min(at) FROM change_log WHERE NOT shipped))
+      AND NOT EXISTS (SELECT FROM exceptions WHERE exceptions.id = obligations.id)
+    ORDER BY updated_at LIMIT ${most}
+  ) RETURNING id`.execute(db);
+  return removed.rows.length;
 }

@@ -98,7 +98,7 @@ export interface SourceTable {
   complete_up_to_ns: Int8OrNull;
   complete_without_limit: Generated<boolean>;
   lateness_ms: DefaultInt8;
-  silence_ms: DefaultInt8;
+  silence_ms: Int8OrNull;
   types: Generated<string[]>;
   first_seen_at: DefaultInstant;
   last_event_ns: Int8OrNull;
@@ -285,6 +285,7 @@ export interface ControlRunTable {
   closed: number;
   as_of_ns: Int8;
   rules: DefaultJson<unknown>;
+  passes: Generated<number>;
 }
 
 export interface ChangeLogTable {
@@ -302,6 +303,17 @@ export interface ChangeLogTable {
   actor: string | null;
   data: DefaultJson<unknown>;
   shipped: Generated<boolean>;
+}
+
+export interface TurnTable {
+  name: string;
+  token: Int8;
+  held_until: Instant;
+}
+
+export interface EventAheadTable {
+  at_ns: Int8;
+  event: string;
 }
 
 export interface SettingTable {
@@ -330,4 +342,6 @@ export interface Database {
   control_runs: ControlRunTable;
   change_log: ChangeLogTable;
   settings: SettingTable;
+  turns: TurnTable;
+  events_ahead: EventAheadTable;
 }

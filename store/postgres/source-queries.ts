@@ -29,7 +29,7 @@ export function streamOf(row: SourceRow): SourceStream {
     completeUpTo: row.complete_up_to_ns === null ? undefined : BigInt(row.complete_up_to_ns),
     completeWithoutLimit: row.complete_without_limit,
     latenessNanos: BigInt(row.lateness_ms) * NANOS_PER_MS,
-    silenceNanos: BigInt(row.silence_ms) * NANOS_PER_MS,
+    silenceNanos: row.silence_ms === null ? undefined : BigInt(row.silence_ms) * NANOS_PER_MS,
     lastArrivalAt: row.last_arrival_at ? BigInt(row.last_arrival_at.getTime()) * NANOS_PER_MS : undefined,
     types: row.types,
   };

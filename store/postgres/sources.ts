@@ -82,7 +82,7 @@ export async function listSources({ db }: Pick<Postgres, 'db'>): Promise<SourceS
     completeUpTo: row.complete_up_to_ns === null ? undefined : BigInt(row.complete_up_to_ns),
     completeWithoutLimit: row.complete_without_limit,
     latenessNanos: BigInt(row.lateness_ms) * MILLI,
-    silenceNanos: BigInt(row.silence_ms) * MILLI,
+    silenceNanos: row.silence_ms === null ? undefined : BigInt(row.silence_ms) * MILLI,
     lastArrivalAt: row.last_arrival_at === null ? undefined : BigInt(row.last_arrival_at.getTime()) * MILLI,
     types: row.types,
   }));

@@ -118,3 +118,16 @@ test('a duplicate names both, and is due at its own time', () => {
     'b2 shares supref:acme:V1:77 and the same amount, currency with b1 of 2026-05-01T00:00:00Z',
   );
 });
+
+test('live, history may be repeated but is no duplicate itself', () => {
+  const live = { ...contextAt('9'), live: true };
+  const old = (subject: string, at: string) => ({ ...bill(subject, at), history: true });
+  const states = (...events: CaseEvent[]) =>
+    casesOf(RULE, events).flatMap((one) =>
+      evaluate(RULE, one, live).map(({ subject, state }) => `${subject} ${state}`),
+    );
+  expect(states(old('m1', '1'), bill('m2', '2'))).toEqual(['m2 open']);
+  expect(states(bill('m1', '1'), old('m2', '2'))).toEqual(['m1 satisfied']);
+  // What was back-filled of the subject itself is no other document.
+  expect(states(old('m1', '1'), bill('m1', '2'), bill('m2', '3'))).toEqual(['m1 satisfied', 'm2 open']);
+});

@@ -2,9 +2,9 @@ import { type NoDuplicateExpectation, typeMatcher } from '../../../model/flow.ts
 import { canonicalAmount } from '../../../model/money.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
-import { type CaseEvent, joinKeysOfTypes, subjectKeyOf } from '../case-event.ts';
+import { type CaseEvent, isSameSubject, joinKeysOfTypes, subjectKeyOf } from '../case-event.ts';
 import { caseKeysOf } from '../cases.ts';
-import { type Evaluator, inScope, obligationOf } from '../evaluator.ts';
+import { type Evaluator, inScope, mayStart, obligationOf } from '../evaluator.ts';
 
 /**
  * Judges that distinct subjects share no key together with equal `same` fields. A subject counts once, from its first
@@ -19,11 +19,15 @@ export const noDuplicate: Evaluator<NoDuplicateExpectation> = (rule, events, con
   return events.flatMap((event) => {
     const subject = subjectKeyOf(event);
     if (!creates(event.type) || !inScope(rule, event) || seen.has(subject)) return [];
-    seen.add(subject);
     const out = takenOut.get(subject);
     const signatures = out ? [] : signaturesOf(rule, event);
-    const earlier = signatures.flatMap((signature) => firstWith.get(signature) ?? [])[0];
+    const earlier = signatures
+      .flatMap((signature) => firstWith.get(signature) ?? [])
+      .find((first) => !isSameSubject(first, event));
     for (const signature of signatures) if (!firstWith.has(signature)) firstWith.set(signature, event);
+    // History is there to be repeated, but its subject counts from its first live event.
+    if (!mayStart(rule, event, context)) return [];
+    seen.add(subject);
     const state: ObligationState = out ? 'voided' : earlier ? 'open' : 'satisfied';
     const outcome = {
       anchor: event,

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import type { CaseEvent } from '../case-event.ts';
+import { casesOf } from '../cases.ts';
 import { evaluate } from '../evaluators.ts';
 import { contextAt, eventsOf, instantOf, ruleOf } from '../fixture.ts';
 
@@ -85,6 +87,47 @@ test('the first, the last, or each of the anchors starts an obligation', () => {
     ['2', 'late', '2'],
     ['3', 'late', '3'],
   ]);
+});
+
+test('keys that part the events of one subject into cases part its obligations, whichever is picked', () => {
+  const keyed = (event: CaseEvent, ...docnos: string[]): CaseEvent => ({
+    ...event,
+    keys: docnos.map((value) => ({ type: 'docno', value })),
+  });
+  const [a, b, c, d] = eventsOf(['A@1', 'A@2', 'A@3', 'A@4']) as [CaseEvent, CaseEvent, CaseEvent, CaseEvent];
+  const events = [a, keyed(b, 'B7'), keyed(c, 'B7', 'B1'), keyed(d, 'C9')];
+  const occurrences = (pick: string, some = events, by = ['docno']) => {
+    const rule = ruleOf({ ...A_B, by, when: { types: ['x.a'], pick } });
+    const judged = casesOf(rule, some).flatMap((one) => evaluate(rule, one, contextAt('9')));
+    expect(new Set(judged.map(({ id }) => id)).size).toBe(judged.length);
+    return judged.map(({ occurrence }) => occurrence);
+  };
+  expect(occurrences('first')).toEqual(['first', 'first docno:acme:B7', 'first docno:acme:C9']);
+  expect(occurrences('last')).toEqual(['last', 'last docno:acme:B7', 'last docno:acme:C9']);
+  expect(occurrences('last', events.slice(0, 2))).toEqual(['last', 'last docno:acme:B7']);
+  expect(occurrences('first', events, ['subject', 'docno'])).toEqual(['first']);
+});
+
+test('a sentence says so when the source is only assumed to be complete', () => {
+  const why = (watermark?: string) =>
+    evaluate(ruleOf(A_B), eventsOf(['A@1']), contextAt('9', watermark, true))[0]?.why;
+  expect(why()).toBe(
+    'x.a at 2026-05-01T00:00:00Z: no x.b within 1d, by 2026-05-02T00:00:00Z; the source is assumed to be complete',
+  );
+  expect(why('1')).toMatch(/but the source is assumed to be complete only up to 2026-05-01/);
+});
+
+test('in a live judgement history answers and voids, and starts nothing', () => {
+  const events = eventsOf(['A@1', 'A@2', 'B@2 05:00']);
+  const live = { ...contextAt('9'), live: true };
+  const history = (...indices: number[]) =>
+    events.map((event, index) => ({ ...event, history: indices.includes(index) }));
+  const anchors = (some: readonly CaseEvent[], context = live) =>
+    evaluate(ruleOf(A_B), some, context).map(({ anchorEvent, state }) => [anchorEvent, state]);
+  expect(anchors(history(0))).toEqual([['1', 'satisfied']]);
+  expect(anchors(history(2))).toEqual([['0', 'late']]);
+  expect(anchors(history(0, 1))).toEqual([]);
+  expect(anchors(history(0), contextAt('9'))).toEqual([['0', 'late']]);
 });
 
 test('an answer tells when, by what and to which document', () => {

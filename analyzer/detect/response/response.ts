@@ -3,16 +3,17 @@ import { parseDuration } from '../../../model/duration.ts';
 import { type ResponseExpectation, typeMatcher } from '../../../model/flow.ts';
 import type { Obligation } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
-import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
+import { type CaseEvent, isSameSubject } from '../case-event.ts';
+import { caseKeysOf, caseNameOf } from '../cases.ts';
+import type { Completeness } from '../completeness.ts';
 import {
   type EvaluationContext,
   type Evaluator,
-  inScope,
+  mayStart,
   obligationOf,
   unansweredState,
 } from '../evaluator.ts';
-import { anyOf, incompleteText } from '../sentences.ts';
+import { anyOf, assumedText, incompleteText } from '../sentences.ts';
 
 /**
  * Judges "A then B": every picked anchor must be answered by its deadline, exactly at it counts as in time. Of answer and
@@ -24,15 +25,19 @@ export const response: Evaluator<ResponseExpectation> = (rule, events, context) 
   if (!duration) throw new RangeError(`rule ${rule.id}: ${rule.within} is no duration`);
   const answers = follower(rule.expect, events);
   const voids = rule.unless && follower(rule.unless, events);
-  return anchorsOf(rule, events).map((index) => {
+  const starts = startsOf(rule, events, context);
+  return pickedOf(rule, starts).map((index) => {
     const anchor = events[index] as CaseEvent;
     const dueAt = addDuration(anchor.at, duration, context.company);
-    return judge(rule, events, { anchor, dueAt, answer: answers(index), voided: voids?.(index) }, context);
+    const occurrence = occurrenceOf(rule, events, starts, anchor);
+    const found = { anchor, occurrence, dueAt, answer: answers(index), voided: voids?.(index) };
+    return judge(rule, events, found, context);
   });
 };
 
 interface Found {
   readonly anchor: CaseEvent;
+  readonly occurrence: string;
   readonly dueAt: bigint;
   /** Positions among the case's events. */
   readonly answer: number | undefined;
@@ -42,15 +47,10 @@ interface Found {
 function judge(
   rule: ResponseExpectation,
   events: readonly CaseEvent[],
-  { anchor, dueAt, answer, voided }: Found,
+  { anchor, occurrence, dueAt, answer, voided }: Found,
   context: EvaluationContext,
 ): Obligation {
-  const base = {
-    anchor,
-    dueAt,
-    occurrence: rule.when.pick === 'each' ? anchor.id : rule.when.pick,
-    joinKeys: caseKeysOf(rule, anchor),
-  };
+  const base = { anchor, dueAt, occurrence, joinKeys: caseKeysOf(rule, anchor) };
   const asked = (): string => `${anchor.type} at ${formatInstant(anchor.at)}`;
   if (answer !== undefined && (voided === undefined || answer <= voided)) {
     const by = events[answer] as CaseEvent;
@@ -69,7 +69,8 @@ function judge(
     const why = () => `${asked()} was voided by ${by.type} at ${formatInstant(by.at)}`;
     return obligationOf(rule, { ...base, state: 'voided', events: [anchor, by], why }, context, events);
   }
-  const watermark = context.watermark(anchor.source);
+  const complete = context.complete(anchor.source);
+  const { watermark } = complete;
   const state = unansweredState(dueAt, context.at, watermark);
   return obligationOf(
     rule,
@@ -77,7 +78,7 @@ function judge(
       ...base,
       state,
       events: [anchor],
-      why: () => whyUnanswered(rule, asked(), state, dueAt, watermark),
+      why: () => whyUnanswered(rule, asked(), state, dueAt, complete),
       watermark,
     },
     context,
@@ -90,25 +91,52 @@ function whyUnanswered(
   asked: string,
   state: string,
   dueAt: bigint,
-  watermark: bigint | undefined,
+  complete: Pick<Completeness, 'watermark' | 'assumed'>,
 ): string {
   const { types } = rule.expect;
-  if (state === 'indeterminate') return `${asked}: ${incompleteText(types, dueAt, watermark)}`;
+  if (state === 'indeterminate') return `${asked}: ${incompleteText(types, dueAt, complete)}`;
   const until = `within ${rule.within}, by ${formatInstant(dueAt)}`;
   return state === 'pending'
     ? `${asked}: ${anyOf(types)} is expected ${until}`
-    : `${asked}: no ${anyOf(types)} ${until}`;
+    : `${asked}: no ${anyOf(types)} ${until}${assumedText(complete)}`;
 }
 
-/** Positions of the events that start an obligation. */
-function anchorsOf(rule: ResponseExpectation, events: readonly CaseEvent[]): number[] {
+/** Positions of the events that may start an obligation. */
+function startsOf(
+  rule: ResponseExpectation,
+  events: readonly CaseEvent[],
+  context: EvaluationContext,
+): number[] {
   const matches = typeMatcher(rule.when.types);
-  const all: number[] = [];
+  const starts: number[] = [];
   events.forEach((event, index) => {
-    if (matches(event.type) && inScope(rule, event)) all.push(index);
+    if (matches(event.type) && mayStart(rule, event, context)) starts.push(index);
   });
-  if (rule.when.pick === 'each' || all.length === 0) return all;
-  return [rule.when.pick === 'first' ? all[0] : all.at(-1)] as number[];
+  return starts;
+}
+
+/** Those of them that do. */
+function pickedOf({ when: { pick } }: ResponseExpectation, starts: readonly number[]): readonly number[] {
+  if (pick === 'each') return starts;
+  return pick === 'first' ? starts.slice(0, 1) : starts.slice(-1);
+}
+
+/**
+ * Tells the obligations of one subject apart: by the event when each starts one, else by the pick, and by the case when
+ * keys part the subject's events into several. The subject's first start names the case, so that a later one with
+ * another key, picked as the last, keeps the identity.
+ */
+function occurrenceOf(
+  rule: ResponseExpectation,
+  events: readonly CaseEvent[],
+  starts: readonly number[],
+  anchor: CaseEvent,
+): string {
+  const { pick } = rule.when;
+  if (pick === 'each') return anchor.id;
+  const index = starts.find((start) => isSameSubject(events[start] as CaseEvent, anchor));
+  const name = caseNameOf(rule, index === undefined ? anchor : (events[index] as CaseEvent));
+  return name === '' ? pick : `${pick} ${name}`;
 }
 
 /** Finds for an anchor's position the position of the first event that follows it (or, `ever`, that is not it). */

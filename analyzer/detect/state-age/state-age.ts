@@ -4,8 +4,15 @@ import { type StateAgeExpectation, typeMatcher } from '../../../model/flow.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
 import { caseKeysOf } from '../cases.ts';
-import { type Evaluator, inScope, obligationOf, unansweredState } from '../evaluator.ts';
-import { anyOf, incompleteText } from '../sentences.ts';
+import type { Completeness } from '../completeness.ts';
+import {
+  type EvaluationContext,
+  type Evaluator,
+  mayStart,
+  obligationOf,
+  unansweredState,
+} from '../evaluator.ts';
+import { anyOf, assumedText, incompleteText } from '../sentences.ts';
 
 /** A stay in the state: entered by one event, left by another or not yet. */
 interface Stay {
@@ -21,7 +28,7 @@ interface Stay {
 export const stateAge: Evaluator<StateAgeExpectation> = (rule, events, context) => {
   const duration = parseDuration(rule.within);
   if (!duration) throw new RangeError(`rule ${rule.id}: ${rule.within} is no duration`);
-  return staysOf(rule, events).map(({ entered, left }) => {
+  return staysOf(rule, events, context).map(({ entered, left }) => {
     const dueAt = addDuration(entered.at, duration, context.company);
     const base = { anchor: entered, occurrence: entered.id, dueAt, joinKeys: caseKeysOf(rule, entered) };
     const since = () => `in this state since ${entered.type} at ${formatInstant(entered.at)}`;
@@ -32,9 +39,10 @@ export const stateAge: Evaluator<StateAgeExpectation> = (rule, events, context) 
       const answered = { state, answeredAt: left.at, events: [entered, left], why } as const;
       return obligationOf(rule, { ...base, ...answered }, context, events);
     }
-    const watermark = context.watermark(entered.source);
+    const complete = context.complete(entered.source);
+    const { watermark } = complete;
     const state = unansweredState(dueAt, context.at, watermark);
-    const why = () => `${since()}: ${whyInside(rule, state, dueAt, watermark)}`;
+    const why = () => `${since()}: ${whyInside(rule, state, dueAt, complete)}`;
     return obligationOf(rule, { ...base, state, events: [entered], why, watermark }, context, events);
   });
 };
@@ -43,16 +51,20 @@ function whyInside(
   { leave, within }: StateAgeExpectation,
   state: string,
   dueAt: bigint,
-  watermark: bigint | undefined,
+  complete: Pick<Completeness, 'watermark' | 'assumed'>,
 ): string {
-  if (state === 'indeterminate') return incompleteText(leave.types, dueAt, watermark);
+  if (state === 'indeterminate') return incompleteText(leave.types, dueAt, complete);
   const until = `within ${within}, by ${formatInstant(dueAt)}`;
   return state === 'pending'
     ? `${anyOf(leave.types)} is expected ${until}`
-    : `no ${anyOf(leave.types)} ${until}`;
+    : `no ${anyOf(leave.types)} ${until}${assumedText(complete)}`;
 }
 
-function staysOf(rule: StateAgeExpectation, events: readonly CaseEvent[]): Stay[] {
+function staysOf(
+  rule: StateAgeExpectation,
+  events: readonly CaseEvent[],
+  context: EvaluationContext,
+): Stay[] {
   const [enters, leaves] = [typeMatcher(rule.enter.types), typeMatcher(rule.leave.types)];
   const stays: Stay[] = [];
   let entered: CaseEvent | undefined;
@@ -61,7 +73,7 @@ function staysOf(rule: StateAgeExpectation, events: readonly CaseEvent[]): Stay[
       stays.push({ entered, left: event });
       entered = undefined;
     }
-    if (!entered && enters(event.type) && inScope(rule, event)) entered = event;
+    if (!entered && enters(event.type) && mayStart(rule, event, context)) entered = event;
   }
   if (entered) stays.push({ entered });
   return stays;

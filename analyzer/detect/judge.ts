@@ -1,0 +1,90 @@
+import type { Transaction } from 'kysely';
+import type { Company } from '../../model/company.ts';
+import type { SourceStream } from '../../model/watermark.ts';
+import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import type { Logger } from '../../store/logger.ts';
+import type { Database } from '../../store/postgres/schema.ts';
+import { createCompleteness } from './completeness.ts';
+import { evaluate } from './evaluators.ts';
+import { type EventsByKey, loadCases, readEvents } from './load-cases.ts';
+import type { PassTally } from './pass-tally.ts';
+import { type Judgement, record } from './record.ts';
+import type { Rule } from './rules.ts';
+import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
+import type { Turn } from './turn.ts';
+
+/** Join keys judged in one transaction: others get at the database in between. */
+const KEYS_A_STEP = 1_000;
+/** Join keys, of all rules together, whose events are read at once. */
+const KEYS_A_READ = 5_000;
+
+interface JudgeDeps {
+  readonly events: Pick<FinanceEventStore, 'byJoinKeys'>;
+  readonly rules: readonly Rule[];
+  readonly companyOf: (key: string) => Company;
+  readonly logger: Logger;
+}
+
+/** The instant as of which is judged, epoch nanoseconds and the same as a Date, and how complete the sources are then. */
+export interface Moment {
+  readonly now: bigint;
+  readonly at: Date;
+  readonly streams: readonly SourceStream[];
+}
+
+interface Place extends Moment {
+  readonly turn: Turn;
+  readonly tally: PassTally;
+}
+
+/**
+ * Makes the judgement of what is touched: the cases are loaded, judged as of the moment and recorded, part by part.
+ * `last` runs in the transaction of the last part, or in one of its own when there is none.
+ */
+export function createJudge(deps: JudgeDeps) {
+  return async (
+    touched: Touched,
+    { turn, tally, ...moment }: Place,
+    last?: (trx: Transaction<Database>) => Promise<void>,
+  ): Promise<void> => {
+    const { companyOf, logger } = deps;
+    let lastDone = false;
+    const parts = [...touched.parts(KEYS_A_STEP)];
+    for (const group of togetherUpTo(KEYS_A_READ, parts)) {
+      const keys = group.flatMap((part) => part.keys);
+      const read = await readEvents(deps.events, deps.rules, keys, moment.now);
+      for (const part of group) {
+        const judgement = await judgeCases(read, part, moment, companyOf);
+        lastDone = part === parts.at(-1);
+        await turn.write(async (trx) => {
+          const recorded = await record(trx, judgement, { ...moment, companyOf, logger });
+          tally.add(judgement.rule.expectation.id, recorded);
+          if (lastDone) await last?.(trx);
+        });
+      }
+    }
+    if (!lastDone && last) await turn.write(last);
+  };
+}
+
+/** Loads and judges the cases that a part touches, live. */
+async function judgeCases(
+  events: EventsByKey,
+  { rule, keys, obligations: ids }: TouchedPart,
+  { now, streams }: Moment,
+  companyOf: (key: string) => Company,
+): Promise<Judgement> {
+  const loaded = await loadCases(events, rule, keys);
+  const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
+  const obligations = loaded.cases.flatMap((caseEvents) => {
+    const company = caseEvents[0]?.company ?? '';
+    return evaluate(rule.expectation, caseEvents, {
+      flow: rule.flow.flow,
+      at: now,
+      company: companyOf(company),
+      live: true,
+      complete: (source) => complete(company, source),
+    });
+  });
+  return { rule, ids, keys: loaded.keys, obligations };
+}

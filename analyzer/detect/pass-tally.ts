@@ -1,0 +1,42 @@
+import type { ObligationState } from '../../model/obligation.ts';
+import type { Recorded } from './record.ts';
+
+interface RuleTally {
+  readonly rule: string;
+  readonly judged: number;
+  readonly opened: number;
+  readonly closed: number;
+}
+
+/** What a pass has done so far. */
+export class PassTally {
+  events = 0;
+  readonly #rules = new Map<string, RuleTally>();
+  readonly states: Partial<Record<ObligationState, number>> = {};
+
+  /** Counts what was recorded of a rule; of none in particular: ''. */
+  add(rule: string, { judged, opened, closed, became = [] }: Recorded): void {
+    for (const state of became) this.states[state] = (this.states[state] ?? 0) + 1;
+    const sum = this.#rules.get(rule) ?? { rule, judged: 0, opened: 0, closed: 0 };
+    this.#rules.set(rule, {
+      rule,
+      judged: sum.judged + judged,
+      opened: sum.opened + opened,
+      closed: sum.closed + closed,
+    });
+  }
+
+  rules(): RuleTally[] {
+    return [...this.#rules.values()];
+  }
+
+  total(): { judged: number; opened: number; closed: number } {
+    const total = { judged: 0, opened: 0, closed: 0 };
+    for (const { judged, opened, closed } of this.#rules.values()) {
+      total.judged += judged;
+      total.opened += opened;
+      total.closed += closed;
+    }
+    return total;
+  }
+}

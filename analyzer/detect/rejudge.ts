@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClosewatchError } from '../../model/errors.ts';
+import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import type { Postgres } from '../../store/postgres/database.ts';
+import { gatherEvents, type Looking, windowsOf } from './gather.ts';
+import type { createJudge, Moment } from './judge.ts';
+import type { PassTally } from './pass-tally.ts';
+import { inTurn, Overtaken, type Turn } from './turn.ts';
+
+/** What is to be judged again: the batches (after, upTo], under the rules that look at their events. */
+export interface Rejudging {
+  readonly looking: Looking;
+  readonly after: bigint;
+  readonly upTo: bigint;
+}
+
+interface RejudgeDeps {
+  readonly postgres: Postgres;
+  readonly events: Pick<FinanceEventStore, 'inBatches'>;
+  readonly judge: ReturnType<typeof createJudge>;
+  /** The instant of a judgement and the sources then; asked for in every turn, for passes in between move it on. */
+  momentOf(asked: bigint): Promise<Moment>;
+}
+
+/** One turn judges for about so long, then others get theirs. */
+const TURN_MS = 2_000;
+/** Long enough for whoever waits for a turn to take it. */
+const PAUSE_MS = 200;
+const PATIENCE_MS = 60_000;
+/** So many turns in a row may be lost to others before it is given up. */
+const TRIES = 10;
+
+/**
+ * Makes the judgement of what is stored again, in turns between which other passes get theirs. It stops after about
+ * `atMostMs`, and returns what is left. Judged again nothing changes, so that a turn that was lost is simply repeated.
+ * Throws `detect.busy` when it cannot have a turn.
+ */
+export function createRejudge({ postgres, events, judge, momentOf }: RejudgeDeps) {
+  return async (
+    work: Rejudging,
+    asked: bigint,
+    tally: PassTally,
+    atMostMs = Number.POSITIVE_INFINITY,
+  ): Promise<Rejudging> => {
+    const startedAt = performance.now();
+    const isOver = (): boolean => performance.now() - startedAt >= atMostMs;
+    let after = work.after;
+    let tries = 0;
+    while (after < work.upTo && !isOver()) {
+      const from = after;
+      try {
+        await inTurn(postgres, PATIENCE_MS, judgeSome);
+      } catch (error) {
+        if (!(error instanceof Overtaken)) throw error;
+      }
+      tries = after > from ? 0 : tries + 1;
+      if (tries >= TRIES) throw busy();
+      if (after < work.upTo) await sleep(PAUSE_MS);
+    }
+    return { ...work, after };
+
+    async function judgeSome(turn: Turn): Promise<void> {
+      const { now, at, streams } = await momentOf(asked);
+      const turnAt = performance.now();
+      for await (const window of windowsOf(postgres.db, after, work.upTo)) {
+        const gathered = await gatherEvents(events, postgres.db, work.looking, window, now);
+        await judge(gathered.touched, { turn, tally, now, at, streams }, gathered.remember);
+        tally.events += gathered.events;
+        after = window.upTo;
+        if (isOver() || performance.now() - turnAt >= TURN_MS) return;
+      }
+    }
+  };
+}
+
+/** The error of who could not have a turn. */
+export const busy = (): ClosewatchError =>
+  new ClosewatchError(
+    'detect.busy',
+    'other passes of detection kept the turn; this one was not done. Try again',
+  );

@@ -1,0 +1,90 @@
+import type { Kysely, Transaction } from 'kysely';
+import { appendChanges } from '../../store/postgres/change-log.ts';
+import { exceptionsOf, saveExceptions } from '../../store/postgres/exceptions.ts';
+import {
+  obligationsOfOtherRules,
+  obligationsOfOtherVersions,
+  removeObligations,
+  type ToJudge,
+} from '../../store/postgres/obligations.ts';
+import type { Database } from '../../store/postgres/schema.ts';
+import { readSetting, writeSetting } from '../../store/postgres/settings.ts';
+import { nextException } from './exception-changes.ts';
+import { touchedBy } from './gather.ts';
+import { asDetected, beforeOf, columnsOf, exceptionChange, judgedOf, type Recorded } from './record.ts';
+import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
+import type { Touched } from './touched.ts';
+
+/** The setting that holds the ids of the rules under which everything stored has been judged. */
+const JUDGED = 'detect.rules';
+
+/**
+ * The rules under which what is stored was never judged, or not since they were switched off; the others are remembered.
+ * Where nothing was ever judged there is nothing to catch up with.
+ */
+export async function rulesToCatchUp(
+  db: Kysely<Database>,
+  rules: readonly Rule[],
+  at: Date,
+): Promise<readonly Rule[]> {
+  const judged = await readSetting<string[]>(db, JUDGED);
+  const fresh = judged ? rules.filter(({ expectation }) => !judged.includes(expectation.id)) : [];
+  const known = rules.filter((rule) => !fresh.includes(rule));
+  await rememberRules(db, known, at);
+  return fresh;
+}
+
+/** Remembers that everything stored has been judged under these rules and no other. */
+export async function rememberRules(db: Kysely<Database>, rules: readonly Rule[], at: Date): Promise<void> {
+  await writeSetting(db, JUDGED, rules.map(({ expectation }) => expectation.id).sort(), at);
+}
+
+/** Unanswered obligations that another version of their rule judged, in pages of 50,000. */
+export async function* gatherOtherVersions(
+  db: Kysely<Database>,
+  rules: readonly Rule[],
+): AsyncGenerator<Touched> {
+  for (const { expectation } of rules) {
+    let found: readonly ToJudge[] = [];
+    do {
+      found = await obligationsOfOtherVersions(db, expectation, found.at(-1)?.id ?? '');
+      if (found.length > 0) yield await touchedBy(db, rules, found);
+    } while (found.length > 0);
+  }
+}
+
+/**
+ * Ends what rules left behind that are no longer there or switched off, 50,000 obligations at most: their open exceptions
+ * resolve and say so. `judged` says how many; none: nothing is left.
+ */
+export async function closeOtherRules(
+  trx: Transaction<Database>,
+  rules: readonly Rule[],
+  at: Date,
+): Promise<Recorded> {
+  const active = [...rules.map(({ expectation }) => expectation.id), STALE_SOURCE_RULE];
+  const left = await obligationsOfOtherRules(trx, active);
+  const exceptions = await exceptionsOf(
+    trx,
+    left.map(({ id }) => id),
+  );
+  const writes = [...exceptions.values()].flatMap((known) => {
+    const next = nextException(beforeOf(known), 'resolved', judgedOf(known), at);
+    const why = `Rule ${known.rule} is no longer there or is switched off`;
+    return next ? [{ row: { ...asDetected(known), ...columnsOf(next), why }, change: next.change }] : [];
+  });
+  await removeObligations(
+    trx,
+    left.map(({ id }) => id),
+  );
+  await saveExceptions(
+    trx,
+    writes.map(({ row }) => row),
+    at,
+  );
+  await appendChanges(
+    trx,
+    writes.map(({ row, change }) => exceptionChange(row, change, at)),
+  );
+  return { judged: left.length, opened: 0, closed: writes.length };
+}
