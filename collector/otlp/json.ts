@@ -1,6 +1,10 @@
+import { refuseTooManyValues } from '../json-values.ts';
 import { MAX_DEPTH } from './any-value.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
 import { I64, MalformedRequest, VARINT } from './wire.ts';
+
+/** Spans in JSON have 50,000 to 80,000 values a MiB, however few spaces there are between them. */
+const MAX_VALUES = 6_000_000;
 
 type Json = unknown;
 type JsonObject = Record<string, Json>;
@@ -13,9 +17,11 @@ type Message = Record<string, Field>;
  * hexadecimal, 64-bit integers as text or numbers, unknown fields ignored, `null` as absent. Enums may be given by their
  * names too, as the Collector takes them. Throws `MalformedRequest` with the path of what is wrong.
  *
- * An id that is no hexadecimal text becomes an id of a wrong length: the span is refused, not the request.
+ * An id that is no hexadecimal text becomes an id of a wrong length: the span is refused, not the request. Throws
+ * `request.too-large` for more values than a body of 64 MiB has when it is full of spans.
  */
 export function protobufOfJson(body: Buffer): Buffer {
+  refuseTooManyValues(body, MAX_VALUES);
   const out = new ProtobufWriter();
   try {
     writeMessage(out, REQUEST, parse(body), 0);
