@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ClosewatchError } from '../../model/errors.ts';
 import { parseJson } from '../../model/json.ts';
-import { refuseTooManyValues } from '../json-values.ts';
+import { refuseTooManyValues } from './json-values.ts';
 import type { CloudEventsConfig } from './config.ts';
 
 /** An event as it came, before anything of it is believed: the context attributes and `data` together. */

@@ -1,4 +1,4 @@
-import { ClosewatchError } from '../model/errors.ts';
+import { ClosewatchError } from '../../model/errors.ts';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
