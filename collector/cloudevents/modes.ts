@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ClosewatchError } from '../../model/errors.ts';
 import { parseJson } from '../../model/json.ts';
-import { refuseTooManyValues } from './json-values.ts';
 import type { CloudEventsConfig } from './config.ts';
+import { refuseTooManyValues } from './json-values.ts';
 
 /** An event as it came, before anything of it is believed: the context attributes and `data` together. */
 export type Envelope = Record<string, unknown>;
