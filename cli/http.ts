@@ -12,7 +12,8 @@ export interface HttpServer {
 
 /**
  * Listens on `host` and `port` (0: any free one). A request that a handler fails on gets a bare 500; the error goes to
- * `onError`. Slow senders are cut: 60 s for the head, 5 min for a request.
+ * `onError`. Slow senders are cut: 60 s for the head, 5 min for a request. A handler may answer before it has read the
+ * body; it leaves the request as it is then.
  */
 export async function listen(
   handler: Handler,
@@ -21,6 +22,9 @@ export async function listen(
   const server = createServer(
     { headersTimeout: 60_000, requestTimeout: 300_000, keepAliveTimeout: 65_000 },
     (request, response) => {
+      // The rest of a body that was refused is read and thrown away. To close the connection would reset it, and the
+      // answer could be lost on the way, or the next request that is sent on it.
+      response.once('finish', () => request.resume());
       handler(request, response).catch((error: unknown) => {
         options.onError(error);
         if (response.headersSent) response.destroy();

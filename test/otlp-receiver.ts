@@ -1,5 +1,5 @@
-import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingHttpHeaders, request } from 'node:http';
+import { type HttpServer, listen } from '../cli/http.ts';
 import { otlpConfig } from '../collector/otlp/config.ts';
 import { createOtlpHandler, type OtlpHandler } from '../collector/otlp/handler.ts';
 import { ClosewatchError } from '../model/errors.ts';
@@ -35,7 +35,7 @@ export async function startReceiver(): Promise<OtlpReceiver> {
   await migrate(clickhouse);
   const traces = openTraces(clickhouse);
   const logged: string[] = [];
-  const servers: Server[] = [];
+  const servers: HttpServer[] = [];
   const log = (fields: object, message: string) => {
     logged.push(JSON.stringify([message, fields]));
   };
@@ -53,18 +53,15 @@ export async function startReceiver(): Promise<OtlpReceiver> {
         return { source: 'test', tokenId: '1' };
       },
     });
-    const server = createServer((req, res) => void handler(req, res));
+    const fail = (error: unknown) => log({ error }, 'the handler failed');
+    const server = await listen(handler, { host: '127.0.0.1', port: 0, onError: fail });
     servers.push(server);
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-    return [handler, `http://127.0.0.1:${(server.address() as AddressInfo).port}`];
+    return [handler, server.url];
   };
   const [handler, url] = await serve({}, traces);
   const stop = async () => {
     await handler.close();
-    for (const server of servers) {
-      server.closeAllConnections();
-      server.close();
-    }
+    await Promise.all(servers.map((server) => server.close(0)));
     await clickhouse.close();
     await engine.remove();
   };

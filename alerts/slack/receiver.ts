@@ -127,7 +127,8 @@ async function readBody(req: IncomingMessage): Promise<string | Refusal> {
   let bytes = 0;
   const timer = setTimeout(() => req.destroy(), BODY_MS);
   try {
-    for await (const chunk of req as AsyncIterable<Buffer>) {
+    // A request that is destroyed in the middle takes the answer with it.
+    for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += chunk.byteLength;
       if (bytes > MAX_BODY_BYTES) return { status: 413, reason: 'the body is too large' };
       chunks.push(chunk);

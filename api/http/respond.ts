@@ -47,7 +47,8 @@ export function sendError(response: ServerResponse, error: ClosewatchError): voi
 export async function readBody(request: IncomingMessage, limit: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // A request that is destroyed in the middle takes the answer with it.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > limit)
       throw new ClosewatchError('request.too-large', `a body of ${limit} bytes at most is taken`);

@@ -8,7 +8,7 @@ import { type DeadLetter, keepDeadLetters } from '../../store/postgres/dead-lett
 import type { AcceptedEvent, Inbox } from '../../store/postgres/inbox.ts';
 import { countErrors } from '../../store/postgres/sources.ts';
 import type { Sender } from '../../store/postgres/tokens.ts';
-import { readBody } from './body.ts';
+import { BodyBudget, BodyHold, BrokenOff, readBody } from '../body.ts';
 import type { CloudEventsConfig } from './config.ts';
 import { judgeEvent, type Reason } from './event.ts';
 import { envelopesOf, type Mode, maxBytesOf, modeOf } from './modes.ts';
@@ -78,8 +78,9 @@ export function createCloudEventsHandler(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const { counters, logger } = deps;
   const now = deps.now ?? (() => new Date());
+  const budget = new BodyBudget(config.maxPendingBytes);
 
-  async function take(request: IncomingMessage): Promise<Outcome> {
+  async function take(request: IncomingMessage, hold: BodyHold): Promise<Outcome> {
     if (request.method !== 'POST') throw new ClosewatchError('request.method', 'only POST is served here');
     const sender = await deps.authenticate(request);
     const contentType = request.headers['content-type'];
@@ -88,13 +89,12 @@ export function createCloudEventsHandler(
     let envelopes: unknown[];
     try {
       mode = modeOf(request.headers);
-      body = await readBody(request, maxBytesOf(mode, config));
+      body = await readBody(request, maxBytesOf(mode, config), hold);
       envelopes = envelopesOf(mode, request.headers, body, config);
     } catch (error) {
       const reason = WHOLE[errorCode(error) ?? ''];
       // A sender that went away in the middle sends again: it was not refused.
-      const wentAway = reason === 'malformed' && !request.complete;
-      if (reason && !wentAway) {
+      if (reason && !(error instanceof BrokenOff)) {
         const problems = [{ where: '', what: (error as Error).message }];
         const text = body?.subarray(0, 1 << 16).toString() ?? '';
         await keepLetters([{ source: sender.source, reason, problems, contentType, body: text }], sender);
@@ -175,14 +175,17 @@ export function createCloudEventsHandler(
   }
 
   return async (request, response) => {
+    const hold = new BodyHold(budget);
     try {
-      const outcome = await take(request);
+      const outcome = await take(request, hold);
       answer(response, statusOf(outcome), outcome);
     } catch (error) {
       const failure = failureOf(error);
       counters.add('closewatch_event_requests_failed', { code: failure.code });
       if (failure.status >= 500) logger.warn({ err: error, code: failure.code }, 'events could not be taken');
-      refuse(request, response, failure);
+      refuse(response, failure);
+    } finally {
+      hold.release();
     }
   };
 }
@@ -193,18 +196,13 @@ const failureOf = (error: unknown): ClosewatchError =>
     ? error
     : new ClosewatchError('store.unavailable', 'the event store does not answer', { cause: error });
 
-function refuse(request: IncomingMessage, response: ServerResponse, error: ClosewatchError): void {
+function refuse(response: ServerResponse, error: ClosewatchError): void {
   if (response.headersSent || response.destroyed) return;
   if (error.status === 405) response.setHeader('allow', 'POST');
   if (error.status === 401) response.setHeader('www-authenticate', 'Bearer');
   if (error.retryable) response.setHeader('retry-after', '5');
   // As the collector answers spans: too much at once is the sender's pace, not a fault here.
   const status = error.code === 'request.overloaded' ? 429 : error.status;
-  if (!request.complete) {
-    // The rest of the body is not read: the connection cannot serve another request.
-    response.setHeader('connection', 'close');
-    response.once('finish', () => request.destroy());
-  }
   const message = error.status < 500 || error.retryable ? error.message : 'internal error';
   answer(response, status, { error: { code: error.code, message, problems: error.problems } });
 }

@@ -2,9 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { ClosewatchError } from '../../model/errors.ts';
 import { parseJson } from '../../model/json.ts';
 import type { CloudEventsConfig } from './config.ts';
+import { refuseTooManyValues } from './json-values.ts';
 
 /** An event as it came, before anything of it is believed: the context attributes and `data` together. */
 export type Envelope = Record<string, unknown>;
+
+/** More than 16 MiB of finance events have, several times over. */
+const MAX_VALUES = 2_000_000;
 
 export type Mode = 'structured' | 'batch' | 'binary';
 
@@ -36,7 +40,7 @@ export const maxBytesOf = (mode: Mode, config: CloudEventsConfig): number =>
 
 /**
  * The events of a request. Only the body as a whole is judged here: `request.malformed` when it is no JSON of the mode's
- * shape, `request.too-large` for too many events.
+ * shape, `request.too-large` for too many events or JSON values.
  */
 export function envelopesOf(
   mode: Mode,
@@ -54,6 +58,7 @@ export function envelopesOf(
 }
 
 function jsonOf(body: Buffer): unknown {
+  refuseTooManyValues(body, MAX_VALUES);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(body);

@@ -1,7 +1,11 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ClosewatchError } from '../../model/errors.ts';
+import { connectClickHouse } from '../../store/clickhouse/client.ts';
+import { migrate } from '../../store/clickhouse/migrate.ts';
+import { temporaryEngine } from '../../store/clickhouse/testing/temporary.ts';
+import { openTraces } from '../../store/clickhouse/traces.ts';
 import { encodeRequest, TraceResponse } from '../../test/otlp-proto.ts';
 import {
   hexOf,
@@ -17,7 +21,7 @@ import {
   TOKEN,
 } from '../../test/otlp-receiver.ts';
 
-const SOON = { timeout: 20_000 };
+const SOON = { timeout: 30_000 };
 
 let receiver: OtlpReceiver;
 beforeAll(async () => {
@@ -66,6 +70,27 @@ describe('answers', () => {
     const json = { resourceSpans: [{ scopeSpans: [{ spans: [{ traceId: 'ABC', spanId: 'DEF' }] }] }] };
     const inJson = await post(receiver.url, JSON.stringify(json), { 'content-type': JSON_TYPE });
     expect(JSON.parse(inJson.body.toString())).toMatchObject({ partialSuccess: { rejectedSpans: '1' } });
+  });
+
+  test('a span with its ids alone: no resource, no scope, no end', async () => {
+    const ids = { traceId: 'ab'.repeat(15), spanId: 'cd'.repeat(7) };
+    const asJson = { traceId: `${ids.traceId}01`, spanId: `${ids.spanId}01` };
+    const inJson = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [asJson] }] }] });
+    const json = await post(receiver.url, inJson, { 'content-type': 'application/json; charset=utf-8' });
+    expect([json.status, json.body.toString()]).toEqual([200, '{}']);
+    const asBytes = {
+      traceId: Buffer.from(`${ids.traceId}02`, 'hex'),
+      spanId: Buffer.from(`${ids.spanId}02`, 'hex'),
+      startTimeUnixNano: '1700000000000000000',
+    };
+    expect((await post(receiver.url, requestOf(asBytes))).status).toBe(200);
+    const empty = { parentSpanId: '', service: '', scopeName: '', resourceAttributes: {}, durationNs: '0' };
+    expect(await receiver.traces.traceById(asJson.traceId)).toMatchObject([
+      { ...asJson, ...empty, startNs: '0' },
+    ]);
+    expect(await receiver.traces.traceById(`${ids.traceId}02`)).toMatchObject([
+      { ...empty, startNs: '1700000000000000000' },
+    ]);
   });
 
   test('nothing of a malformed request is stored', async () => {
@@ -181,6 +206,64 @@ describe('limits', () => {
     expect(statusOf(answer)).toEqual({ code: 14, message: expect.not.stringContaining('secret') });
     expect(failing.counts).toMatchObject({ spans: 0, failed: { 503: 1 } });
     expect(failing.pendingBytes()).toBe(0);
+  });
+
+  test('spans that the store does not take at once are refused with 413; of requests stored together, each is asked again', async () => {
+    const engine = await temporaryEngine({ maxBodyBytes: 300_000 });
+    const clickhouse = connectClickHouse(engine);
+    await migrate(clickhouse);
+    const gate = Promise.withResolvers<void>();
+    const traces = openTraces(clickhouse);
+    const [held, url] = await receiver.serve(
+      { gatherMs: 0 },
+      {
+        async insertSpans(block, token) {
+          await gate.promise;
+          await traces.insertSpans(block, token);
+        },
+      },
+    );
+    const large = (size: number) =>
+      requestOf(span({ attributes: [{ key: 'k', value: { stringValue: 'x'.repeat(size) } }] }));
+    const alone = post(url, large(400_000));
+    await expect.poll(() => held.pendingBytes(), SOON).toBeGreaterThan(800_000);
+    const together = [post(url, large(200_000)), post(url, large(200_000))];
+    await expect.poll(() => held.pendingBytes(), SOON).toBeGreaterThan(1_600_000);
+    gate.resolve();
+    expect(statusOf(await alone)).toEqual({ code: 8, message: expect.stringContaining('at once') });
+    for (const answer of await Promise.all(together)) expect(answer.status).toBe(503);
+    expect((await post(url, large(200_000))).status).toBe(200);
+    await clickhouse.close();
+    await engine.remove();
+  });
+
+  test('a request whose body comes while the collector closes is asked again later', async () => {
+    const [closing, url] = await receiver.serve({}, receiver.traces);
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': PROTOBUF };
+    const req = request(`${url}/v1/traces`, { method: 'POST', headers });
+    const answered = new Promise<IncomingMessage>((done) => req.once('response', done));
+    const body = requestOf(span());
+    req.write(body.subarray(0, 10));
+    await expect.poll(() => closing.pendingBytes(), SOON).toBeGreaterThan(0);
+    await closing.close();
+    req.end(body.subarray(10));
+    const { statusCode, headers: answer } = await answered;
+    expect([statusCode, answer['retry-after']]).toEqual([503, '5']);
+  });
+
+  test('bodies that inflate to more than there is room for are sent back with 429 until others are answered', async () => {
+    const gate = Promise.withResolvers<void>();
+    const [held, url] = await receiver.serve(small, { insertSpans: () => gate.promise });
+    const attributes = [{ key: 'k', value: { stringValue: 'x'.repeat(60_000) } }];
+    const zipped = () => post(url, gzipSync(requestOf(span({ attributes }))), { 'content-encoding': 'gzip' });
+    const first = zipped();
+    await expect.poll(() => held.pendingBytes(), SOON).toBeGreaterThan(150_000);
+    const second = await zipped();
+    expect([second.status, second.headers['retry-after']]).toEqual([429, '1']);
+    gate.resolve();
+    expect((await first).status).toBe(200);
+    expect(held.pendingBytes()).toBe(0);
+    expect((await zipped()).status).toBe(200);
   });
 
   test('closing stores what was taken and refuses the rest', async () => {

@@ -91,6 +91,7 @@ export class AnyValueReader {
         case STRING: {
           const stop = wire.content(end);
           json = goJsonString(wire.data.toString('utf8', wire.position, stop));
+          wire.charge(json.length);
           wire.position = stop;
           break;
         }
@@ -134,7 +135,7 @@ export class AnyValueReader {
         wire.skip(tag, end);
         continue;
       }
-      items.push(this.#json(wire.content(end), depth + 1));
+      items.push(this.#json(wire.item(end), depth + 1));
     }
     return `[${items.join(',')}]`;
   }
@@ -149,7 +150,7 @@ export class AnyValueReader {
         wire.skip(tag, end);
         continue;
       }
-      this.#entry(wire.content(end), depth + 1, entries);
+      this.#entry(wire.item(end), depth + 1, entries);
     }
     const sorted = [...entries].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     return `{${sorted.map(([key, json]) => `${goJsonString(key)}:${json}`).join(',')}}`;

@@ -5,6 +5,8 @@ import { LEN, type WireReader } from './wire.ts';
 
 /** Up to this many keys are sorted by insertion. */
 const FEW = 32;
+/** Lists of up to this many integers (1 MiB) are kept for the next request, longer ones are let go. */
+export const KEPT_LENGTH = 1 << 18;
 const KEY = 1 * 8 + LEN;
 const VALUE = 2 * 8 + LEN;
 const SERVICE_NAME = Buffer.from('service.name');
@@ -26,14 +28,17 @@ export class AttributesReader {
     this.values = new AnyValueReader(wire);
   }
 
+  /** Forgets what was collected. */
   clear(): void {
     this.#count = 0;
+    if (this.#ranges.length > KEPT_LENGTH) this.#ranges = new Int32Array(64);
+    if (this.#order.length > KEPT_LENGTH) this.#order = new Int32Array(16);
   }
 
   /** Reads the KeyValue whose length comes next. */
   collect(outer: number): void {
     const wire = this.#wire;
-    const end = wire.content(outer);
+    const end = wire.item(outer);
     let keyStart = end;
     let keyEnd = end;
     let valueStart = end;

@@ -24,7 +24,7 @@ export const otlpConfig = z
       .positive()
       .default(256 * MIB)
       .describe(
-        'Bytes held in all: bodies that are being read and rows that are not stored yet; beyond it, 429',
+        'Bytes held in all: bodies of requests that are not answered yet, inflated, and rows that are not stored yet; beyond it, 429',
       ),
     maxBlockBytes: z
       .int()

@@ -3,18 +3,13 @@ import { ClosewatchError, errorCode } from '../../model/errors.ts';
 import { SpanBlock } from '../../store/clickhouse/span-block.ts';
 import type { TraceStore } from '../../store/clickhouse/traces.ts';
 import type { Logger } from '../../store/logger.ts';
+import type { Sender } from '../../store/postgres/tokens.ts';
+import { BodyBudget, BodyHold, readBody } from '../body.ts';
 import { type Encoding, encodingOfType, sendStatus, sendStored, sendText } from './answers.ts';
-import { type BodyBudget, encodingOf, overloaded, readBody } from './body.ts';
 import type { OtlpConfig } from './config.ts';
 import { protobufOfJson } from './json.ts';
 import { type DecodedSpans, TraceDecoder } from './traces.ts';
 import { createSpanWriter } from './writer.ts';
-
-/** Whose token a request carried. */
-export interface Sender {
-  readonly source: string;
-  readonly tokenId: string;
-}
 
 export interface OtlpDeps {
   readonly traces: Pick<TraceStore, 'insertSpans'>;
@@ -43,15 +38,13 @@ export interface OtlpCounts {
 export interface OtlpHandler {
   (req: IncomingMessage, res: ServerResponse): Promise<void>;
   readonly counts: OtlpCounts;
-  /** Bytes that wait to be stored. */
+  /** Bytes of requests that are not answered yet: their bodies, and their rows that wait to be stored. */
   pendingBytes(): number;
   /** Refuses new requests with 503 and resolves when everything that was taken is stored or failed. */
   close(): Promise<void>;
 }
 
 const RETRY_AFTER_S = { 429: 1, 503: 5 } as const;
-/** A refused body is read on for so long and thrown away, so that its sender gets to the answer. */
-const LINGER_MS = 500;
 
 /**
  * Handles `/v1/traces` (OTLP/HTTP 1.11, protobuf and JSON, gzip): 200 means that every span not named in
@@ -72,31 +65,18 @@ export function createOtlpHandler(config: OtlpConfig, deps: OtlpDeps): OtlpHandl
   const decoder = new TraceDecoder();
   const discard = new SpanBlock();
   const now = deps.now ?? (() => new Date());
-  let reading = 0;
+  const budget = new BodyBudget(config.maxPendingBytes, () => writer.pendingBytes);
   let closed = false;
 
-  const budget: BodyBudget = {
-    take(bytes) {
-      if (reading + bytes + writer.pendingBytes > config.maxPendingBytes) return false;
-      reading += bytes;
-      return true;
-    },
-    give(bytes) {
-      reading -= bytes;
-    },
-  };
-
-  const receive = async (req: IncomingMessage, encoding: Encoding): Promise<DecodedSpans> => {
+  const receive = async (req: IncomingMessage, encoding: Encoding, hold: BodyHold): Promise<DecodedSpans> => {
     const sender = await deps.authenticate(req);
     if (pathOf(req) !== '/v1/traces')
       throw new ClosewatchError(
         'request.path',
         `${pathOf(req)} is not supported yet; spans go to /v1/traces`,
       );
-    encodingOf(req);
     if (closed) throw new ClosewatchError('store.unavailable', 'the collector is shutting down');
-    if (!budget.take(0)) throw overloaded();
-    const sent = await readBody(req, config.maxBodyBytes, budget);
+    const sent = await readBody(req, config.maxBodyBytes, hold);
     counts.bytes += sent.length;
     const body = encoding === 'application/json' ? protobufOfJson(sent) : sent;
     const latest = BigInt(now().getTime() + config.maxAheadMs) * 1_000_000n;
@@ -114,7 +94,6 @@ export function createOtlpHandler(config: OtlpConfig, deps: OtlpDeps): OtlpHandl
     counts.requests++;
     const refuse = (status: number, message: string, encoding?: Encoding): void => {
       counts.failed[status] = (counts.failed[status] ?? 0) + 1;
-      if (!req.complete) letGo(req, res);
       if (encoding) sendStatus(res, encoding, status, message);
       else sendText(res, status, message);
     };
@@ -124,20 +103,23 @@ export function createOtlpHandler(config: OtlpConfig, deps: OtlpDeps): OtlpHandl
     }
     const encoding = encodingOfType(req.headers['content-type']);
     if (!encoding) return refuse(415, 'Content-Type must be application/x-protobuf or application/json');
+    const hold = new BodyHold(budget);
     try {
-      sendStored(res, encoding, await receive(req, encoding));
+      sendStored(res, encoding, await receive(req, encoding, hold));
     } catch (error) {
       const { status, message } = answerTo(error);
       if (status === 401) res.setHeader('www-authenticate', 'Bearer');
       if (status === 429 || status === 503) res.setHeader('retry-after', RETRY_AFTER_S[status]);
       if (status >= 500) deps.logger.error({ err: error, status }, 'a request could not be stored');
       refuse(status, message, encoding);
+    } finally {
+      hold.release();
     }
   };
 
   return Object.assign(handle, {
     counts,
-    pendingBytes: () => reading + writer.pendingBytes,
+    pendingBytes: () => budget.bytes + writer.pendingBytes,
     async close() {
       closed = true;
       await writer.close();
@@ -165,15 +147,4 @@ function count(counts: OtlpCounts, decoded: DecodedSpans): void {
   counts.spansReversed += decoded.reversed;
   counts.spansRefused.id += decoded.refused.id;
   counts.spansRefused.time += decoded.refused.time;
-}
-
-/** Ends the connection of a request whose body is not wanted, a moment after it was answered. */
-function letGo(req: IncomingMessage, res: ServerResponse): void {
-  res.setHeader('connection', 'close');
-  req.on('error', () => {
-    // The sender may break off at any time; it has its answer.
-  });
-  req.resume();
-  const timer = setTimeout(() => req.destroy(), LINGER_MS);
-  req.once('close', () => clearTimeout(timer));
 }

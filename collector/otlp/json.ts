@@ -1,11 +1,10 @@
 import { MAX_DEPTH } from './any-value.ts';
+import { JsonReader, type Scalar } from './json-reader.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
 import { I64, MalformedRequest, VARINT } from './wire.ts';
 
-type Json = unknown;
-type JsonObject = Record<string, Json>;
-/** Writes what a JSON field holds, if anything, as the protobuf field that it stands for. */
-type Field = (out: ProtobufWriter, value: Json, depth: number) => void;
+/** Writes the JSON value that comes next as the protobuf field that it stands for. */
+type Field = (out: ProtobufWriter, json: JsonReader, depth: number) => void;
 type Message = Record<string, Field>;
 
 /**
@@ -18,29 +17,14 @@ type Message = Record<string, Field>;
 export function protobufOfJson(body: Buffer): Buffer {
   const out = new ProtobufWriter();
   try {
-    writeMessage(out, REQUEST, parse(body), 0);
+    const json = new JsonReader(body.toString('utf8'));
+    writeMessage(out, REQUEST, json, 0);
+    json.end();
   } catch (error) {
     if (!(error instanceof WrongValue)) throw error;
     throw new MalformedRequest('json', `${error.path || 'the body'} must be ${error.expected}`);
   }
   return out.bytes();
-}
-
-/** A whole number that a double cannot hold; only then the slower parser is needed. */
-const LONG_NUMBER = /[:[,]\s*-?\d{16,}\s*[,}\]]/;
-
-function parse(body: Buffer): Json {
-  const text = body.toString('utf8');
-  try {
-    if (!LONG_NUMBER.test(text)) return JSON.parse(text);
-    return JSON.parse(text, (_key: string, value: Json, context?: { source?: string }) =>
-      typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '')
-        ? context?.source
-        : value,
-    );
-  } catch (error) {
-    throw new MalformedRequest('json', `the body is no JSON: ${(error as Error).message.slice(0, 200)}`);
-  }
 }
 
 /** A value that is not what its field must be. The path grows while the error passes the levels that it lies in. */
@@ -59,16 +43,17 @@ class WrongValue extends Error {
   }
 }
 
-function writeMessage(out: ProtobufWriter, fields: Message, value: Json, depth: number): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new WrongValue('an object');
+function writeMessage(out: ProtobufWriter, fields: Message, json: JsonReader, depth: number): void {
+  if (!json.enterObject()) throw new WrongValue('an object');
   if (depth > MAX_DEPTH)
     throw new MalformedRequest('too-deep', `a value is nested deeper than ${MAX_DEPTH} messages`);
   let name = '';
   try {
-    for (name in value) {
+    for (let first = true; json.nextMember(first); first = false) {
+      name = json.name();
       const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
-      const held = (value as JsonObject)[name];
-      if (field && held !== null) field(out, held, depth);
+      if (!field) json.skip();
+      else if (!json.skipNull()) field(out, json, depth);
     }
   } catch (error) {
     throw error instanceof WrongValue ? error.in(name) : error;
@@ -77,19 +62,19 @@ function writeMessage(out: ProtobufWriter, fields: Message, value: Json, depth: 
 
 const message =
   (number: number, of: () => Message): Field =>
-  (out, value, depth) => {
+  (out, json, depth) => {
     const start = out.open(number);
-    writeMessage(out, of(), value, depth + 1);
+    writeMessage(out, of(), json, depth + 1);
     out.close(start);
   };
 
 const repeated = (number: number, of: () => Message): Field => {
   const write = message(number, of);
-  return (out, value, depth) => {
-    if (!Array.isArray(value)) throw new WrongValue('an array');
+  return (out, json, depth) => {
+    if (!json.enterArray()) throw new WrongValue('an array');
     let i = 0;
     try {
-      for (; i < value.length; i++) write(out, value[i], depth);
+      for (; json.nextItem(i === 0); i++) write(out, json, depth);
     } catch (error) {
       throw error instanceof WrongValue ? error.in(`[${i}]`) : error;
     }
@@ -98,14 +83,16 @@ const repeated = (number: number, of: () => Message): Field => {
 
 const text =
   (number: number): Field =>
-  (out, value) => {
+  (out, json) => {
+    const value = json.scalar();
     if (typeof value !== 'string') throw new WrongValue('a text');
     out.text(number, value);
   };
 
 const id =
   (number: number): Field =>
-  (out, value) => {
+  (out, json) => {
+    const value = json.scalar();
     if (typeof value !== 'string') throw new WrongValue('a text of hexadecimal digits');
     const hexadecimal = /^(?:[0-9a-f]{2})*$/i.test(value);
     out.binary(number, hexadecimal ? Buffer.from(value, 'hex') : Buffer.from([0]));
@@ -114,20 +101,22 @@ const id =
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 const base64 =
   (number: number): Field =>
-  (out, value) => {
+  (out, json) => {
+    const value = json.scalar();
     if (typeof value !== 'string' || !BASE64.test(value)) throw new WrongValue('base64');
     out.binary(number, Buffer.from(value, 'base64'));
   };
 
 const boolean =
   (number: number): Field =>
-  (out, value) => {
+  (out, json) => {
+    const value = json.scalar();
     if (typeof value !== 'boolean') throw new WrongValue('true or false');
     out.tag(number, VARINT);
     out.varint(value ? 1n : 0n);
   };
 
-function integer(value: Json, least: bigint, most: bigint): bigint {
+function integer(value: Scalar | undefined, least: bigint, most: bigint): bigint {
   const whole =
     typeof value === 'number'
       ? Number.isInteger(value)
@@ -139,7 +128,7 @@ function integer(value: Json, least: bigint, most: bigint): bigint {
 }
 
 /** Most integers: not negative, and exact as a double. */
-const isSmall = (value: Json): boolean =>
+const isSmall = (value: Scalar | undefined): boolean =>
   typeof value === 'number'
     ? Number.isSafeInteger(value) && value >= 0
     : typeof value === 'string' && value.length < 16 && /^\d+$/.test(value);
@@ -149,7 +138,8 @@ const ANY_DOUBLE = 10n ** 400n;
 /** The JavaScript SDK writes every whole number as an int64; one beyond 64 bits is kept as the double that it was. */
 const int64 =
   (number: number, asDouble: number): Field =>
-  (out, value) => {
+  (out, json) => {
+    const value = json.scalar();
     if (isSmall(value)) {
       out.tag(number, VARINT);
       out.small(Number(value));
@@ -167,7 +157,8 @@ const int64 =
 
 const fixed64 =
   (number: number): Field =>
-  (out, value) => {
+  (out, json) => {
+    const value = json.scalar();
     const whole = integer(value, 0n, 2n ** 64n - 1n);
     out.tag(number, I64);
     out.fixed64(whole);
@@ -175,7 +166,8 @@ const fixed64 =
 
 const double =
   (number: number): Field =>
-  (out, value) => {
+  (out, json) => {
+    const value = json.scalar();
     const known = value === 'NaN' || value === 'Infinity' || value === '-Infinity';
     const read =
       typeof value === 'number' || known || (typeof value === 'string' && value.trim() !== '')
@@ -188,7 +180,8 @@ const double =
 
 const enumeration =
   (number: number, prefix: string, names: readonly string[]): Field =>
-  (out, value) => {
+  (out, json) => {
+    const value = json.scalar();
     const named = typeof value === 'string' ? names.indexOf(value.replace(prefix, '')) : -1;
     if (named < 0 && (typeof value !== 'number' || (value | 0) !== value))
       throw new WrongValue('the number of an enum');
@@ -197,8 +190,8 @@ const enumeration =
   };
 
 /** A number that is not stored is checked and left out. */
-const uint32: Field = (_out, value) => {
-  integer(value, 0n, 2n ** 32n - 1n);
+const uint32: Field = (_out, json) => {
+  integer(json.scalar(), 0n, 2n ** 32n - 1n);
 };
 
 const ANY_VALUE: Message = {

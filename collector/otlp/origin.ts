@@ -7,6 +7,9 @@ const SCOPE_NAME = 1 * 8 + LEN;
 const SCOPE_VERSION = 2 * 8 + LEN;
 const SCOPE_ATTRIBUTES = 3 * 8 + LEN;
 
+/** What a row takes for each key that it repeats: its index. */
+const KEY_BYTES = 4;
+
 type Range = readonly [start: number, end: number];
 
 /** The `Resource` that the spans at hand share: its attributes and the service's name. */
@@ -26,11 +29,6 @@ export class ResourceRow {
   constructor(wire: WireReader, attributes: AttributesReader) {
     this.#wire = wire;
     this.#attributes = attributes;
-  }
-
-  /** Bytes that each row takes for the resource. */
-  get bytes(): number {
-    return this.#size;
   }
 
   reset(): void {
@@ -62,6 +60,7 @@ export class ResourceRow {
   append(block: SpanBlock): void {
     const { keys, values } = block.resourceAttributes;
     if (this.#block === block) {
+      this.#wire.charge((this.#keys[1] - this.#keys[0]) * KEY_BYTES + this.#values[1] - this.#values[0]);
       keys.repeat(this.#keys[0], this.#keys[1]);
       values.repeat(this.#values[0], this.#values[1], this.#keys[1] - this.#keys[0]);
       block.resourceAttributes.endRow();
@@ -69,6 +68,7 @@ export class ResourceRow {
       return;
     }
     this.#used = true;
+    this.#wire.charge(this.#size);
     this.#collect();
     this.#appendService(block);
     const firstKey = keys.rows;

@@ -1,6 +1,6 @@
 import type { StringColumn } from '../../store/clickhouse/native/columns.ts';
 import type { SpanBlock } from '../../store/clickhouse/span-block.ts';
-import type { AttributesReader } from './attributes.ts';
+import { type AttributesReader, KEPT_LENGTH } from './attributes.ts';
 import { I64, LEN, type WireReader } from './wire.ts';
 
 const EVENT_TIME = 1 * 8 + I64;
@@ -49,11 +49,11 @@ export class SpanDetails {
 
   /** Notes the event whose length comes next. */
   foundEvent(outer: number): void {
-    this.#events.push(this.#wire, this.#wire.content(outer));
+    this.#events.push(this.#wire, this.#wire.item(outer));
   }
 
   foundLink(outer: number): void {
-    this.#links.push(this.#wire, this.#wire.content(outer));
+    this.#links.push(this.#wire, this.#wire.item(outer));
   }
 
   /** Why the events and links cannot be kept, if so. */
@@ -178,6 +178,7 @@ class RangeList {
 
   clear(): void {
     this.count = 0;
+    if (this.#ranges.length > KEPT_LENGTH) this.#ranges = new Int32Array(32);
   }
 
   /** Notes the message from the reader's position to `end`, and passes over it. */

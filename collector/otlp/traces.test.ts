@@ -7,6 +7,7 @@ import { fixtures } from '../../test/harness.ts';
 import { readBlocks } from '../../test/native-block.ts';
 import { decodeRequest, encodeRequest, rowsOf } from '../../test/otlp-proto.ts';
 import { protobufOfJson } from './json.ts';
+import { ProtobufWriter } from './protobuf-writer.ts';
 import { type DecodedSpans, TraceDecoder } from './traces.ts';
 
 const fixture = (name: string) => readFileSync(resolve(fixtures ?? '', 'otlp', name));
@@ -58,6 +59,67 @@ describe.skipIf(!fixtures)('fixtures (skipped where there are none)', () => {
     },
   );
 });
+
+describe('what takes many times its bytes in memory is charged when it is found', () => {
+  const SPAN = [1, 2, 2];
+  const VALUE = [...SPAN, 9, 2];
+  test.each([
+    ['resources with their spans', [], 1],
+    ['resources of one', [1], 1],
+    ['attributes of a resource', [1, 1], 1],
+    ['scopes with their spans', [1], 2],
+    ['attributes of a scope', [1, 2, 1], 3],
+    ['spans', [1, 2], 2],
+    ['attributes', SPAN, 9],
+    ['events', SPAN, 11],
+    ['attributes of an event', [...SPAN, 11], 3],
+    ['links', SPAN, 13],
+    ['attributes of a link', [...SPAN, 13], 4],
+    ['items of an array', [...VALUE, 5], 1],
+    ['entries of a map', [...VALUE, 6], 1],
+  ])('%s', (_name, path, field) => {
+    const maxRowBytes = 1 << 20;
+    const decodeSome = (count: number) => {
+      const block = new SpanBlock();
+      const body = emptyMessages(path, field, count);
+      return decoder.decode(body, { blockOf: () => block }, new SpanBlock(), { ...limits, maxRowBytes });
+    };
+    expect(() => decodeSome(1000)).not.toThrow();
+    expect(() => decodeSome(40_000)).toThrow('take too much memory');
+  });
+
+  test('attributes of a resource that are read again for each span, because the days of the spans take turns', () => {
+    const attributes = Array.from({ length: 1000 }, () => ({ key: '', value: {} }));
+    const spans = Array.from({ length: 100 }, (_, i) => ({
+      traceId: Buffer.alloc(16, 1),
+      spanId: Buffer.alloc(8, 1),
+      startTimeUnixNano: String(BigInt(i % 2) * 86_400_000_000_000n),
+    }));
+    const body = encodeRequest({ resourceSpans: [{ resource: { attributes }, scopeSpans: [{ spans }] }] });
+    const days = [new SpanBlock(), new SpanBlock()];
+    const blockOf = (day: number) => days[day] as SpanBlock;
+    const decodeWithin = (maxRowBytes: number) =>
+      decoder.decode(body, { blockOf }, new SpanBlock(), { ...limits, maxRowBytes });
+    expect(decodeWithin(4 << 20).accepted).toBe(100);
+    expect(() => decodeWithin(2 << 20)).toThrow('take too much memory');
+  });
+});
+
+/** A request with `count` empty messages as `field` of the message at the end of `path`, in a span that has its ids. */
+function emptyMessages(path: readonly number[], field: number, count: number): Buffer {
+  const out = new ProtobufWriter();
+  const opened = path.map((number, depth) => {
+    const start = out.open(number);
+    if (depth === 2 && number === 2) {
+      out.binary(1, Buffer.alloc(16, 1));
+      out.binary(2, Buffer.alloc(8, 1));
+    }
+    return start;
+  });
+  for (let i = 0; i < count; i++) out.binary(field, Buffer.alloc(0));
+  for (const start of opened.reverse()) out.close(start);
+  return out.bytes();
+}
 
 /** OTLP/JSON has ids in hexadecimal where protobuf's own JSON has base64; the rest protobufjs reads itself. */
 function viaProtobufjs(request: unknown) {

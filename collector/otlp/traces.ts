@@ -1,4 +1,3 @@
-import { ClosewatchError } from '../../model/errors.ts';
 import type { SpanBlock } from '../../store/clickhouse/span-block.ts';
 import { AttributesReader } from './attributes.ts';
 import { ResourceRow, ScopeRow } from './origin.ts';
@@ -14,7 +13,7 @@ export interface SpanSink {
 export interface DecodeLimits {
   /** Spans with a time after this instant (nanoseconds since 1970) are refused. */
   readonly latest: bigint;
-  /** Throws `request.too-large` when the rows of one request would take more memory than this. */
+  /** Throws `request.too-large` when what one request holds would take more memory than this as rows. */
   readonly maxRowBytes: number;
 }
 
@@ -66,7 +65,6 @@ export class TraceDecoder {
   readonly #details = new SpanDetails(this.#wire, this.#attributes);
   readonly #span = new SpanFields();
   #latest = new Latest(0n);
-  #rowBytes = 0;
 
   /**
    * Appends the spans of `body` to `sink`; `discard` takes the refused ones, which are read through all the same.
@@ -80,15 +78,18 @@ export class TraceDecoder {
     wire.data = body;
     wire.position = 0;
     this.#latest = new Latest(limits.latest);
-    this.#rowBytes = limits.maxRowBytes;
+    wire.room = limits.maxRowBytes;
     try {
       while (wire.position < body.length) {
         const tag = wire.tag(body.length);
-        if (tag === RESOURCE_SPANS) this.#resourceSpans(wire.content(body.length), sink, discard, decoded);
+        if (tag === RESOURCE_SPANS) this.#resourceSpans(wire.item(body.length), sink, discard, decoded);
         else wire.skip(tag, body.length);
       }
     } finally {
       wire.data = NO_BODY;
+      this.#resource.reset();
+      this.#details.clear();
+      this.#attributes.clear();
     }
     return decoded;
   }
@@ -103,7 +104,7 @@ export class TraceDecoder {
         wire.skip(tag, end);
         continue;
       }
-      const stop = wire.content(end);
+      const stop = wire.item(end);
       if (tag === RESOURCE) this.#resource.found(wire.position, stop);
       else scopes.push(wire.position, stop);
       wire.position = stop;
@@ -133,9 +134,7 @@ export class TraceDecoder {
 
   #spanMessage(end: number, sink: SpanSink, discard: SpanBlock, decoded: DecodedSpans): void {
     const refusal = this.#readSpan(end);
-    this.#rowBytes -= ROW_BYTES + this.#resource.bytes + this.#scope.bytes;
-    if (this.#rowBytes < 0)
-      throw new ClosewatchError('request.too-large', 'the spans of this request take too much memory');
+    this.#wire.charge(ROW_BYTES + this.#scope.bytes);
     this.#append(refusal ? discard : sink.blockOf(this.#span.day()));
     if (refusal) {
       decoded.refused[refusal]++;

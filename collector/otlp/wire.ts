@@ -9,6 +9,9 @@ export const I64 = 1;
 export const LEN = 2;
 const I32 = 5;
 
+/** What one message of a repeated field takes in memory, beside its texts: where it lies, its offsets and indexes. */
+const ITEM_BYTES = 32;
+
 /** Why a body is no OTLP request; `kind` is for counters and tests, the message for people. */
 export type Malformation = 'truncated' | 'overlong' | 'group' | 'field-number' | 'too-deep' | 'json';
 
@@ -23,11 +26,14 @@ export class MalformedRequest extends ClosewatchError {
 
 /**
  * Reads protobuf from one buffer. Every read names the end of the message that it is in and throws
- * `MalformedRequest` before it would pass it.
+ * `MalformedRequest` before it would pass it. What is read is charged against `room` when it is found, before anything
+ * is kept of it: an empty message has two bytes in the body and many times that in memory.
  */
 export class WireReader {
   data: Buffer = Buffer.alloc(0);
   position = 0;
+  /** How many bytes of memory what is read may still take. */
+  room = 0;
   /** The 32-bit halves of the last `varint` or `fixed64`. */
   low = 0;
   high = 0;
@@ -58,6 +64,19 @@ export class WireReader {
     if (size > end - this.position)
       throw new MalformedRequest('truncated', `a field of ${size} bytes has only ${end - this.position}`);
     return this.position + size;
+  }
+
+  /** As `content`, of a message that is one of many: it is charged. */
+  item(end: number): number {
+    this.charge(ITEM_BYTES);
+    return this.content(end);
+  }
+
+  /** Takes `bytes` from the room; throws `request.too-large` when there is not so much left. */
+  charge(bytes: number): void {
+    this.room -= bytes;
+    if (this.room < 0)
+      throw new ClosewatchError('request.too-large', 'the spans of this request take too much memory');
   }
 
   /** Reads a varint of up to 64 bits into `low` and `high`. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { context } from '@opentelemetry/api';
-import { ClosewatchError } from '../../model/errors.ts';
+import { ClosewatchError, errorCode } from '../../model/errors.ts';
 import { SpanBlock } from '../../store/clickhouse/span-block.ts';
 import { isUntraced } from '../../store/tracing.ts';
 import type { OtlpConfig } from './config.ts';
@@ -73,7 +73,7 @@ export function createSpanWriter(
         await context.with(group.trace, () => store(group));
         group.stored.resolve();
       } catch (error) {
-        group.stored.reject(error);
+        group.stored.reject(group.failure(error));
       }
       inFlight = 0;
     }
@@ -83,7 +83,7 @@ export function createSpanWriter(
   return {
     async write(append) {
       if (closing.signal.aborted)
-        throw new ClosewatchError('request.overloaded', 'the collector is shutting down');
+        throw new ClosewatchError('store.unavailable', 'the collector is shutting down');
       const group = groupOf();
       const result = group.append(append);
       if (group.empty) {
@@ -110,6 +110,7 @@ class Group {
   readonly #newBlock: () => SpanBlock;
   readonly #days = new Map<number, SpanBlock>();
   bytes = 0;
+  #requests = 0;
   /** The trace in which the insert lies: that of the first request that is traced. */
   trace = context.active();
 
@@ -137,7 +138,9 @@ class Group {
       return last;
     };
     try {
-      return append({ blockOf });
+      const result = append({ blockOf });
+      this.#requests++;
+      return result;
     } catch (error) {
       for (const block of this.#days.values()) block.restore();
       for (const day of [...this.#days.keys()].slice(before)) this.#days.delete(day);
@@ -146,6 +149,13 @@ class Group {
       this.bytes = 0;
       for (const block of this.#days.values()) this.bytes += block.byteLength + BLOCK_BYTES;
     }
+  }
+
+  /** What its requests are told: that together they were too large says nothing about one of them. */
+  failure(error: unknown): unknown {
+    if (errorCode(error) !== 'request.too-large' || this.#requests === 1) return error;
+    const message = 'the requests that were to be stored together are too large';
+    return new ClosewatchError('store.unavailable', message, { cause: error });
   }
 
   /** The blocks, as many together as may go into one insert. */

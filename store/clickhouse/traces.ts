@@ -1,11 +1,16 @@
+import { ClickHouseError } from '@clickhouse/client';
 import { z } from 'zod';
+import { ClosewatchError } from '../../model/errors.ts';
 import type { Span } from '../../model/span.ts';
 import type { ClickHouse } from './client.ts';
 import { defineQuery } from './query.ts';
 import { SpanBlock } from './span-block.ts';
 
 export interface TraceStore {
-  /** Stores a Native block of `SpanBlock`; the same token never stores it twice. */
+  /**
+   * Stores a Native block of `SpanBlock`; the same token never stores it twice. Throws `request.too-large` for more bytes
+   * than ClickHouse takes at once, now or later.
+   */
   insertSpans(block: Uint8Array, token: string): Promise<void>;
   /** The spans of a trace in the order of their start, each once; empty when there is none. At most `limit`, 10,000. */
   traceById(traceId: string, options?: { limit?: number; signal?: AbortSignal }): Promise<Span[]>;
@@ -21,6 +26,8 @@ export interface TraceStore {
 }
 
 const COLUMNS = [...new SpanBlock().columns.keys()];
+/** The number of ClickHouse's exception TOO_MANY_BYTES. */
+const TOO_MANY_BYTES = '307';
 /** Ids are a parameter, of which ClickHouse takes 128 KiB. */
 const TRACES_A_QUERY = 2_000;
 
@@ -113,7 +120,16 @@ export function openTraces(clickhouse: ClickHouse): TraceStore {
     return found.map(spanOf);
   };
   return {
-    insertSpans: (block, token) => clickhouse.insertNative('otel_traces', COLUMNS, block, { token }),
+    async insertSpans(block, token) {
+      try {
+        await clickhouse.insertNative('otel_traces', COLUMNS, block, { token });
+      } catch (error) {
+        const { cause } = error as ClosewatchError;
+        if (!(cause instanceof ClickHouseError) || cause.code !== TOO_MANY_BYTES) throw error;
+        const message = `${block.length} bytes of spans are more than ClickHouse takes at once`;
+        throw new ClosewatchError('request.too-large', message, { cause });
+      }
+    },
     traceById: (traceId, { limit = 10_000, signal } = {}) => spans([traceId], limit, signal),
     async spansOfTraces(traceIds, { limit = 1000, signal } = {}) {
       const unique = [...new Set(traceIds)].sort();

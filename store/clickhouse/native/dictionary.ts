@@ -4,6 +4,7 @@ import { Bytes, Integers, repaired } from './bytes.ts';
 /** Where the hash starts, another number in every process: nobody outside can prepare keys that collide. */
 const SEED = randomInt(0x7fffffff) | 0;
 const FIRST_SLOTS = 64;
+const KEPT_SLOTS = 1 << 16;
 
 /**
  * The distinct texts of a LowCardinality column in the order they came, found by their bytes without making a
@@ -57,12 +58,15 @@ export class Dictionary {
     this.keys.length = bytes;
   }
 
+  /** Forgets the texts, at a cost that goes by how many they were, not by how many there once were. */
   clear(): void {
+    const { count } = this;
     this.keys.clear();
     this.#starts.clear();
     this.#ends.clear();
     this.#hashes.clear();
-    if (this.#slots.length > 1 << 16) this.#slots = new Int32Array(FIRST_SLOTS);
+    if (this.#slots.length > Math.min(KEPT_SLOTS, Math.max(FIRST_SLOTS, count * 8)))
+      this.#slots = new Int32Array(FIRST_SLOTS);
     else this.#slots.fill(0);
     this.#saved = { count: 0, bytes: 0 };
   }
