@@ -11,6 +11,7 @@ import { defineQuery } from '../store/clickhouse/query.ts';
 import { type TemporaryEngine, temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { shipChanges } from '../store/postgres/change-log.ts';
 import { type ApiHouse, apiHouse } from './api-house.ts';
+import { type Range, writtenOut } from './grafana-macros.ts';
 import { hash, seedLandscape } from './seed.ts';
 
 let engine: TemporaryEngine;
@@ -55,39 +56,22 @@ afterAll(async () => {
   await engine?.remove();
 });
 
-interface Range {
-  readonly from: string;
-  readonly to: string;
-  readonly periods: readonly string[];
-}
 const FIRST_OF_MAY: Range = {
   from: '2026-05-01 07:00:00',
   to: '2026-05-01 11:00:00',
   periods: ['2026-04', '2026-05'],
 };
 
-/** The rows of a panel of acme in a range, with the macros as the data source writes them out. */
+/** The rows of a panel of acme in a range. */
 async function rowsOf(
   { sql }: PanelQuery,
   range = FIRST_OF_MAY,
   store = clickhouse,
 ): Promise<Record<string, unknown>[]> {
-  const [from, to] = [`toDateTime('${range.from}', 'UTC')`, `toDateTime('${range.to}', 'UTC')`];
-  const text = sql
-    .replaceAll('$' + '{company:sqlstring}', "'acme'")
-    .replaceAll('$' + '{period:sqlstring}', range.periods.map((period) => `'${period}'`).join())
-    .replaceAll(
-      /\$__timeInterval\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)/g,
-      'toStartOfInterval(toDateTime($1), INTERVAL 3600 second)',
-    )
-    .replaceAll(/\$__timeFilter\((\w+)\)/g, `$1 >= ${from} AND $1 <= ${to}`)
-    .replaceAll('$__fromTime', from)
-    .replaceAll('$__toTime', to);
-  expect(text).not.toContain('$');
   return await store.query(
     defineQuery({
       name: 'grafana.panel',
-      sql: text,
+      sql: writtenOut(sql, range),
       params: z.object({}),
       row: z.record(z.string(), z.unknown()),
     }),

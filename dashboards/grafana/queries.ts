@@ -120,13 +120,13 @@ WHERE StatusCode = 'Error' AND $__timeFilter(Timestamp) GROUP BY time, service O
   },
   freshness: {
     format: 'table',
-    sql: `SELECT argMax(JSONExtractString(Data, 'source'), Seq) AS source, company,
+    sql: `SELECT argMax(JSONExtractString(Data, 'source'), Seq) AS source, Company AS company,
   argMax(JSONExtractString(Data, 'stream'), Seq) AS stream, argMax(JSONExtractString(Data, 'kind'), Seq) AS kind,
   argMax(State, Seq) AS state, argMax(JSONExtractString(Data, 'watermark'), Seq) AS watermark,
   argMax(JSONExtractString(Data, 'lastArrivalAt'), Seq) AS last_arrival, argMax(JSONExtractUInt(Data, 'events'), Seq) AS events,
   max(At) AS as_of
-FROM (SELECT *, Company AS company FROM incident_events WHERE Entity = 'watermark' AND ${COMPANIES} AND At <= $__toTime)
-GROUP BY EntityId, company ORDER BY indexOf(['stale', 'fresh'], state), source, company, stream LIMIT 1000`,
+FROM incident_events WHERE Entity = 'watermark' AND ${COMPANIES} AND At <= $__toTime
+GROUP BY EntityId, Company ORDER BY indexOf(['stale', 'fresh'], state), source, company, stream LIMIT 1000`,
   },
 } as const satisfies Record<string, PanelQuery>;
 
