@@ -1,4 +1,5 @@
 import { type Selectable, sql } from 'kysely';
+import type { DocumentName } from '../../model/case.ts';
 import { EXCEPTION_STATES, type ExceptionState, isOpenException } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Severity } from '../../model/severity.ts';
@@ -87,4 +88,28 @@ export async function exceptionsById(
 ): Promise<ExceptionListRow[]> {
   if (ids.length === 0) return [];
   return await rows(filtered(postgres, { companies })).where('id', 'in', ids).execute();
+}
+
+/** Of one document so many exceptions are given at most. */
+export const EXCEPTIONS_A_DOCUMENT = 20;
+
+/** The exceptions of the documents, of each the worst first and 20 at most, in one query. */
+export async function exceptionsOfDocuments(
+  postgres: Postgres,
+  companies: CompanyScope,
+  documents: readonly DocumentName[],
+): Promise<ExceptionListRow[]> {
+  if (documents.length === 0) return [];
+  const asked = JSON.stringify(
+    documents.map(({ company, source, subject }) => ({ company, source, subject })),
+  );
+  const { rows } = await sql<ExceptionListRow>`
+    SELECT found.* FROM json_to_recordset(${asked}::json) AS asked (company text, source text, subject text)
+    CROSS JOIN LATERAL (
+      SELECT *, opened_at::text AS "openedKey" FROM exceptions
+      WHERE exceptions.company = asked.company AND exceptions.source = asked.source
+        AND exceptions.subject = asked.subject AND ${inScope('exceptions.company', companies)}
+      ORDER BY ${rank(OPEN_STATES)} DESC, opened_at DESC, id DESC LIMIT ${EXCEPTIONS_A_DOCUMENT}
+    ) AS found`.execute(postgres.db);
+  return rows;
 }
