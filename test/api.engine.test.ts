@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nanosOf } from '../model/time.ts';
 import { exceptionsById } from '../store/postgres/exception-queries.ts';
 import { ADMIN, type ApiHouse, apiHouse, TOKEN_OF_ACME, TOKEN_OF_ACME_SUPPORT } from './api-house.ts';
+import { until } from './harness.ts';
 import { hash, seedLandscape, TRACE_A, TRACE_B } from './seed.ts';
 
 let house: ApiHouse;
@@ -142,7 +143,7 @@ describe('what a screen shows', () => {
     const { openedKey: _, ...known } = (
       await exceptionsById(house.postgres, '*', [hash('1')])
     )[0] as never as Record<string, unknown>;
-    const { facts: __, ...row } = known;
+    const { facts: __, rank: ___, ...row } = known;
     const other = (n: number, over: object) => ({
       ...row,
       id: `many-${n}`,
@@ -589,8 +590,13 @@ describe('limits', () => {
         const { errors } = (await response.json()) as { errors?: { extensions: { code: string } }[] };
         return errors?.[0]?.extensions.code ?? 'ok';
       };
-      const codes = await Promise.all(Array.from({ length: 8 }, ask));
-      expect([...new Set(codes)].toSorted()).toEqual([...expected].toSorted());
+      // How many meet in the API is for the machine to say: asked again until every answer was seen.
+      const seen = new Set<string>();
+      await until(async () => {
+        for (const code of await Promise.all(Array.from({ length: 8 }, ask))) seen.add(code);
+        return expected.every((code) => seen.has(code)) || undefined;
+      });
+      expect([...seen].toSorted()).toEqual([...expected].toSorted());
     } finally {
       await strict.close();
     }

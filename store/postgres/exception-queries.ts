@@ -1,10 +1,10 @@
 import { type Selectable, sql } from 'kysely';
 import type { DocumentName } from '../../model/case.ts';
-import { EXCEPTION_STATES, type ExceptionState, isOpenException } from '../../model/exception.ts';
+import type { ExceptionState } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Severity } from '../../model/severity.ts';
 import type { Postgres } from './database.ts';
-import { type Order, rank, rankOf } from './order.ts';
+import type { Order } from './order.ts';
 import { decodeCursor, encodeCursor, type Page } from './paging.ts';
 import type { ExceptionTable } from './schema.ts';
 import { inScope } from './scope.ts';
@@ -22,17 +22,11 @@ export interface ExceptionFilter {
   readonly subject?: string | undefined;
 }
 
-const OPEN_STATES = EXCEPTION_STATES.filter(isOpenException);
-
 /** The cursor of an exception in a list of this order. */
 export const exceptionCursor =
   (order: Order) =>
   (row: ExceptionListRow): string =>
-    encodeCursor([
-      ...(order === 'worst' ? [`${rankOf(isOpenException(row.state), row.severity)}`] : []),
-      row.openedKey,
-      row.id,
-    ]);
+    encodeCursor([...(order === 'worst' ? [`${row.rank}`] : []), row.openedKey, row.id]);
 
 function filtered(postgres: Postgres, filter: ExceptionFilter) {
   let query = postgres.db.selectFrom('exceptions');
@@ -64,12 +58,11 @@ export async function listExceptions(
     if (after) query = query.where(sql<boolean>`(opened_at, id) < (${after[0]}::timestamptz, ${after[1]})`);
   } else {
     const after = decodeCursor(page.after, [/^\d{1,2}$/, OPENED, /^.+$/s]);
-    const ranked = rank(OPEN_STATES);
     if (after)
       query = query.where(
-        sql<boolean>`(${ranked}, opened_at, id) < (${after[0]}::int, ${after[1]}::timestamptz, ${after[2]})`,
+        sql<boolean>`(rank, opened_at, id) < (${after[0]}::int, ${after[1]}::timestamptz, ${after[2]})`,
       );
-    query = query.orderBy(ranked, 'desc');
+    query = query.orderBy('rank', 'desc');
   }
   return await query.orderBy('opened_at', 'desc').orderBy('id', 'desc').limit(page.limit).execute();
 }
@@ -109,7 +102,7 @@ export async function exceptionsOfDocuments(
       SELECT *, opened_at::text AS "openedKey" FROM exceptions
       WHERE exceptions.company = asked.company AND exceptions.source = asked.source
         AND exceptions.subject = asked.subject AND ${inScope('exceptions.company', companies)}
-      ORDER BY ${rank(OPEN_STATES)} DESC, opened_at DESC, id DESC LIMIT ${EXCEPTIONS_A_DOCUMENT}
+      ORDER BY rank DESC, opened_at DESC, id DESC LIMIT ${EXCEPTIONS_A_DOCUMENT}
     ) AS found`.execute(postgres.db);
   return rows;
 }
