@@ -11,9 +11,11 @@ import { eventRefsOf } from '../../store/postgres/exceptions.ts';
 import type { ApiContext } from '../context.ts';
 import { builder } from './builder.ts';
 import { page } from './connection.ts';
-import { CloseImpactEnum, ExceptionStateEnum, SeverityEnum } from './enums.ts';
+import { CloseImpactEnum, ExceptionStateEnum, OrderEnum, SeverityEnum } from './enums.ts';
 import { ExceptionRef, FinanceEventRef, IncidentRef } from './refs.ts';
 import { instantOfDate, instantOfNanos, instantOrNull } from './scalars.ts';
+
+const MAX_EVENTS = 20;
 
 ExceptionRef.implement({
   description: 'An obligation that was not met: one rule, one document.',
@@ -54,9 +56,10 @@ ExceptionRef.implement({
     traceIds: t.exposeStringList('trace_ids'),
     events: t.field({
       type: [FinanceEventRef],
-      description: 'The events that decided it, the one that started it first',
+      description: `The events that decided it, the one that started it first (${MAX_EVENTS} at most)`,
+      extensions: { maxRows: MAX_EVENTS },
       resolve: async (row, _, { load }) => {
-        const found = await load.event.loadMany(eventRefsOf(row));
+        const found = await load.event.loadMany(eventRefsOf(row).slice(0, MAX_EVENTS));
         return found.flatMap((event) => {
           if (event instanceof Error) throw event;
           return event?.company === row.company ? event : [];
@@ -98,19 +101,20 @@ builder.queryFields((t) => ({
   exceptions: t.connection(
     {
       type: ExceptionRef,
-      description: 'Exceptions, the newest first.',
+      description: 'Exceptions, the newest first unless asked otherwise.',
       args: {
         company: t.arg.string(),
         states: t.arg({ type: [ExceptionStateEnum] }),
         severities: t.arg({ type: [SeverityEnum] }),
         rule: t.arg.string(),
         subject: t.arg.string(),
+        order: t.arg({ type: OrderEnum, required: true, defaultValue: 'newest' }),
       },
       resolve: async (_, args, context) => {
         const filter = filterOf(args, context);
-        const list = (window: Page) => listExceptions(context.postgres, filter, window);
+        const list = (window: Page) => listExceptions(context.postgres, filter, window, args.order);
         return {
-          ...(await page(args, exceptionCursor, list)),
+          ...(await page(args, exceptionCursor(args.order), list)),
           count: () => countExceptions(context.postgres, filter),
         };
       },

@@ -23,6 +23,8 @@ type JsonOrNull<T> = ColumnType<T | null, string | null | undefined, string | nu
 export interface MoneySum {
   currency: string;
   amount: string;
+  /** In the sums of an incident: what of it is still open. */
+  open?: string;
 }
 
 export interface IngestTokenTable {
@@ -162,6 +164,7 @@ export interface IncidentTable {
   assessed_version: Generated<number>;
   routed_version: Generated<number>;
   looked_again: Generated<boolean>;
+  rank: GeneratedAlways<number>;
 }
 
 export interface ExceptionTable {
@@ -197,6 +200,7 @@ export interface ExceptionTable {
   updated_at: DefaultInstant;
   facts: GeneratedAlways<string>;
   seen: string | null;
+  rank: GeneratedAlways<number>;
 }
 
 export interface AssessmentTable {
@@ -322,6 +326,13 @@ export interface SettingTable {
   updated_at: DefaultInstant;
 }
 
+export interface SnapshotTable {
+  entity: string;
+  entity_id: string;
+  facts: Json<unknown>;
+  taken_at: Instant;
+}
+
 /** The tables of schema `closewatch`, as migrations/ makes them. */
 export interface Database {
   ingest_tokens: IngestTokenTable;
@@ -344,4 +355,5 @@ export interface Database {
   settings: SettingTable;
   turns: TurnTable;
   events_ahead: EventAheadTable;
+  snapshots: SnapshotTable;
 }
