@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nanosOf } from '../model/time.ts';
 import { ADMIN, type ApiHouse, apiHouse } from './api-house.ts';
@@ -19,6 +19,7 @@ const ARGUMENTS = [
 describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped without ${CHROMIUM})`, () => {
   let house: ApiHouse;
   let browser: Browser;
+  let context: BrowserContext;
   let page: Page;
   const complaints: string[] = [];
 
@@ -26,7 +27,8 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     house = await apiHouse();
     await seedLandscape(house.postgres, house.clickhouse, nanosOf(new Date()));
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
-    page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    page = await context.newPage();
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
     });
@@ -96,6 +98,48 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     await page.getByRole('row', { name: /critical 1 1 99\.00 USD/ }).waitFor();
   });
 
+  test('while another company is asked for nothing of the first one stands there', async () => {
+    await go('#/readiness?company=acme');
+    await page.getByText('Not ready').waitFor();
+    let answer = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route('**/graphql', async (route) => {
+      await asked;
+      await route.continue();
+    });
+    await page.getByRole('combobox', { name: 'Company' }).selectOption('beta');
+    await page.getByRole('status', { name: 'Loading' }).waitFor();
+    expect(await page.getByRole('region', { name: 'Verdict' }).count()).toBe(0);
+    answer();
+    await page.getByRole('row', { name: /critical 1 1 99\.00 USD/ }).waitFor();
+    await page.unroute('**/graphql');
+  });
+
+  test('a refresh that fails says so and keeps the page with what was chosen on it', async () => {
+    const other = await context.newPage();
+    await other.clock.install();
+    await other.goto(`${house.url}/#/incidents/1`);
+    const choice = other.getByRole('button', { name: /account\.move\/11 / });
+    await choice.click();
+    await other.getByText(/Evidence \(/).click();
+    await other.route('**/graphql', (route) => route.fulfill({ status: 503, body: '' }));
+    await other.clock.fastForward(20_000);
+    await other
+      .getByRole('alert')
+      .filter({ hasText: /could not be refreshed; it is as of \d\d:\d\d:\d\d UTC/ })
+      .waitFor();
+    expect(await choice.getAttribute('aria-pressed')).toBe('true');
+    await other.getByText('tax-engine', { exact: false }).first().waitFor();
+    expect(await other.locator('.card details').getAttribute('open')).not.toBeNull();
+    await other.unroute('**/graphql');
+    await other.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
+    await other.getByRole('alert').waitFor({ state: 'detached' });
+    expect(await choice.getAttribute('aria-pressed')).toBe('true');
+    await other.close();
+  });
+
   test('the link that a message holds opens the incident by its id', async () => {
     await go('#/incidents/inc-2');
     await page.getByRole('heading', { level: 1, name: /Payment requests wait/ }).waitFor();
@@ -122,16 +166,18 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
 
   test('every control and page has a name for a screen reader, and fits a phone', async () => {
     await page.setViewportSize({ width: 375, height: 800 });
-    for (const hash of [
-      '#/incidents',
-      '#/incidents/1',
-      '#/readiness',
-      '#/outbox',
-      '#/search',
-      `#/trace/${TRACE_A}`,
-    ]) {
+    const pages: [hash: string, heading: RegExp, content: RegExp][] = [
+      ['#/incidents', /^Incidents/, /Payment requests wait/],
+      ['#/incidents/1', /tax engine answers 503/, /No event of this document is stored/],
+      ['#/readiness?company=acme', /^Close readiness/, /Freshness of the sources/],
+      ['#/outbox', /^Outbox/, /in acme & its branches/],
+      ['#/search', /^Find a document/, /32 hex digits/],
+      [`#/trace/${TRACE_A}`, /^Trace/, /POST \/tax\/determine/],
+    ];
+    for (const [hash, heading, content] of pages) {
       await go(hash);
-      await page.getByRole('heading', { level: 1 }).waitFor();
+      await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+      await page.getByText(content).first().waitFor();
       await page.locator('.skeleton').waitFor({ state: 'detached' });
       const tree = await page.locator('body').ariaSnapshot();
       expect(tree).toContain('- main');

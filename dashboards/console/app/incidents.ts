@@ -26,7 +26,6 @@ interface Row {
   sums: Money[];
 }
 interface Data {
-  companies: { key: string; name: string }[];
   incidents: {
     totalCount: number;
     edges: { node: Row }[];
@@ -35,13 +34,14 @@ interface Data {
 }
 
 const QUERY = `query ($company: String, $states: [IncidentState!], $severities: [Severity!], $after: String) {
-  companies { key name }
   incidents(first: 50, after: $after, company: $company, states: $states, severities: $severities) {
     totalCount
     edges { node { number title company severity state openedAt owner acknowledgedBy openExceptionCount exceptionCount sums { amount currency } } }
     pageInfo { hasNextPage endCursor }
   }
 }`;
+
+const COMPANIES = '{ companies { key name } }';
 
 const STATES: Record<string, string[]> = {
   unresolved: ['open', 'acknowledged'],
@@ -67,6 +67,7 @@ export function Incidents(): View {
     },
     15_000,
   );
+  const [companies] = useQuery<{ companies: { key: string; name: string }[] }>(COMPANIES);
   const pick = (set: (value: string) => void) => (event: { currentTarget: HTMLSelectElement }) => {
     set(event.currentTarget.value);
     setCursors([]);
@@ -85,7 +86,7 @@ export function Incidents(): View {
         </select></label>
         <label>Company <select value=${company} onChange=${pick(setCompany)}>
           <option value="">all</option>
-          ${loaded.data?.companies.map(({ key, name }) => html`<option value=${key}>${name}</option>`)}
+          ${companies.data?.companies.map(({ key, name }) => html`<option value=${key}>${name}</option>`)}
         </select></label>
       </form>
     </header>

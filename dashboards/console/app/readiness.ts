@@ -1,4 +1,3 @@
-import { useEffect, useState } from 'preact/hooks';
 import {
   Age,
   Content,
@@ -78,8 +77,7 @@ function Picked({
   asked: { company: string; period: string };
 }): View {
   const company = companies.find(({ key }) => key === asked.company) ?? (companies[0] as Company);
-  const [period, setPeriod] = useState(asked.period || company.currentPeriod);
-  useEffect(() => setPeriod(asked.period || company.currentPeriod), [asked.period, company.key]);
+  const period = asked.period || company.currentPeriod;
   const [loaded, reload] = useQuery<{ readiness: Readiness }>(
     QUERY,
     { company: company.key, period },
