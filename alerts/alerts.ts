@@ -59,7 +59,12 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
   const sender =
     slack.botToken === undefined
       ? undefined
-      : createSender({ botToken: slack.botToken, apiUrl: slack.apiUrl, logger: slackLogger(logger) });
+      : createSender({
+          botToken: slack.botToken,
+          apiUrl: slack.apiUrl,
+          timeoutMs: config.slackTimeoutMs,
+          logger: slackLogger(logger),
+        });
   let running: Promise<AlertsResult> | undefined;
   let again: Promise<AlertsResult> | undefined;
 

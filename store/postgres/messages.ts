@@ -150,10 +150,13 @@ export async function noteDelivered(
     .execute();
 }
 
-/** Notes a failed delivery: to be tried again at `retryAt`, or never before the content changes. */
+/**
+ * Notes a failed delivery: to be tried again at `retryAt`, or never before the content changes. It may have changed
+ * meanwhile: then what was never sent has not failed, and is due at once.
+ */
 export async function noteFailed(
   postgres: Postgres,
-  id: string,
+  message: Pick<MessageRow, 'id' | 'content_hash'>,
   failure: {
     error: string;
     retryAt: Date | undefined;
@@ -166,12 +169,14 @@ export async function noteFailed(
   await postgres.db
     .updateTable('messages')
     .set({
-      state: failure.retryAt ? 'pending' : 'failed',
+      state: failure.retryAt
+        ? 'pending'
+        : sql`CASE WHEN content_hash = ${message.content_hash} THEN 'failed' ELSE 'pending' END`,
       last_error: failure.error.slice(0, 300),
       next_attempt_at: failure.retryAt ?? null,
       ...(!failure.unknown && { posting_since: null }),
       ...(failure.gone && { ts: null }),
     })
-    .where('id', '=', id)
+    .where('id', '=', message.id)
     .execute();
 }
