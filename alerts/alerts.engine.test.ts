@@ -71,7 +71,7 @@ const alertsOf = (
         ...slackOver,
       },
     },
-    { postgres, logger, counters, now: () => CLOCK },
+    { postgres, logger, counters, company: () => ({ ...acme, name: 'Acme & Söhne' }), now: () => CLOCK },
   );
   started.push(alerts);
   return alerts;
@@ -147,8 +147,53 @@ test('without a token the same blocks stay in the outbox', async () => {
   const [message] = await messages();
   expect(message).toMatchObject({ incident: id, state: 'outbox', channel: 'outbox', ts: null });
   expect(JSON.stringify(message?.blocks)).toContain('acknowledge_incident');
+  expect(JSON.stringify(message?.blocks)).toContain('Acme &amp; Söhne');
   expect(alerts.slackHandler).toBeUndefined();
   expect(slack.calls).toEqual([]);
+});
+
+test('when Slack is set up later it hears what is open, and nothing stays behind in the outbox', async () => {
+  for (const rule of ['R1', 'R2', 'R3']) await incident(1, { rule });
+  const none = { botToken: undefined };
+  await alertsOf({}, none).run(at(61));
+  expect((await messages()).map(({ state }) => state)).toEqual(['outbox', 'outbox', 'outbox']);
+  await changeExceptions(postgres, ['e0R3'], { state: 'late' });
+  await incidents().run(at(62));
+  await alertsOf({}, none).run(at(62));
+
+  expect(await alertsOf().run(at(63))).toMatchObject({ changed: 2, posted: 2 });
+  expect(slack.messages).toHaveLength(2);
+  const rows = await messages();
+  expect(rows.filter(({ channel }) => channel === CHANNEL)).toHaveLength(2);
+  expect(rows.filter(({ channel }) => channel === 'outbox').map(({ text }) => text)).toEqual([
+    expect.stringContaining('(Resolved)'),
+  ]);
+  expect(await alertsOf().run(at(64))).toEqual({ changed: 0, posted: 0, edited: 0, failed: 0 });
+});
+
+test('what was resolved while Slack was not set up is edited when it is again', async () => {
+  await incident(1);
+  await alertsOf().run(at(61));
+  await changeExceptions(postgres, ['e0'], { state: 'late' });
+  await incidents().run(at(62));
+  await alertsOf({}, { botToken: undefined }).run(at(62));
+  expect(slack.messages[0]?.text).toContain('(Open)');
+  expect(await alertsOf().run(at(63))).toMatchObject({ posted: 0, edited: 1 });
+  expect(slack.messages[0]?.text).toContain('(Resolved)');
+});
+
+test('in another channel what is open is told anew, and the message in the old one still follows', async () => {
+  await incident(1);
+  await alertsOf().run(at(61));
+  const moved = { channel: 'C0000002' };
+  expect(await alertsOf({}, moved).run(at(62))).toMatchObject({ posted: 1, edited: 0 });
+  await changeExceptions(postgres, ['e0'], { state: 'late' });
+  await incidents().run(at(63));
+  expect(await alertsOf({}, moved).run(at(63))).toMatchObject({ posted: 0, edited: 2 });
+  expect(slack.messages.map(({ channel, text }) => [channel, text.includes('(Resolved)')])).toEqual([
+    [CHANNEL, true],
+    ['C0000002', true],
+  ]);
 });
 
 test('one message an incident: posted once, then edited in place through fifty changes', async () => {

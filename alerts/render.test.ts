@@ -63,6 +63,7 @@ const base: IncidentNews = {
   },
   acknowledgedBy: undefined,
   recurrenceOf: undefined,
+  toldIn: [],
 };
 const news = (
   incident: Partial<IncidentNews['incident']> = {},

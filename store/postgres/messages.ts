@@ -16,6 +16,8 @@ export interface IncidentNews {
   readonly acknowledgedBy: string | undefined;
   /** The number of the incident that it recurs. */
   readonly recurrenceOf: string | undefined;
+  /** The channels in which Slack has a message of it. */
+  readonly toldIn: readonly string[];
 }
 
 /** Incidents that changed since their messages were made, the gravest first. */
@@ -26,18 +28,27 @@ export async function incidentsToRoute(postgres: Postgres, limit: number): Promi
     .leftJoin('incidents as r', 'r.id', 'i.recurrence_of')
     .selectAll('i')
     .select(['p.name as by', 'r.number as recurs'])
+    .select((eb) =>
+      eb
+        .selectFrom('messages as m')
+        .select(sql<string[]>`coalesce(array_agg(m.channel ORDER BY m.channel), '{}')`.as('channels'))
+        .whereRef('m.incident', '=', 'i.id')
+        .where('m.ts', 'is not', null)
+        .as('channels'),
+    )
     .whereRef('i.routed_version', '<', 'i.version')
     .orderBy(sql`array_position(ARRAY['critical','high','medium','low','info'], i.severity)`)
     .orderBy('i.opened_at')
     .limit(limit)
     .execute();
   const news: IncidentNews[] = [];
-  for (const { by, recurs, ...incident } of incidents) {
+  for (const { by, recurs, channels, ...incident } of incidents) {
     news.push({
       incident,
       assessment: await latestAssessment(postgres, incident.id),
       acknowledgedBy: by ?? incident.acknowledged_by ?? undefined,
       recurrenceOf: recurs ?? undefined,
+      toldIn: channels ?? [],
     });
   }
   return news;
