@@ -16,9 +16,11 @@ const group = (over: Partial<ExceptionGroup> = {}): ExceptionGroup => ({
   ...over,
 });
 const facts = (over: Partial<ReadinessFacts> = {}): ReadinessFacts => ({
+  ended: true,
+  dataKnown: true,
   groups: [],
   sources: [{ source: 'odoo', complete: true }],
-  deadLetters: 0,
+  deadLetters: { own: 0, nobodys: 0 },
   materialityKnown: true,
   ...over,
 });
@@ -41,7 +43,16 @@ test.each([
     'not-ready',
     ['stale-source'],
   ],
-  ['a dead letter', facts({ deadLetters: 2 }), 'not-ready', ['dead-letters']],
+  ['a dead letter', facts({ deadLetters: { own: 2, nobodys: 0 } }), 'not-ready', ['dead-letters']],
+  ['a dead letter of nobody knows whom', facts({ deadLetters: { own: 0, nobodys: 2 } }), 'ready', []],
+  ['a period that still runs', facts({ ended: false }), 'unknown', []],
+  ['a period of before there was any data', facts({ dataKnown: false }), 'unknown', []],
+  [
+    'a blocker of a period that still runs',
+    facts({ ended: false, groups: [group({ closeImpact: 'blocker' })] }),
+    'not-ready',
+    ['blocking-exceptions'],
+  ],
 ])('%s', (_, given, verdict, blocked) => {
   const gates = gatesOf(given);
   expect(verdictOf(gates)).toBe(verdict);
@@ -53,9 +64,18 @@ test('what cannot be told is never ready, and lowers the confidence', () => {
   expect(verdictOf(gatesOf(facts({ sources: [] })))).toBe('unknown');
   expect(verdictOf(gatesOf(facts({ groups: [group({ state: 'indeterminate' })] })))).toBe('unknown');
   expect(confidenceOf(gatesOf(facts()), true)).toBe(1);
-  expect(confidenceOf(gatesOf(facts({ sources: [] })), true)).toBe(0.8);
+  expect(confidenceOf(gatesOf(facts({ sources: [] })), true)).toBe(0.86);
+  expect(confidenceOf(gatesOf(facts({ ended: false, dataKnown: false })), true)).toBe(0.71);
   expect(confidenceOf(gatesOf(facts()), false)).toBe(0.8);
   expect(confidenceOf([], true)).toBe(0);
+});
+
+test('dead letters that concern nobody known are told at the gate', () => {
+  const [gate] = gatesOf(facts({ deadLetters: { own: 0, nobodys: 2 } })).slice(-1);
+  expect(gate).toMatchObject({
+    state: 'passed',
+    detail: '0 open dead letters; 2 more name neither a known source nor a known company',
+  });
 });
 
 test('money is summed exactly, by severity and currency, without what is waived', () => {

@@ -3,7 +3,14 @@ import { type CloseImpact, SEVERITIES, type Severity } from './severity.ts';
 
 /** A hard gate of the close: any closed gate means "not ready", whatever the score. */
 export interface Gate {
-  readonly id: 'critical-exception' | 'blocking-exceptions' | 'undecided' | 'stale-source' | 'dead-letters';
+  readonly id:
+    | 'period-ended'
+    | 'data-known'
+    | 'critical-exception'
+    | 'blocking-exceptions'
+    | 'undecided'
+    | 'stale-source'
+    | 'dead-letters';
   readonly title: string;
   /** `unknown`: there is no data to tell; it lowers the confidence and never counts as passed. */
   readonly state: 'passed' | 'blocked' | 'unknown';
@@ -21,11 +28,21 @@ export interface ExceptionGroup {
 }
 
 export interface ReadinessFacts {
+  /** Has the period ended at the judging instant? */
+  readonly ended: boolean;
+  /** Did any source send anything for the company before the period's end? */
+  readonly dataKnown: boolean;
   /** Exceptions of documents that began before the period's end. */
   readonly groups: readonly ExceptionGroup[];
   /** `complete`: up to the period's end, or as of now when that lies ahead. */
   readonly sources: readonly { source: string; complete: boolean }[];
-  readonly deadLetters: number;
+  /** Refused events since the period began that nobody has settled. */
+  readonly deadLetters: {
+    /** Those that concern the company. */
+    readonly own: number;
+    /** Those of which nobody can say whom they concern: told, but they hold up no company's close. */
+    readonly nobodys: number;
+  };
   /** Are the company's materiality limits known? Without them severities stand in the middle band. */
   readonly materialityKnown: boolean;
 }
@@ -53,6 +70,19 @@ function sourceGate(sources: ReadinessFacts['sources']): Gate {
   return gate('stale-source', title, stale.length, detail);
 }
 
+/** A gate that is either passed or cannot be told. */
+const tellable = (id: Gate['id'], title: string, told: boolean, passed: string, unknown: string): Gate => ({
+  id,
+  title,
+  state: told ? 'passed' : 'unknown',
+  detail: told ? passed : unknown,
+});
+
+function deadLetterGate({ own, nobodys }: ReadinessFacts['deadLetters']): Gate {
+  const note = nobodys > 0 ? `; ${nobodys} more name neither a known source nor a known company` : '';
+  return gate('dead-letters', 'No event was refused', own, `${plural(own, 'open dead letter')}${note}`);
+}
+
 /** The gates that a period's close has to pass, in the order in which people look at them. */
 export function gatesOf(facts: ReadinessFacts): Gate[] {
   const standing = facts.groups.filter((group) => group.state !== 'waived');
@@ -60,23 +90,33 @@ export function gatesOf(facts: ReadinessFacts): Gate[] {
   const blocking = countOf(standing.filter((group) => group.closeImpact === 'blocker'));
   const undecided = countOf(standing.filter((group) => group.state === 'indeterminate'));
   return [
+    tellable('period-ended', 'The period has ended', facts.ended, 'it has', 'it still runs, or lies ahead'),
+    tellable(
+      'data-known',
+      'There is data for the period',
+      facts.dataKnown,
+      'sources sent before its end',
+      'no source sent anything before its end',
+    ),
     gate('critical-exception', 'No critical exception is open', critical, `${critical} open`),
     gate('blocking-exceptions', 'No exception that blocks the close is open', blocking, `${blocking} open`),
-    undecided > 0
-      ? {
-          id: 'undecided',
-          title: 'Every due document could be judged',
-          state: 'unknown',
-          detail: `${plural(undecided, 'document')} cannot be judged: a source is not complete`,
-        }
-      : gate('undecided', 'Every due document could be judged', 0, 'nothing waits for a source'),
+    tellable(
+      'undecided',
+      'Every due document could be judged',
+      undecided === 0,
+      'nothing waits for a source',
+      `${plural(undecided, 'document')} cannot be judged: a source is not complete`,
+    ),
     sourceGate(facts.sources),
-    gate('dead-letters', 'No event was refused', facts.deadLetters, plural(facts.deadLetters, 'dead letter')),
+    deadLetterGate(facts.deadLetters),
   ];
 }
 
+export const VERDICTS = ['ready', 'not-ready', 'unknown'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
 /** `ready` only when every gate passed; `unknown` when none is blocked but one cannot be told. */
-export function verdictOf(gates: readonly Gate[]): 'ready' | 'not-ready' | 'unknown' {
+export function verdictOf(gates: readonly Gate[]): Verdict {
   if (gates.some((g) => g.state === 'blocked')) return 'not-ready';
   return gates.some((g) => g.state === 'unknown') ? 'unknown' : 'ready';
 }

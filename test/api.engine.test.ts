@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nanosOf } from '../model/time.ts';
-import { ADMIN, type ApiHouse, apiHouse, TOKEN_OF_ACME } from './api-house.ts';
+import { ADMIN, type ApiHouse, apiHouse, TOKEN_OF_ACME, TOKEN_OF_ACME_SUPPORT } from './api-house.ts';
 import { hash, seedLandscape, TRACE_A, TRACE_B } from './seed.ts';
 
 let house: ApiHouse;
@@ -22,10 +22,13 @@ const post = (body: BodyInit, headers: Record<string, string> = {}) =>
 const codeOf = async (response: Response) =>
   ((await response.json()) as { errors: { extensions: { code: string } }[] }).errors[0]?.extensions.code;
 
+const countOf = async (list: 'exceptions'): Promise<number> =>
+  (await house.graphql(`{ ${list} { totalCount } }`)).data[list].totalCount;
+
 describe('what a screen shows', () => {
   test('an incident with its exceptions, assessment and changes', async () => {
     const { data, errors } = await house.graphql(`{ incident(id: "inc-1") {
-      number title severity state causeKind sums { amount currency } rules
+      number title severity state causeKind sums { amount currency } openSums { amount currency } rules
       exceptions(first: 2) { edges { node { subject amount currency dueAt why events { id time } } } pageInfo { hasNextPage } }
       assessment { author category confidence claims { text evidence } evidence { number kind facts { key value } }
         proposedActions { kind title tier } }
@@ -37,6 +40,7 @@ describe('what a screen shows', () => {
       state: 'open',
       causeKind: 'interface_error',
       sums: [{ amount: '37351.50', currency: 'EUR' }],
+      openSums: [{ amount: '12450.50', currency: 'EUR' }],
       rules: ['MP-02'],
       assessment: {
         category: 'tax_engine',
@@ -163,6 +167,109 @@ describe('what a screen shows', () => {
     });
   });
 
+  test('what is open and worst first, paged without gap or repeat', async () => {
+    const seen: { state: string; severity: string }[] = [];
+    let after: string | null = null;
+    do {
+      const {
+        data,
+      }: {
+        data: {
+          exceptions: {
+            edges: { node: { state: string; severity: string } }[];
+            pageInfo: { endCursor: string; hasNextPage: boolean };
+          };
+        };
+      } = await house.graphql(
+        `query ($after: String) { exceptions(order: worst, first: 2, after: $after) {
+            edges { node { state severity } } pageInfo { endCursor hasNextPage } } }`,
+        { after },
+      );
+      seen.push(...data.exceptions.edges.map((edge) => edge.node));
+      after = data.exceptions.pageInfo.hasNextPage ? data.exceptions.pageInfo.endCursor : null;
+    } while (after);
+    const rank = ({ state, severity }: { state: string; severity: string }) =>
+      (state === 'open' || state === 'indeterminate' ? 10 : 0) +
+      ['info', 'low', 'medium', 'high', 'critical'].indexOf(severity);
+    expect(seen).toHaveLength(await countOf('exceptions'));
+    expect(seen.map(rank)).toEqual(seen.map(rank).toSorted((a, b) => b - a));
+    const { data } = await house.graphql(`{
+      first: incidents(order: worst, first: 1) { edges { node { id } } pageInfo { endCursor } } }`);
+    expect(data.first.edges[0].node.id).toBe('inc-3');
+    const rest = await house.graphql(
+      'query ($after: String) { incidents(order: worst, after: $after) { edges { node { id } } } }',
+      { after: data.first.pageInfo.endCursor },
+    );
+    expect(rest.data.incidents.edges.map((edge: { node: { id: string } }) => edge.node.id)).toEqual([
+      'inc-1',
+      'inc-2',
+    ]);
+  });
+
+  test('the last 500 changes of an incident, in the order in which they happened', async () => {
+    const { db } = house.postgres;
+    const rows = Array.from({ length: 501 }, (_, n) => ({
+      entity: 'incident',
+      entity_id: 'inc-2',
+      company: 'acme',
+      change: `updated-${n}`,
+    }));
+    await db.insertInto('change_log').values(rows).execute();
+    const { data } = await house.graphql('{ incident(id: "inc-2") { changes { change } } }');
+    const changes = data.incident.changes.map(({ change }: { change: string }) => change);
+    expect(changes).toEqual(rows.slice(1).map(({ change }) => change));
+  });
+
+  test('refused events: what is wrong with them, and what was sent to those who may see it', async () => {
+    const { db } = house.postgres;
+    const letter = (source: string, company: string | null, body: string) => ({
+      source,
+      company,
+      body,
+      reason_code: 'invalid',
+      problems: JSON.stringify([{ where: 'time', what: 'is no instant' }]),
+    });
+    await db
+      .insertInto('dead_letters')
+      .values([
+        letter('/odoo/prod/1', 'acme', 'of acme'),
+        letter('/odoo/prod/1', 'beta', 'of beta'),
+        letter('/odoo/prod/1', null, 'of either'),
+        letter('*', null, 'of nobody knows whom'),
+      ])
+      .execute();
+    const query =
+      'query ($company: String) { deadLetters(company: $company, states: [open]) { edges { node { company reason problems { where } body state } } } }';
+    const bodies = async (token?: string, company?: string) => {
+      const { data, errors } = await house.graphql(query, { company }, token);
+      expect(errors).toBeUndefined();
+      return data.deadLetters.edges.map(
+        ({ node }: { node: { company: string | null; body: string | null } }) => [node.company, node.body],
+      );
+    };
+    expect((await bodies()).map(([, body]: [null, string]) => body)).toEqual([
+      'of nobody knows whom',
+      'of either',
+      'of beta',
+      'of acme',
+    ]);
+    expect(await bodies(ADMIN, 'beta')).toEqual([
+      [null, 'of either'],
+      ['beta', 'of beta'],
+    ]);
+    // One of finance who reads acme: that it was refused and why, not what was sent.
+    expect(await bodies(TOKEN_OF_ACME)).toEqual([
+      [null, null],
+      ['acme', null],
+    ]);
+    expect(await bodies(TOKEN_OF_ACME, 'beta')).toEqual([[null, null]]);
+    expect(await bodies(TOKEN_OF_ACME_SUPPORT)).toEqual([
+      [null, null],
+      ['acme', 'of acme'],
+    ]);
+    await db.deleteFrom('dead_letters').execute();
+  });
+
   test('close readiness: gates, money by severity, freshness', async () => {
     const period = new Date().toISOString().slice(0, 7);
     const { data, errors } = await house.graphql(`{ readiness(company: "acme", period: "${period}") {
@@ -171,11 +278,13 @@ describe('what a screen shows', () => {
       sources { source fresh kind watermark }
     } }`);
     expect(errors).toBeUndefined();
-    expect(data.readiness).toMatchObject({ verdict: 'not_ready', confidence: 0.8, materialityKnown: false });
+    expect(data.readiness).toMatchObject({ verdict: 'not_ready', confidence: 0.69, materialityKnown: false });
     const states = Object.fromEntries(
       data.readiness.gates.map((g: { id: string; state: string }) => [g.id, g.state]),
     );
     expect(states).toEqual({
+      'period-ended': 'unknown',
+      'data-known': 'passed',
       'critical-exception': 'passed',
       'blocking-exceptions': 'blocked',
       undecided: 'passed',

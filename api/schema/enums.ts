@@ -1,6 +1,7 @@
 import { EXCEPTION_STATES } from '../../model/exception.ts';
 import { CAUSE_KINDS, INCIDENT_STATES } from '../../model/incident.ts';
 import { CLOSE_IMPACTS, SEVERITIES } from '../../model/severity.ts';
+import { ORDERS } from '../../store/postgres/order.ts';
 import { builder } from './builder.ts';
 
 export const SeverityEnum = builder.enumType('Severity', {
@@ -10,6 +11,10 @@ export const SeverityEnum = builder.enumType('Severity', {
 export const CloseImpactEnum = builder.enumType('CloseImpact', { values: CLOSE_IMPACTS });
 export const IncidentStateEnum = builder.enumType('IncidentState', { values: INCIDENT_STATES });
 export const ExceptionStateEnum = builder.enumType('ExceptionState', { values: EXCEPTION_STATES });
+export const OrderEnum = builder.enumType('Order', {
+  description: 'worst: what is open first, the gravest of it first, the newest of equal ones.',
+  values: ORDERS,
+});
 
 /** GraphQL names hold no hyphen: `rule-counterparty` is `rule_counterparty`. */
 export const hyphenated = <T extends string>(values: readonly T[]) =>

@@ -10,7 +10,7 @@ import type { Page } from '../../store/postgres/paging.ts';
 import type { ApiContext } from '../context.ts';
 import { builder } from './builder.ts';
 import { page } from './connection.ts';
-import { CloseImpactEnum, ExceptionStateEnum, SeverityEnum } from './enums.ts';
+import { CloseImpactEnum, ExceptionStateEnum, OrderEnum, SeverityEnum } from './enums.ts';
 import { ExceptionRef, FinanceEventRef, IncidentRef } from './refs.ts';
 import { instantOfDate, instantOfNanos, instantOrNull } from './scalars.ts';
 
@@ -94,19 +94,20 @@ builder.queryFields((t) => ({
   exceptions: t.connection(
     {
       type: ExceptionRef,
-      description: 'Exceptions, the newest first.',
+      description: 'Exceptions, the newest first unless asked otherwise.',
       args: {
         company: t.arg.string(),
         states: t.arg({ type: [ExceptionStateEnum] }),
         severities: t.arg({ type: [SeverityEnum] }),
         rule: t.arg.string(),
         subject: t.arg.string(),
+        order: t.arg({ type: OrderEnum, required: true, defaultValue: 'newest' }),
       },
       resolve: async (_, args, context) => {
         const filter = filterOf(args, context);
-        const list = (window: Page) => listExceptions(context.postgres, filter, window);
+        const list = (window: Page) => listExceptions(context.postgres, filter, window, args.order);
         return {
-          ...(await page(args, exceptionCursor, list)),
+          ...(await page(args, exceptionCursor(args.order), list)),
           count: () => countExceptions(context.postgres, filter),
         };
       },

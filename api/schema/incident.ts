@@ -13,7 +13,7 @@ import { AssessmentRef } from './assessment.ts';
 import { builder } from './builder.ts';
 import { ChangeRef } from './change.ts';
 import { page } from './connection.ts';
-import { CauseKindEnum, ExceptionStateEnum, IncidentStateEnum, SeverityEnum } from './enums.ts';
+import { CauseKindEnum, ExceptionStateEnum, IncidentStateEnum, OrderEnum, SeverityEnum } from './enums.ts';
 import { ExceptionRef, IncidentRef } from './refs.ts';
 import { instantOfDate, instantOrNull, MoneyRef } from './scalars.ts';
 
@@ -55,8 +55,13 @@ IncidentRef.implement({
     openExceptionCount: t.exposeInt('open_exceptions'),
     sums: t.field({
       type: [MoneyRef],
-      description: 'The money at stake, by currency',
+      description: 'The money of all its exceptions, closed ones included, by currency',
       resolve: (row) => row.sums,
+    }),
+    openSums: t.field({
+      type: [MoneyRef],
+      description: 'The money of the exceptions that are still open, by currency',
+      resolve: (row) => row.sums.map(({ currency, amount, open }) => ({ currency, amount: open ?? amount })),
     }),
     rules: t.stringList({
       description: 'The rules of its exceptions',
@@ -74,13 +79,17 @@ IncidentRef.implement({
     }),
     exceptions: t.connection({
       type: ExceptionRef,
-      args: { states: t.arg({ type: [ExceptionStateEnum] }) },
+      args: {
+        states: t.arg({ type: [ExceptionStateEnum] }),
+        order: t.arg({ type: OrderEnum, required: true, defaultValue: 'newest' }),
+      },
       resolve: (row, args, { postgres, scope }) =>
-        page(args, exceptionCursor, (window) =>
+        page(args, exceptionCursor(args.order), (window) =>
           listExceptions(
             postgres,
             { companies: scope, incident: row.id, states: args.states ?? undefined },
             window,
+            args.order,
           ),
         ),
     }),
@@ -97,7 +106,7 @@ IncidentRef.implement({
     }),
     changes: t.field({
       type: [ChangeRef],
-      description: `What became of it, in order (${MAX_CHANGES} at most)`,
+      description: `What became of it, in order: the last ${MAX_CHANGES} changes`,
       resolve: (row, _, { postgres, scope }) => incidentChanges(postgres, scope, row.id, MAX_CHANGES),
     }),
   }),
@@ -118,16 +127,19 @@ builder.queryFields((t) => ({
   incidents: t.connection(
     {
       type: IncidentRef,
-      description: 'Incidents, the newest first.',
+      description: 'Incidents, the newest first unless asked otherwise.',
       args: {
         company: t.arg.string(),
         states: t.arg({ type: [IncidentStateEnum] }),
         severities: t.arg({ type: [SeverityEnum] }),
         rule: t.arg.string(),
+        order: t.arg({ type: OrderEnum, required: true, defaultValue: 'newest' }),
       },
       resolve: async (_, args, { postgres, scope }) => {
         const filter = incidentFilter(args, scope);
-        const found = await page(args, incidentCursor, (window) => listIncidents(postgres, filter, window));
+        const found = await page(args, incidentCursor(args.order), (window) =>
+          listIncidents(postgres, filter, window, args.order),
+        );
         return { ...found, count: () => countIncidents(postgres, filter) };
       },
     },

@@ -9,6 +9,7 @@ import './trace.ts';
 import './case.ts';
 import './source.ts';
 import './readiness.ts';
+import './dead-letter.ts';
 import './message.ts';
 import './company.ts';
 import './viewer.ts';

@@ -61,6 +61,14 @@ const companiesOfTraces = defineQuery({
   row: z.object({ traceId: z.string(), companies: texts }),
 });
 
+const before = defineQuery({
+  name: 'finance_events.before',
+  sql: `SELECT 1 AS found FROM finance_events
+    WHERE Company = {company:String} AND Time < fromUnixTimestamp64Nano({before:Int64}, 'UTC') LIMIT 1`,
+  params: z.object({ company: z.string(), before: z.string() }),
+  row: z.object({ found: z.number() }),
+});
+
 export interface EventFilter {
   readonly companies: CompanyScope;
   readonly company?: string | undefined;
@@ -123,6 +131,15 @@ export async function findEvent(
 ): Promise<FinanceEvent | undefined> {
   const [row] = await clickhouse.query(one, { ...scopeOf(companies), source, id });
   return row && eventOfRow(row);
+}
+
+/** Is there an event of the company that happened before the instant (epoch nanoseconds)? */
+export async function hasEventsBefore(
+  clickhouse: ClickHouse,
+  company: string,
+  instant: bigint,
+): Promise<boolean> {
+  return (await clickhouse.query(before, { company, before: `${instant}` })).length > 0;
 }
 
 /**

@@ -1,8 +1,9 @@
 import { type Selectable, sql } from 'kysely';
-import type { ExceptionState } from '../../model/exception.ts';
+import { EXCEPTION_STATES, type ExceptionState, isOpenException } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Severity } from '../../model/severity.ts';
 import type { Postgres } from './database.ts';
+import { type Order, rank, rankOf } from './order.ts';
 import { decodeCursor, encodeCursor, type Page } from './paging.ts';
 import type { ExceptionTable } from './schema.ts';
 import { inScope } from './scope.ts';
@@ -20,7 +21,17 @@ export interface ExceptionFilter {
   readonly subject?: string | undefined;
 }
 
-export const exceptionCursor = (row: ExceptionListRow): string => encodeCursor([row.openedKey, row.id]);
+const OPEN_STATES = EXCEPTION_STATES.filter(isOpenException);
+
+/** The cursor of an exception in a list of this order. */
+export const exceptionCursor =
+  (order: Order) =>
+  (row: ExceptionListRow): string =>
+    encodeCursor([
+      ...(order === 'worst' ? [`${rankOf(isOpenException(row.state), row.severity)}`] : []),
+      row.openedKey,
+      row.id,
+    ]);
 
 function filtered(postgres: Postgres, filter: ExceptionFilter) {
   let query = postgres.db.selectFrom('exceptions');
@@ -37,15 +48,28 @@ function filtered(postgres: Postgres, filter: ExceptionFilter) {
 const rows = (query: ReturnType<typeof filtered>) =>
   query.selectAll().select(sql<string>`opened_at::text`.as('openedKey'));
 
-/** Exceptions, the newest first. */
+const OPENED = /^\d{4}-\d\d-\d\d [\d:.+-]{8,32}$/;
+
+/** Exceptions in the order asked for. */
 export async function listExceptions(
   postgres: Postgres,
   filter: ExceptionFilter,
   page: Page,
+  order: Order = 'newest',
 ): Promise<ExceptionListRow[]> {
-  const after = decodeCursor(page.after, [/^\d{4}-\d\d-\d\d [\d:.+-]{8,32}$/, /^.+$/s]);
   let query = rows(filtered(postgres, filter));
-  if (after) query = query.where(sql<boolean>`(opened_at, id) < (${after[0]}::timestamptz, ${after[1]})`);
+  if (order === 'newest') {
+    const after = decodeCursor(page.after, [OPENED, /^.+$/s]);
+    if (after) query = query.where(sql<boolean>`(opened_at, id) < (${after[0]}::timestamptz, ${after[1]})`);
+  } else {
+    const after = decodeCursor(page.after, [/^\d{1,2}$/, OPENED, /^.+$/s]);
+    const ranked = rank(OPEN_STATES);
+    if (after)
+      query = query.where(
+        sql<boolean>`(${ranked}, opened_at, id) < (${after[0]}::int, ${after[1]}::timestamptz, ${after[2]})`,
+      );
+    query = query.orderBy(ranked, 'desc');
+  }
   return await query.orderBy('opened_at', 'desc').orderBy('id', 'desc').limit(page.limit).execute();
 }
 

@@ -1,9 +1,10 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { IncidentState } from '../../model/incident.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Severity } from '../../model/severity.ts';
 import type { Postgres } from './database.ts';
 import type { IncidentRow } from './incidents.ts';
+import { type Order, rank, rankOf } from './order.ts';
 import { decodeCursor, encodeCursor, type Page } from './paging.ts';
 import type { AssessmentTable, ChangeLogTable } from './schema.ts';
 import { inScope } from './scope.ts';
@@ -19,8 +20,16 @@ export interface IncidentFilter {
   readonly rule?: string | undefined;
 }
 
-/** The cursor of an incident: its number, which only rises. */
-export const incidentCursor = (row: IncidentRow): string => encodeCursor([row.number]);
+const LIVING_STATES = ['open', 'acknowledged'];
+
+/** The cursor of an incident in a list of this order; its number only rises. */
+export const incidentCursor =
+  (order: Order) =>
+  (row: IncidentRow): string =>
+    encodeCursor([
+      ...(order === 'worst' ? [`${rankOf(LIVING_STATES.includes(row.state), row.severity)}`] : []),
+      row.number,
+    ]);
 
 function filtered(postgres: Postgres, filter: IncidentFilter) {
   let query = postgres.db.selectFrom('incidents');
@@ -42,15 +51,24 @@ function filtered(postgres: Postgres, filter: IncidentFilter) {
   return query;
 }
 
-/** Incidents, the newest first. */
+/** Incidents in the order asked for. */
 export async function listIncidents(
   postgres: Postgres,
   filter: IncidentFilter,
   page: Page,
+  order: Order = 'newest',
 ): Promise<IncidentRow[]> {
-  const after = decodeCursor(page.after, [/^\d{1,18}$/]);
   let query = filtered(postgres, filter).selectAll();
-  if (after) query = query.where('number', '<', after[0] as string);
+  if (order === 'newest') {
+    const after = decodeCursor(page.after, [/^\d{1,18}$/]);
+    if (after) query = query.where('number', '<', after[0] as string);
+  } else {
+    const after = decodeCursor(page.after, [/^\d{1,2}$/, /^\d{1,18}$/]);
+    const ranked = rank(LIVING_STATES);
+    if (after)
+      query = query.where(sql<boolean>`(${ranked}, number) < (${after[0]}::int, ${after[1]}::bigint)`);
+    query = query.orderBy(ranked, 'desc');
+  }
   return await query.orderBy('number', 'desc').limit(page.limit).execute();
 }
 
@@ -93,7 +111,7 @@ export async function assessmentsOf(
     .execute();
 }
 
-/** What became of an incident, in the order in which it happened: at most `limit` changes. */
+/** What became of an incident, in the order in which it happened: the last `limit` changes. */
 export async function incidentChanges(
   postgres: Postgres,
   companies: CompanyScope,
@@ -106,7 +124,7 @@ export async function incidentChanges(
     .where('entity', '=', 'incident')
     .where('entity_id', '=', incident);
   query = query.where(inScope('company', companies));
-  return await query.orderBy('seq').limit(limit).execute();
+  return (await query.orderBy('seq', 'desc').limit(limit).execute()).reverse();
 }
 
 /** The rules of the incidents' exceptions, each once an incident, sorted. */

@@ -23,6 +23,8 @@ type JsonOrNull<T> = ColumnType<T | null, string | null | undefined, string | nu
 export interface MoneySum {
   currency: string;
   amount: string;
+  /** In the sums of an incident: what of it is still open. */
+  open?: string;
 }
 
 export interface IngestTokenTable {
@@ -62,6 +64,7 @@ export interface InboxTable {
 export interface DeadLetterTable {
   id: GeneratedAlways<string>;
   source: string;
+  company: string | null;
   received_at: DefaultInstant;
   reason_code: string;
   problems: DefaultJson<Problem[]>;
@@ -305,6 +308,13 @@ export interface SettingTable {
   updated_at: DefaultInstant;
 }
 
+export interface SnapshotTable {
+  entity: string;
+  entity_id: string;
+  facts: Json<unknown>;
+  taken_at: Instant;
+}
+
 /** The tables of schema `closewatch`, as migrations/ makes them. */
 export interface Database {
   ingest_tokens: IngestTokenTable;
@@ -325,4 +335,5 @@ export interface Database {
   control_runs: ControlRunTable;
   change_log: ChangeLogTable;
   settings: SettingTable;
+  snapshots: SnapshotTable;
 }
