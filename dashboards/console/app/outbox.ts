@@ -1,4 +1,4 @@
-import { SlackMessage } from './slack.ts';
+import { SlackMessage, unescaped } from './slack.ts';
 import { Content, Empty, html, State, Time, useQuery, type View } from './ui.ts';
 
 interface Data {
@@ -28,7 +28,7 @@ export function Outbox(): View {
         messages.edges.length === 0
           ? html`<${Empty} title="Nothing was told to anybody">One message appears here for each incident.<//>`
           : html`<ul class="messages">${messages.edges.map(
-              ({ node }) => html`<li key=${node.id} aria-label=${node.text}>
+              ({ node }) => html`<li key=${node.id} aria-label=${unescaped(node.text)}>
                 <p class="facts"><strong>${node.channel}</strong> <${State} of=${node.state} /> <${Time} at=${node.updatedAt} />
                   ${node.incident && html`<a href=${`#/incidents/${node.incident.number}`}>Incident #${node.incident.number}</a>`}</p>
                 <${SlackMessage} blocks=${node.blocks} text=${node.text} />
