@@ -16,6 +16,7 @@ import {
   rulesOfIncidents,
 } from '../store/postgres/incident-queries.ts';
 import type { IncidentRow } from '../store/postgres/incidents.ts';
+import { namesOf } from '../store/postgres/principal-queries.ts';
 import { type RuleBook, ruleBook } from './rule-book.ts';
 
 /** What the answers are read from. */
@@ -43,6 +44,8 @@ export interface ApiContext extends Reads {
     readonly exception: DataLoader<string, ExceptionListRow | undefined>;
     /** The rules of an incident's exceptions. */
     readonly rules: DataLoader<string, readonly string[]>;
+    /** The name of a principal; the id of one that has none, such as the administrator. */
+    readonly name: DataLoader<string, string>;
     /** The spans of a trace (lower-case id) in the order of time, 10,000 at most; none when it may not be read. */
     readonly spans: DataLoader<string, readonly Span[]>;
   };
@@ -93,6 +96,10 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
       rules: new DataLoader(async (ids) => {
         const rows = await rulesOfIncidents(postgres, ids);
         return ids.map((id) => rows.filter((row) => row.incident === id).map((row) => row.rule));
+      }),
+      name: new DataLoader(async (ids) => {
+        const names = inOrder(ids, await namesOf(postgres, ids), (row) => row.id);
+        return ids.map((id, n) => names[n]?.name ?? id);
       }),
       spans: new DataLoader(async (ids) => await spansByTrace(reads, scope, ids), {
         maxBatchSize: TRACES_AT_ONCE,

@@ -58,3 +58,10 @@ export function isClosing(period: Period, company: BusinessClock, at: bigint, lo
   if (at < nanosOfMs(clock.toInstant(closeDay(period, -2, company), 0))) return false;
   return at < nanosOfMs(clock.toInstant(closeDay(period, LAST_CLOSING_WORKDAY, company) + 1, 0));
 }
+
+/** The period whose close is going on: the one before the current one while it is closing, else the current one. */
+export function closePeriodOf(at: bigint, company: BusinessClock): Period {
+  const current = periodOf(at, company);
+  const before = shiftPeriod(current, -1);
+  return isClosing(before, company, at) ? before : current;
+}

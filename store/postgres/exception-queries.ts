@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import { EXCEPTION_STATES, type ExceptionState, isOpenException } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
-import type { Severity } from '../../model/severity.ts';
+import type { CloseImpact, Severity } from '../../model/severity.ts';
 import type { Postgres } from './database.ts';
 import { type Order, rank, rankOf } from './order.ts';
 import { decodeCursor, encodeCursor, type Page } from './paging.ts';
@@ -19,6 +19,9 @@ export interface ExceptionFilter {
   readonly rule?: string | undefined;
   readonly incident?: string | undefined;
   readonly subject?: string | undefined;
+  readonly closeImpact?: CloseImpact | undefined;
+  /** Epoch nanoseconds: only those of documents that began before. */
+  readonly anchoredBefore?: bigint | undefined;
 }
 
 const OPEN_STATES = EXCEPTION_STATES.filter(isOpenException);
@@ -42,6 +45,8 @@ function filtered(postgres: Postgres, filter: ExceptionFilter) {
   if (filter.rule !== undefined) query = query.where('rule', '=', filter.rule);
   if (filter.incident !== undefined) query = query.where('incident', '=', filter.incident);
   if (filter.subject !== undefined) query = query.where('subject', '=', filter.subject);
+  if (filter.closeImpact !== undefined) query = query.where('close_impact', '=', filter.closeImpact);
+  if (filter.anchoredBefore !== undefined) query = query.where('anchor_ns', '<', `${filter.anchoredBefore}`);
   return query;
 }
 
