@@ -62,7 +62,7 @@ const nanos = (now: bigint, minutesAgo: number): string => `${now - BigInt(minut
 const date = (now: bigint, minutesAgo: number): Date =>
   new Date(Number((now - BigInt(minutesAgo) * MINUTE) / 1_000_000n));
 
-function seedException(
+export function seedException(
   now: bigint,
   id: string,
   over: Partial<Insertable<ExceptionTable>> = {},
@@ -229,6 +229,10 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
         open_exceptions: 1,
       },
     ])
+    .execute();
+  await db
+    .insertInto('principals')
+    .values({ id: 'ines', kind: 'human', name: 'Ines Moreau', roles: ['finance'], companies: ['acme'] })
     .execute();
   await db
     .insertInto('exceptions')

@@ -1,6 +1,6 @@
 import htm from 'htm';
 import { type ComponentChildren, Fragment, h } from 'preact';
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { isSignedOut, query } from './api.ts';
 import { answerTo, failed, type Held, type Loaded } from './loaded.ts';
 
@@ -35,6 +35,9 @@ export function ageText(instant: string, now = Date.now()): string {
 
 /** `2026-05-31 17:00:05`, UTC: the same for everybody. */
 export const timeText = (instant: string): string => instant.slice(0, 19).replace('T', ' ');
+/** `2026-05-31 17:00:05.040`: with milliseconds, for what happens within one second. */
+export const exactTimeText = (instant: string): string =>
+  `${timeText(instant)}.${(/\.(\d{1,3})/.exec(instant)?.[1] ?? '').padEnd(3, '0')}`;
 
 /** `1.23 s` of nanoseconds. */
 export function durationText(nanos: string): string {
@@ -43,6 +46,13 @@ export function durationText(nanos: string): string {
   if (value < 1e6) return `${+(value / 1e3).toFixed(1)} µs`;
   if (value < 1e9) return `${+(value / 1e6).toFixed(1)} ms`;
   return `${+(value / 1e9).toFixed(2)} s`;
+}
+
+/** Names the tab and the entry of the history. */
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · Closewatch`;
+  }, [title]);
 }
 
 export const words = (name: string): string => name.replaceAll(/[_-]/g, ' ');
@@ -109,6 +119,48 @@ export function Content<Data>(props: {
   }${children(loaded.data)}<//>`;
 }
 
+/** What a list shows of its rows, and where the next ones begin. */
+export interface Connection<Node> {
+  edges: { node: Node }[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+}
+
+interface MoreProps<Data, Node> {
+  /** The page before. */
+  of: Connection<Node>;
+  query: string;
+  variables: object;
+  pick: (data: Data) => Connection<Node> | undefined;
+  children: (rows: Node[]) => ComponentChildren;
+}
+
+/** The rows after the page, once somebody asks for them, and so on. */
+export function More<Data, Node>(props: MoreProps<Data, Node>): View | null {
+  const [asked, setAsked] = useState(false);
+  const { hasNextPage, endCursor } = props.of.pageInfo;
+  if (!asked && !hasNextPage) return null;
+  return asked
+    ? html`<${NextRows} ...${props} after=${endCursor} />`
+    : html`<p class="pages"><button type="button" onClick=${() => setAsked(true)}>Show more</button></p>`;
+}
+
+function NextRows<Data, Node>(props: MoreProps<Data, Node> & { after: string | null }): View {
+  const { query: text, variables, after, pick, children } = props;
+  const [loaded, reload] = useQuery<Data>(text, { ...variables, after }, 15_000);
+  const start = useRef<HTMLDivElement>(null);
+  // The button that was pressed is gone: reading goes on where it stood.
+  useEffect(() => start.current?.focus({ preventScroll: true }), []);
+  return html`<div class="more" tabindex="-1" ref=${start}><${Content} of=${loaded} retry=${reload}>${(
+    data: Data,
+  ) => {
+    const page = pick(data);
+    return (
+      page &&
+      html`${children(page.edges.map(({ node }) => node))}<${More} of=${page} query=${text} variables=${variables} pick=${pick}>${children}<//>`
+    );
+  }}<//></div>`;
+}
+
 export const Empty = (props: { title: string; children?: ComponentChildren }): View =>
   html`<div class="empty"><p class="title">${props.title}</p><p>${props.children}</p></div>`;
 
@@ -120,6 +172,10 @@ export const State = (props: { of: string }): View =>
 
 export const Time = (props: { at: string }): View =>
   html`<time datetime=${props.at} title=${`${props.at} (UTC)`}>${timeText(props.at)}</time>`;
+
+/** Money that is still open, and in small print all of it when that is more. */
+export const Stake = ({ open, all }: { open: readonly Money[]; all: readonly Money[] }): View =>
+  html`${sumsText(open)}${sumsText(open) !== sumsText(all) && html` <small>of ${sumsText(all)}</small>`}`;
 
 export const Age = (props: { at: string }): View =>
   html`<time datetime=${props.at} title=${`${props.at} (UTC)`}>${ageText(props.at)}</time>`;
