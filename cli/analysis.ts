@@ -1,9 +1,12 @@
 import { createDetector, type PassResult } from '../analyzer/detect/pass.ts';
 import { createIncidents } from '../analyzer/incidents/incidents.ts';
+import { createReadinessHistory } from '../analyzer/readiness/readiness.ts';
 import { createTriage } from '../analyzer/triage/triage.ts';
+import { dateOf } from '../model/time.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import type { Counters } from '../store/counters.ts';
 import { shipChanges } from '../store/postgres/change-log.ts';
+import { tidyHistory } from '../store/postgres/housekeeping.ts';
 import { listSources } from '../store/postgres/sources.ts';
 import type { Catalogue } from './catalogue.ts';
 import { secretOf } from './secrets.ts';
@@ -11,7 +14,7 @@ import type { Stores } from './stores.ts';
 
 /** The stages of the analysis, each of which does what there is to do at an instant (epoch nanoseconds). */
 export interface Analysis {
-  /** Judges what is new and what fell due, groups what opened, and ships the history to ClickHouse. */
+  /** Judges what is new and what fell due, groups what opened, and ships the history, readiness included, to ClickHouse. */
   detect(now: bigint): Promise<DetectResult>;
   /** Writes assessments. */
   triage(now: bigint): Promise<unknown>;
@@ -37,6 +40,7 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
     groupWaitMs: config.groupWaitSeconds * 1000,
     logger,
   });
+  const readiness = createReadinessHistory({ postgres, clickhouse, companies, company });
   const triage = createTriage(
     { model: config.model, pseudonymKey: secretOf(config.dataDir, 'pseudonym-key').text },
     { postgres, events, spans, sources: () => listSources(postgres), logger, counters },
@@ -47,7 +51,9 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
       const result = { pass, incidents: await incidents.run(now) };
       for (const [change, count] of Object.entries(result.incidents))
         counters.add('closewatch_incidents', { change }, count);
+      await readiness.run(now);
       await shipChanges(postgres, clickhouse);
+      await tidyHistory(postgres, dateOf(now));
       return result;
     },
     triage: (now) => triage.run(now),

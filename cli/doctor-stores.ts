@@ -134,7 +134,11 @@ async function checkDeadLetters({ postgres }: Stores): Promise<Check> {
     .execute();
   if (rows.length === 0) return ok('dead letters', 'none');
   const list = rows.map(({ reason_code, count }) => `${count} ${reason_code}`).join(', ');
-  return problem('dead letters', `events that were refused: ${list}`, 'each says what is wrong and where');
+  return note(
+    'dead letters',
+    `events that were refused: ${list}`,
+    'closewatch dead-letters list says what is wrong with each; sent again mended, or discarded, it is settled',
+  );
 }
 
 async function checkRefused({ postgres }: Stores): Promise<Check> {

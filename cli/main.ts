@@ -19,6 +19,7 @@ const command = defineCommand({
     detect: () => import('./detect.ts').then((module) => module.default),
     token: () => import('./token.ts').then((module) => module.default),
     users: () => import('./users.ts').then((module) => module.default),
+    'dead-letters': () => import('./dead-letters.ts').then((module) => module.default),
     doctor: () => import('./doctor.ts').then((module) => module.default),
   },
 });

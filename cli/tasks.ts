@@ -1,4 +1,5 @@
 import { backtestTask } from './backtest.ts';
+import { discardDeadLettersTask, listDeadLettersTask, showDeadLetterTask } from './dead-letters.ts';
 import { detectTask } from './detect.ts';
 import { doctorTask } from './doctor-stores.ts';
 import { importTask } from './import.ts';
@@ -18,6 +19,9 @@ const ALL: readonly AnyTask<Stores>[] = [
   addUserTask,
   linkUserTask,
   listUsersTask,
+  listDeadLettersTask,
+  showDeadLetterTask,
+  discardDeadLettersTask,
 ];
 
 /** The tasks that a running process does for other commands, by name. */

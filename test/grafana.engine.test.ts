@@ -1,10 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { createReadinessHistory } from '../analyzer/readiness/readiness.ts';
 import { type PanelQuery, QUERIES } from '../dashboards/grafana/queries.ts';
+import { defaultCompany } from '../model/company.ts';
+import { periodOf } from '../model/period.ts';
+import { nanosOf } from '../model/time.ts';
 import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
 import { type TemporaryEngine, temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
+import { shipChanges } from '../store/postgres/change-log.ts';
+import { type ApiHouse, apiHouse } from './api-house.ts';
+import { type Range, writtenOut } from './grafana-macros.ts';
+import { hash, seedLandscape } from './seed.ts';
 
 let engine: TemporaryEngine;
 let clickhouse: ClickHouse;
@@ -48,23 +56,22 @@ afterAll(async () => {
   await engine?.remove();
 });
 
-/** The rows of a panel between 07:00 and 11:00 of the first of May, with the macros as the data source writes them out. */
-async function rowsOf({ sql }: PanelQuery): Promise<Record<string, unknown>[]> {
-  const [from, to] = ["toDateTime('2026-05-01 07:00:00', 'UTC')", "toDateTime('2026-05-01 11:00:00', 'UTC')"];
-  const text = sql
-    .replaceAll('$' + '{company:sqlstring}', "'acme'")
-    .replaceAll(
-      /\$__timeInterval\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)/g,
-      'toStartOfInterval(toDateTime($1), INTERVAL 3600 second)',
-    )
-    .replaceAll(/\$__timeFilter\((\w+)\)/g, `$1 >= ${from} AND $1 <= ${to}`)
-    .replaceAll('$__fromTime', from)
-    .replaceAll('$__toTime', to);
-  expect(text).not.toContain('$');
-  return await clickhouse.query(
+const FIRST_OF_MAY: Range = {
+  from: '2026-05-01 07:00:00',
+  to: '2026-05-01 11:00:00',
+  periods: ['2026-04', '2026-05'],
+};
+
+/** The rows of a panel of acme in a range. */
+async function rowsOf(
+  { sql }: PanelQuery,
+  range = FIRST_OF_MAY,
+  store = clickhouse,
+): Promise<Record<string, unknown>[]> {
+  return await store.query(
     defineQuery({
       name: 'grafana.panel',
-      sql: text,
+      sql: writtenOut(sql, range),
       params: z.object({}),
       row: z.record(z.string(), z.unknown()),
     }),
@@ -92,4 +99,94 @@ test('over time each exception counts from when it opened until it closed, under
     ['09:00', 'medium', '0'],
     ['10:00', 'high', '2'],
   ]);
+});
+
+describe('what PostgreSQL holds, once shipped', () => {
+  let house: ApiHouse;
+  const now = nanosOf(new Date());
+  const period = periodOf(now, defaultCompany('acme'));
+  const clock = (ms: number) =>
+    new Date(Number(now / 1_000_000n) + ms).toISOString().slice(0, 19).replace('T', ' ');
+  const range: Range = { from: clock(-86_400_000), to: clock(60_000), periods: [period] };
+  const panel = (query: PanelQuery) => rowsOf(query, range, house.clickhouse);
+
+  beforeAll(async () => {
+    house = await apiHouse({});
+    const { postgres } = house;
+    await seedLandscape(postgres, house.clickhouse, now);
+    await postgres.db
+      .updateTable('exceptions')
+      .set({ state: 'waived' })
+      .where('id', '=', hash('12'))
+      .execute();
+    const history = createReadinessHistory({ ...house, companies: [], company: defaultCompany });
+    expect(await history.run(now)).toBeGreaterThan(0);
+    expect(await history.run(now + 61_000_000_000n)).toBe(0);
+    await shipChanges(postgres, house.clickhouse);
+  });
+  afterAll(() => house?.close());
+
+  test('gives the same readiness in the panels as in GraphQL', async () => {
+    const { data, errors } = await house.graphql(`{ readiness(company: "acme", period: "${period}") {
+      verdict confidence gates { title state detail } waived { currency amount }
+      openBySeverity { severity count blockers sums { currency amount } }
+      sources { source stream kind fresh completeWithoutLimit watermark }
+    } }`);
+    expect(errors).toBeUndefined();
+    const { readiness } = data;
+    expect(readiness.waived).not.toEqual([]);
+    expect(await panel(QUERIES.readiness)).toMatchObject([
+      {
+        company: 'acme',
+        period,
+        verdict: readiness.verdict.replaceAll('_', ' '),
+        confidence: readiness.confidence,
+      },
+    ]);
+    const byTitle = (a: { title?: unknown }, b: { title?: unknown }) =>
+      `${a.title}` < `${b.title}` ? -1 : 1;
+    const gates = (await panel(QUERIES.gates)).map(({ title, state, detail }) => ({ title, state, detail }));
+    expect(gates.toSorted(byTitle)).toEqual(readiness.gates.toSorted(byTitle));
+    const lines = readiness.openBySeverity as {
+      severity: string;
+      count: number;
+      blockers: number;
+      sums: { currency: string; amount: string }[];
+    }[];
+    expect(await panel(QUERIES.openInPeriod)).toEqual(
+      lines
+        .filter(({ count }) => count > 0)
+        .map(({ severity, count, blockers, sums }) => ({
+          company: 'acme',
+          period,
+          severity,
+          open: `${count}`,
+          blockers: `${blockers}`,
+          money: sums.map(({ currency, amount }) => `${currency} ${amount}`).join(', '),
+        })),
+    );
+    expect(await panel(QUERIES.waived)).toEqual(
+      readiness.waived.map(({ currency, amount }: { currency: string; amount: string }) => ({
+        company: 'acme',
+        period,
+        currency,
+        waived: amount,
+      })),
+    );
+  });
+
+  test('gives each source with its watermark, fresh or stale', async () => {
+    const { data } = await house.graphql(
+      '{ sources(company: "acme") { source stream kind fresh watermark } }',
+    );
+    type Shown = { source: string; kind: string; fresh: boolean; watermark: string };
+    const expected = (data.sources as Shown[]).map(({ source, kind, fresh, watermark }) => ({
+      source,
+      kind,
+      state: fresh ? 'fresh' : 'stale',
+      // One that is merely assumed goes with the clock, which has gone on since.
+      watermark: kind === 'assumed' ? expect.any(String) : watermark,
+    }));
+    expect(await panel(QUERIES.freshness)).toMatchObject(expected);
+  });
 });

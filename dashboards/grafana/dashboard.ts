@@ -7,7 +7,7 @@ import {
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
-import { COMPANY_VARIABLE, type PanelQuery, QUERIES } from './queries.ts';
+import { COMPANY_VARIABLE, type PanelQuery, PERIOD_VARIABLE, QUERIES } from './queries.ts';
 
 /** The data source that provisioning makes. */
 const DATA_SOURCE = { type: 'grafana-clickhouse-datasource', uid: 'closewatch' };
@@ -56,6 +56,17 @@ const series = (title: string, description: string, query: PanelQuery) =>
     .height(8)
     .span(12);
 
+/** A choice of several values, or all, that a query fills. */
+const variable = (name: string, label: string, query: string) =>
+  new QueryVariableBuilder(name)
+    .label(label)
+    .datasource(DATA_SOURCE)
+    .query(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .multi(true)
+    .includeAll(true)
+    .current({ selected: true, text: 'All', value: '$__all' });
+
 /** The dashboard "Close readiness & exceptions". */
 export function closewatchDashboard(): Dashboard {
   return new DashboardBuilder('Close readiness & exceptions')
@@ -66,29 +77,39 @@ export function closewatchDashboard(): Dashboard {
     .time({ from: 'now-7d', to: 'now' })
     .refresh('1m')
     .readonly()
-    .withVariable(
-      new QueryVariableBuilder('company')
-        .label('Company')
-        .datasource(DATA_SOURCE)
-        .query(COMPANY_VARIABLE)
-        .refresh(VariableRefresh.OnTimeRangeChanged)
-        .multi(true)
-        .includeAll(true)
-        .current({ selected: true, text: 'All', value: '$__all' }),
+    .withVariable(variable('company', 'Company', COMPANY_VARIABLE))
+    .withVariable(variable('period', 'Period', PERIOD_VARIABLE))
+    .withPanel(table('Readiness', 'The verdict at the end of the range, since when', QUERIES.readiness))
+    .withPanel(table('Gates', 'A blocked one means not ready; an unknown one is never passed', QUERIES.gates))
+    .withPanel(
+      table('Open in the period', 'Exceptions of documents that began before its end', QUERIES.openInPeriod),
     )
-    .withPanel(stat('Open exceptions', 'At the end of the range', QUERIES.openExceptions))
-    .withPanel(stat('Critical', 'Any closes a gate', QUERIES.criticalExceptions))
-    .withPanel(stat('Block the close', 'Any closes a gate', QUERIES.blockingExceptions))
+    .withPanel(table('Waived in the period', 'Waived money stays visible', QUERIES.waived))
+    .withPanel(stat('Open exceptions', 'Of every period, at the end of the range', QUERIES.openExceptions))
+    .withPanel(stat('Critical', 'Of every period, at the end of the range', QUERIES.criticalExceptions))
+    .withPanel(
+      stat('Block the close', 'Of every period, at the end of the range', QUERIES.blockingExceptions),
+    )
     .withPanel(stat('Open incidents', 'Open or acknowledged', QUERIES.openIncidents))
     .withPanel(
-      table('Open exceptions by severity and money', 'At the end of the range', QUERIES.exceptionsBySeverity),
+      table(
+        'Open exceptions by severity and money',
+        'Of every period, at the end of the range',
+        QUERIES.exceptionsBySeverity,
+      ),
     )
-    .withPanel(table('Open exceptions by rule', 'At the end of the range', QUERIES.exceptionsByRule))
+    .withPanel(
+      table('Open exceptions by rule', 'Of every period, at the end of the range', QUERIES.exceptionsByRule),
+    )
     .withPanel(series('Open exceptions', 'By severity', QUERIES.exceptionsOverTime))
     .withPanel(series('Incidents', 'Changes of incidents', QUERIES.incidentChanges))
     .withPanel(series('Finance events', 'By type and event time', QUERIES.eventsByType))
     .withPanel(series('Spans that ended in error', 'By service, each span once', QUERIES.errorSpans))
-    .withPanel(table('Sources', 'When each last sent anything', QUERIES.sourceFreshness).span(24))
+    .withPanel(
+      table('Sources', 'Up to when each is complete, as of when it was last judged', QUERIES.freshness).span(
+        24,
+      ),
+    )
     .build();
 }
 

@@ -7,9 +7,18 @@ export interface PanelQuery {
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana fills it in
 const COMPANIES = 'Company IN (${company:sqlstring})';
+// biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana fills it in
+const PERIODS = "JSONExtractString(Data, 'period') IN (${period:sqlstring})";
 const STANDING = "('open', 'indeterminate')";
 
-/** The last state of each exception at the end of the range: the same figures as GraphQL's readiness of the current period. */
+/** The last entry of each company and period chosen, at the end of the range: what GraphQL's readiness said then. */
+const READINESS = `SELECT Company AS company, argMax(JSONExtractString(Data, 'period'), Seq) AS period,
+    argMax(State, Seq) AS verdict, argMax(Data, Seq) AS data, max(At) AS since
+  FROM incident_events
+  WHERE Entity = 'readiness' AND ${COMPANIES} AND ${PERIODS} AND At <= $__toTime
+  GROUP BY Company, EntityId`;
+
+/** The last state of each exception at the end of the range, of every period. */
 const STANDING_EXCEPTIONS = `SELECT EntityId, argMax(State, Seq) AS state, argMax(Severity, Seq) AS severity,
     argMax(Currency, Seq) AS currency, argMax(AmountText, Seq) AS amount,
     argMax(JSONExtractString(Data, 'closeImpact'), Seq) AS impact, argMax(Rule, Seq) AS rule
@@ -21,6 +30,32 @@ const RANK = "indexOf(['critical', 'high', 'medium', 'low', 'info'], severity)";
 
 /** Every query of the dashboard, with the macros of the ClickHouse data source. */
 export const QUERIES = {
+  readiness: {
+    format: 'table',
+    sql: `SELECT company, period, replaceOne(verdict, '-', ' ') AS verdict, JSONExtractFloat(data, 'confidence') AS confidence, since
+FROM (${READINESS}) ORDER BY company, period DESC`,
+  },
+  gates: {
+    format: 'table',
+    sql: `SELECT company, period, JSONExtractString(gate, 'state') AS state, JSONExtractString(gate, 'title') AS title,
+  JSONExtractString(gate, 'detail') AS detail
+FROM (${READINESS}) ARRAY JOIN JSONExtractArrayRaw(data, 'gates') AS gate
+ORDER BY indexOf(['blocked', 'unknown', 'passed'], state), company, period DESC`,
+  },
+  openInPeriod: {
+    format: 'table',
+    sql: `SELECT company, period, JSONExtractString(line, 'severity') AS severity, JSONExtractUInt(line, 'count') AS open,
+  JSONExtractUInt(line, 'blockers') AS blockers,
+  arrayStringConcat(arrayMap(sum -> JSONExtractString(sum, 'currency') || ' ' || JSONExtractString(sum, 'amount'),
+    JSONExtractArrayRaw(line, 'sums')), ', ') AS money
+FROM (${READINESS}) ARRAY JOIN JSONExtractArrayRaw(data, 'openBySeverity') AS line
+WHERE open > 0 ORDER BY company, period DESC, indexOf(['critical', 'high', 'medium', 'low', 'info'], severity)`,
+  },
+  waived: {
+    format: 'table',
+    sql: `SELECT company, period, JSONExtractString(sum, 'currency') AS currency, JSONExtractString(sum, 'amount') AS waived
+FROM (${READINESS}) ARRAY JOIN JSONExtractArrayRaw(data, 'waived') AS sum ORDER BY company, period DESC, currency`,
+  },
   openExceptions: {
     format: 'table',
     sql: `SELECT count() AS open FROM (${STANDING_EXCEPTIONS})`,
@@ -83,14 +118,20 @@ WHERE ${COMPANIES} AND $__timeFilter(Time) GROUP BY time, type ORDER BY time, ty
     sql: `SELECT $__timeInterval(Timestamp) AS time, ServiceName AS service, uniqExact(TraceId, SpanId) AS errors FROM otel_traces
 WHERE StatusCode = 'Error' AND $__timeFilter(Timestamp) GROUP BY time, service ORDER BY time, service`,
   },
-  sourceFreshness: {
+  freshness: {
     format: 'table',
-    sql: `SELECT Source AS source, Company AS company, max(Time) AS "last event", max(ReceivedAt) AS "last arrival",
-  dateDiff('minute', max(ReceivedAt), now64(3)) AS "minutes since", count() AS events
-FROM finance_events WHERE ${COMPANIES} GROUP BY source, company ORDER BY "minutes since" DESC LIMIT 200`,
+    sql: `SELECT argMax(JSONExtractString(Data, 'source'), Seq) AS source, Company AS company,
+  argMax(JSONExtractString(Data, 'stream'), Seq) AS stream, argMax(JSONExtractString(Data, 'kind'), Seq) AS kind,
+  argMax(State, Seq) AS state, argMax(JSONExtractString(Data, 'watermark'), Seq) AS watermark,
+  argMax(JSONExtractString(Data, 'lastArrivalAt'), Seq) AS last_arrival, argMax(JSONExtractUInt(Data, 'events'), Seq) AS events,
+  max(At) AS as_of
+FROM incident_events WHERE Entity = 'watermark' AND ${COMPANIES} AND At <= $__toTime
+GROUP BY EntityId, Company ORDER BY indexOf(['stale', 'fresh'], state), source, company, stream LIMIT 1000`,
   },
 } as const satisfies Record<string, PanelQuery>;
 
-/** Fills the variable. */
+/** Fill the variables. */
 export const COMPANY_VARIABLE =
-  "SELECT DISTINCT Company FROM finance_events WHERE Company != '' UNION DISTINCT SELECT DISTINCT Company FROM incident_events WHERE Company != ''";
+  "SELECT DISTINCT Company FROM incident_events WHERE Company NOT IN ('', '*') ORDER BY 1";
+export const PERIOD_VARIABLE =
+  "SELECT DISTINCT JSONExtractString(Data, 'period') AS period FROM incident_events WHERE Entity = 'readiness' ORDER BY 1 DESC";

@@ -7,7 +7,16 @@ import type { Database } from './schema.ts';
 
 /** One change of something that people look back on: what it is, what happened, and what holds since. */
 export interface Change {
-  readonly entity: 'obligation' | 'exception' | 'incident' | 'assessment' | 'message' | 'setting';
+  readonly entity:
+    | 'obligation'
+    | 'exception'
+    | 'incident'
+    | 'assessment'
+    | 'message'
+    | 'setting'
+    | 'dead-letter'
+    | 'readiness'
+    | 'watermark';
   readonly entityId: string;
   readonly company: string;
   /** What happened, in the past tense: `opened`, `closed`, `acknowledged` … */

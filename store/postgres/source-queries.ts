@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { Postgres } from './database.ts';
@@ -35,15 +35,22 @@ export function streamOf(row: SourceRow): SourceStream {
   };
 }
 
+/** The companies of a table by its index on them: one step a company, however many rows there are. */
+const companiesOf = (table: 'exceptions' | 'incidents') => sql`(
+  WITH RECURSIVE step AS (
+    SELECT min(company) AS company FROM ${sql.table(table)}
+    UNION ALL
+    SELECT (SELECT min(company) FROM ${sql.table(table)} WHERE company > step.company)
+    FROM step WHERE step.company IS NOT NULL
+  )
+  SELECT company FROM step WHERE company IS NOT NULL)`;
+
 /** Every company that any stored row names, sorted; an empty name (telemetry without a company) is left out. */
-export async function knownCompanies(postgres: Postgres): Promise<string[]> {
-  const { rows } = await postgres.db
-    .selectFrom('sources')
-    .select('company')
-    .union(postgres.db.selectFrom('exceptions').select('company'))
-    .union(postgres.db.selectFrom('incidents').select('company'))
-    .execute()
-    .then((rows) => ({ rows }));
+export async function knownCompanies({ db }: Postgres): Promise<string[]> {
+  const { rows } = await sql<{ company: string }>`
+    SELECT company FROM sources UNION ${companiesOf('exceptions')} UNION ${companiesOf('incidents')}`.execute(
+    db,
+  );
   return rows
     .map((row) => row.company)
     .filter((key) => key !== '' && key !== '*')

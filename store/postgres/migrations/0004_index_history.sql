@@ -10,7 +10,8 @@ CREATE INDEX exceptions_document ON closewatch.exceptions (company, source, subj
 
 -- The company that a refused event names, as far as it could be read.
 ALTER TABLE closewatch.dead_letters ADD COLUMN IF NOT EXISTS company text;
-CREATE INDEX dead_letters_settled ON closewatch.dead_letters (decided_at) WHERE state <> 'open';
+CREATE INDEX dead_letters_settled ON closewatch.dead_letters (coalesce(decided_at, received_at))
+  WHERE state <> 'open';
 
 -- The last snapshot of what is copied to ClickHouse when it changes and is no row of its own: readiness, watermarks.
 CREATE TABLE closewatch.snapshots (
