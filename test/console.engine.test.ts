@@ -28,6 +28,10 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
   beforeAll(async () => {
     house = await apiHouse();
     await seedLandscape(house.postgres, house.clickhouse, nanosOf(new Date()));
+    await house.postgres.db
+      .insertInto('principals')
+      .values({ id: 'ines', kind: 'human', name: 'Ines Moreau', roles: ['finance'], companies: ['acme'] })
+      .execute();
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
     context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
     page = await context.newPage();
@@ -227,7 +231,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
   test('the link that a message holds opens the incident by its id', async () => {
     await go('#/incidents/inc-2');
     await page.getByRole('heading', { level: 1, name: /Payment requests wait/ }).waitFor();
-    await page.getByText('Acknowledged by Ines Moreau').waitFor();
+    await page.getByText(/^Acknowledged by Ines Moreau/).waitFor();
     await page.getByRole('listitem').filter({ hasText: 'acknowledged by Ines Moreau' }).waitFor();
     await go('#/incidents/none');
     await page.getByText('There is no such incident').waitFor();

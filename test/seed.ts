@@ -231,10 +231,6 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
     ])
     .execute();
   await db
-    .insertInto('principals')
-    .values({ id: 'ines', kind: 'human', name: 'Ines Moreau', roles: ['finance'], companies: ['acme'] })
-    .execute();
-  await db
     .insertInto('exceptions')
     .values([
       seedException(now, '1', {
