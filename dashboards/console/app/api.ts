@@ -34,7 +34,8 @@ export async function query<Data>(text: string, variables: object = {}, signal?:
   const answer = (await response.json().catch(() => ({}))) as Answer<Data>;
   const error = answer.errors?.[0];
   if (error) throw new ApiError(error.extensions?.code ?? 'internal', error.message);
-  if (!answer.data) throw new ApiError('internal', `the answer is empty (${response.status})`);
+  if (!answer.data)
+    throw new ApiError('internal', `Closewatch answers with status ${response.status} and without data.`);
   return answer.data;
 }
 

@@ -166,7 +166,7 @@ const Verdict = (props: { company: string; readiness: Readiness; letters: Connec
 /** The refused events that nobody has settled, and what settles them. */
 const Refused = ({ letters }: { letters: Connection<DeadLetter> }): View => html`
   <section aria-labelledby="refused"><h2 id="refused">Refused events</h2>
-    <p class="muted">Each is settled when its event comes again, mended, under the same id. One that is not needed is settled by
+    <p class="muted">Each is settled when its event comes again, mended, under the same id. One that is not needed is settled by${' '}
       <code>npm run closewatch -- dead-letters discard ${letters.edges[0]?.node.id ?? 'ID'} --reason "…"</code></p>
     <ul class="lines">${letters.edges.map(
       ({ node }) => html`<li key=${node.id}>
