@@ -27,6 +27,7 @@ const base: IncidentNews = {
     updated_at: opened,
     version: 2,
     tally: {},
+    rank: 14,
     assessed_version: 2,
     routed_version: 0,
   },

@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { type DocumentName, documentId } from '../model/case.ts';
 import type { Company } from '../model/company.ts';
 import type { Flow } from '../model/flow.ts';
 import { type Actor, type CompanyScope, companyScope } from '../model/principal.ts';
@@ -7,8 +8,13 @@ import type { TraceReads } from '../store/clickhouse/cases.ts';
 import type { ClickHouse } from '../store/clickhouse/client.ts';
 import { readableTraces } from '../store/clickhouse/event-queries.ts';
 import type { FinanceEventStore } from '../store/clickhouse/finance-events.ts';
+import { type TraceSummary, traceSummaries } from '../store/clickhouse/trace-summaries.ts';
 import type { Postgres } from '../store/postgres/database.ts';
-import { type ExceptionListRow, exceptionsById } from '../store/postgres/exception-queries.ts';
+import {
+  type ExceptionListRow,
+  exceptionsById,
+  exceptionsOfDocuments,
+} from '../store/postgres/exception-queries.ts';
 import {
   type AssessmentRow,
   assessmentsOf,
@@ -46,8 +52,12 @@ export interface ApiContext extends Reads {
     readonly rules: DataLoader<string, readonly string[]>;
     /** The name of a principal; the id of one that has none, such as the administrator. */
     readonly name: DataLoader<string, string>;
-    /** The spans of a trace (lower-case id) in the order of time, 10,000 at most; none when it may not be read. */
+    /** What the spans of a trace (lower-case id) come to; undefined when there are none, or it may not be read. */
+    readonly trace: DataLoader<string, TraceSummary | undefined>;
+    /** The spans of a trace that may be read (lower-case id), in the order of time: the first `MAX_SPANS`. */
     readonly spans: DataLoader<string, readonly Span[]>;
+    /** The exceptions of a document, the worst first: 20 at most. */
+    readonly exceptionsOfDocument: DataLoader<DocumentName, readonly ExceptionListRow[], string>;
   };
 }
 
@@ -58,24 +68,19 @@ function inOrder<T>(ids: readonly string[], rows: readonly T[], id: (row: T) => 
 }
 
 const TRACES_AT_ONCE = 20;
-const SPANS_A_TRACE = 10_000;
+/** Of a trace so many spans are shown at most. */
+export const MAX_SPANS = 1_000;
 
-async function spansByTrace(
-  { clickhouse, traces }: Reads,
-  scope: CompanyScope,
-  ids: readonly string[],
-): Promise<Span[][]> {
-  const readable = await readableTraces(clickhouse, scope, ids);
+async function spansByTrace({ traces }: Reads, ids: readonly string[]): Promise<Span[][]> {
   const byTrace = new Map<string, Span[]>(ids.map((id) => [id, []]));
-  if (readable.length === 0) return ids.map(() => []);
-  for (const span of await traces.spansOfTraces(readable, { limit: SPANS_A_TRACE }))
+  for (const span of await traces.spansOfTraces(ids, { limit: MAX_SPANS }))
     byTrace.get(span.traceId)?.push(span);
   return ids.map((id) => byTrace.get(id) ?? []);
 }
 
 export function createContext(reads: Reads, actor: Actor, now: bigint): ApiContext {
   const scope = companyScope(actor);
-  const { postgres } = reads;
+  const { postgres, clickhouse } = reads;
   return {
     ...reads,
     actor,
@@ -101,9 +106,22 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
         const names = inOrder(ids, await namesOf(postgres, ids), (row) => row.id);
         return ids.map((id, n) => names[n]?.name ?? id);
       }),
-      spans: new DataLoader(async (ids) => await spansByTrace(reads, scope, ids), {
-        maxBatchSize: TRACES_AT_ONCE,
-      }),
+      trace: new DataLoader(
+        async (ids) => {
+          const readable = await readableTraces(clickhouse, scope, ids);
+          return inOrder(ids, await traceSummaries(clickhouse, readable), (row) => row.traceId);
+        },
+        { maxBatchSize: TRACES_AT_ONCE },
+      ),
+      spans: new DataLoader(async (ids) => await spansByTrace(reads, ids), { maxBatchSize: TRACES_AT_ONCE }),
+      exceptionsOfDocument: new DataLoader(
+        async (names) => {
+          const rows = await exceptionsOfDocuments(postgres, scope, names);
+          const byDocument = Map.groupBy(rows, documentId);
+          return names.map((name) => byDocument.get(documentId(name)) ?? []);
+        },
+        { cacheKeyFn: documentId },
+      ),
     },
   };
 }

@@ -1,6 +1,6 @@
-import { parse, validate } from 'graphql';
+import { getIntrospectionQuery, parse, validate } from 'graphql';
 import { expect, test } from 'vitest';
-import { limitsRule } from './limits.ts';
+import { limitsRule, QUERY_LIMITS } from './limits.ts';
 import { schema } from './schema/schema.ts';
 
 const LIMITS = { depth: 4, aliases: 2, cost: 100, tokens: 1_000 };
@@ -19,7 +19,16 @@ test.each([
     '{ ...A } fragment A on Query { incidents(first: 1) { edges { node { ...B } } } } fragment B on Incident { assessment { id } }',
     ["the query's depth"],
   ],
-  ['{ __schema { types { fields { type { ofType { name } } } } } }', ["the query's depth"]],
+  [
+    '{ __schema { types { fields { type { ofType { name } } } } } }',
+    ["the query's depth", "the query's cost"],
+  ],
+  ['{ __schema { types { name } } }', []],
+  [
+    '{ __schema { types { ...A } } } fragment A on __Type { a: name b: name c: name }',
+    ["the query's aliases", "the query's cost"],
+  ],
+  ['{ __type(name: "Incident") { fields { a: name b: name c: name } } }', ["the query's aliases"]],
 ])('%s', (query, expected) => {
   expect(codes(query)).toEqual(expected);
 });
@@ -27,3 +36,37 @@ test.each([
 test('a fragment that spreads itself ends', () => {
   expect(codes('{ viewer { ...A } } fragment A on Viewer { id ...A }')).toEqual([]);
 });
+
+const refused = (query: string) => validate(schema, parse(query), [limitsRule(QUERY_LIMITS)]).length > 0;
+
+test.each([
+  ['what tools ask of a schema', getIntrospectionQuery()],
+  [
+    'a trace with the attributes of its spans',
+    '{ trace(id: "1") { events { id } spans { spanId name service kind attributes { key value } resourceAttributes { key value } } } }',
+  ],
+  [
+    'a case',
+    '{ case(key: "x") { documents { id kind exceptions { id rule incident { number } } } timeline { at event { id type subject } span { spanId name service } } } }',
+  ],
+  [
+    'every event of a span, of fewer spans',
+    '{ trace(id: "1") { spans(first: 200) { name events { name attributes { key value } } links { spanId attributes { key value } } } } }',
+  ],
+])('%s is allowed', (_, query) => expect(refused(query)).toBe(false));
+
+test.each([
+  [
+    'spans by aliases',
+    `{ ${['a', 'b', 'c', 'd'].map((name) => `${name}: trace(id: "${name}") { spans { name attributes { key value } } }`).join(' ')} }`,
+  ],
+  [
+    'attributes of every line of a timeline',
+    '{ case(key: "x") { timeline { span { attributes { key value } resourceAttributes { key value } } } } }',
+  ],
+  ['all changes of many incidents', '{ incidents(first: 100) { edges { node { changes { change at } } } } }'],
+  [
+    'the schema, over and over',
+    `{ __schema { types { ${'fields { type { '.repeat(5)} name ${'} } '.repeat(5)} } } }`,
+  ],
+])('%s are not', (_, query) => expect(refused(query)).toBe(true));

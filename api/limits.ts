@@ -4,12 +4,16 @@ import {
   type FragmentDefinitionNode,
   type GraphQLCompositeType,
   GraphQLError,
+  type GraphQLField,
   getNamedType,
   getNullableType,
   isCompositeType,
+  isIntrospectionType,
   isListType,
   isObjectType,
+  SchemaMetaFieldDef,
   type SelectionSetNode,
+  TypeMetaFieldDef,
   type ValidationContext,
   type ValidationRule,
 } from 'graphql';
@@ -20,15 +24,29 @@ export interface QueryLimits {
   /** Levels of fields below each other. */
   readonly depth: number;
   readonly aliases: number;
-  /** Fields that the answer may hold: lists and pages count with as many rows as they may have. */
+  /** Fields that the answer may hold: lists and pages count with as many rows as they may have (`extensions.maxRows`). */
   readonly cost: number;
   /** Lexical tokens of the document. */
   readonly tokens: number;
 }
-export const QUERY_LIMITS: QueryLimits = { depth: 14, aliases: 30, cost: 100_000, tokens: 4_000 };
+export const QUERY_LIMITS: QueryLimits = { depth: 15, aliases: 30, cost: 100_000, tokens: 4_000 };
 
-/** A list without pages counts as so many rows. */
-const LIST_ROWS = 5;
+/** A list whose field does not say in `extensions.maxRows` how many rows it may have counts as so many. */
+const LIST_ROWS = 50;
+/** A list of plain values, a value more or less of the same row. */
+const LEAF_LIST = 5;
+
+/** How many rows the lists of the schema's description of itself have on the average in ours. */
+const DESCRIBED_ROWS: Readonly<Record<string, number>> = {
+  types: 80,
+  directives: 10,
+  fields: 5,
+  args: 1,
+  inputFields: 1,
+  interfaces: 1,
+  enumValues: 2,
+  possibleTypes: 1,
+};
 
 interface Measure {
   depth: number;
@@ -115,37 +133,44 @@ function measureField(
   open: Set<string>,
 ): Measure {
   const aliases = field.alias ? 1 : 0;
-  const definition = isObjectType(parent) ? parent.getFields()[field.name.value] : undefined;
+  const definition = definitionOf(field.name.value, parent);
+  const isList = definition !== undefined && isListType(getNullableType(definition.type));
   const type = definition && getNamedType(definition.type);
-  if (!definition || !field.selectionSet || !isCompositeType(type)) {
-    const deeper = field.selectionSet ? introspectionDepth(field.selectionSet) : 0;
-    return { depth: 1 + deeper, aliases, cost: 1 };
-  }
+  if (!definition || !field.selectionSet || !isCompositeType(type))
+    return { depth: 1, aliases, cost: isList ? LEAF_LIST : 1 };
   const inner = measure(context, field.selectionSet, type, known, open);
-  const paged = definition.args.some((argument) => argument.name === 'first');
-  const rows = paged
-    ? pageSize(field)
-    : isListType(getNullableType(definition.type)) && !isEdges(field)
-      ? LIST_ROWS
-      : 1;
+  const rows = rowsOf(field, definition, parent, isList);
   return { depth: inner.depth + 1, aliases: aliases + inner.aliases, cost: 1 + rows * inner.cost };
 }
 
-/** The rows of a connection are counted at the connection itself. */
-const isEdges = (field: FieldNode): boolean => field.name.value === 'edges';
-
-function pageSize(field: FieldNode): number {
-  const first = field.arguments?.find((argument) => argument.name.value === 'first')?.value;
-  if (first?.kind === 'IntValue') return Math.min(MAX_PAGE, Math.max(1, Number(first.value)));
-  return first === undefined ? DEFAULT_PAGE : MAX_PAGE;
+/** The field of the type; also those that every query has, by which the schema describes itself. */
+function definitionOf(
+  name: string,
+  parent: GraphQLCompositeType,
+): GraphQLField<unknown, unknown> | undefined {
+  if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef;
+  if (name === TypeMetaFieldDef.name) return TypeMetaFieldDef;
+  return isObjectType(parent) ? parent.getFields()[name] : undefined;
 }
 
-function introspectionDepth(set: SelectionSetNode): number {
-  return set.selections.reduce(
-    (deepest, selection) =>
-      selection.kind !== 'FragmentSpread' && selection.selectionSet
-        ? Math.max(deepest, introspectionDepth(selection.selectionSet) + (selection.kind === 'Field' ? 1 : 0))
-        : Math.max(deepest, 1),
-    0,
-  );
+/** How many rows the answer may have at this field. */
+function rowsOf(
+  field: FieldNode,
+  definition: GraphQLField<unknown, unknown>,
+  parent: GraphQLCompositeType,
+  isList: boolean,
+): number {
+  const said = definition.extensions.maxRows;
+  const most = typeof said === 'number' ? said : undefined;
+  if (definition.args.some(({ name }) => name === 'first')) return pageSize(field, most);
+  // The rows of a connection are counted at the connection itself.
+  if (!isList || field.name.value === 'edges') return 1;
+  return most ?? (isIntrospectionType(parent) ? DESCRIBED_ROWS[field.name.value] : undefined) ?? LIST_ROWS;
+}
+
+/** What `first` asks for; a plain list (`most`) gives all that it has when it is left out. */
+function pageSize(field: FieldNode, most: number | undefined): number {
+  const first = field.arguments?.find((argument) => argument.name.value === 'first')?.value;
+  if (first?.kind === 'IntValue') return Math.min(most ?? MAX_PAGE, Math.max(1, Number(first.value)));
+  return most ?? (first === undefined ? DEFAULT_PAGE : MAX_PAGE);
 }

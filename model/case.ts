@@ -19,7 +19,13 @@ const TERMINAL_KINDS: ReadonlySet<string> = new Set([
   'customer',
 ]);
 
-export const CASE_LIMITS = { hops: 3, documents: 200, events: 5_000, spans: 2_000 } as const;
+export const CASE_LIMITS = {
+  hops: 3,
+  documents: 200,
+  edges: 1_000,
+  events: 5_000,
+  timeline: 2_000,
+} as const;
 
 /** The unit of a case: what one source calls one subject, within a company. */
 export interface CaseDocument {
@@ -47,7 +53,7 @@ export interface Case {
   readonly truncated: boolean;
 }
 
-type DocumentName = Pick<FinanceEvent, 'company' | 'source' | 'subject'>;
+export type DocumentName = Pick<FinanceEvent, 'company' | 'source' | 'subject'>;
 
 /** Names a document: company, source and subject. */
 export const documentId = (name: DocumentName): string =>

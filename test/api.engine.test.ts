@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nanosOf } from '../model/time.ts';
+import { exceptionsById } from '../store/postgres/exception-queries.ts';
 import { ADMIN, type ApiHouse, apiHouse, TOKEN_OF_ACME, TOKEN_OF_ACME_SUPPORT } from './api-house.ts';
+import { until } from './harness.ts';
 import { hash, seedLandscape, TRACE_A, TRACE_B } from './seed.ts';
 
 let house: ApiHouse;
@@ -101,6 +103,78 @@ describe('what a screen shows', () => {
       attributes: [{ key: 'http.status_code', value: '503' }],
     });
     expect(data.trace.spans[1].events).toMatchObject([{ name: 'exception' }]);
+  });
+
+  test('of a long trace the first 1,000 spans, and what all of them come to', async () => {
+    const TRACE = 'cccccccccccccccccccccccccccccccc';
+    const day = `${new Date().toISOString().slice(0, 10)} 00:00:0`;
+    const spans = Array.from({ length: 1_005 }, (_, n) => ({
+      Timestamp: `${day}${Math.floor(n / 1_000)}.${`${n % 1_000}`.padStart(3, '0')}000000`,
+      TraceId: TRACE,
+      SpanId: n.toString(16).padStart(16, '0'),
+      SpanName: `span ${n}`,
+      ServiceName: n === 1_004 ? 'last' : 'first',
+      Duration: '1000000',
+      StatusCode: n === 1_004 ? 'Error' : 'Ok',
+    }));
+    await house.clickhouse.insertRows('otel_traces', [...spans, spans[1_004] as object], { token: 'long' });
+    const { data, errors } = await house.graphql(`{ trace(id: "${TRACE.toUpperCase()}") {
+      id spanCount errorCount truncated services durationNs spans { name } few: spans(first: 2) { name } } }`);
+    expect(errors).toBeUndefined();
+    const { spans: shown, ...rest } = data.trace;
+    expect(rest).toEqual({
+      id: TRACE,
+      spanCount: 1_005,
+      errorCount: 1,
+      truncated: true,
+      services: ['first', 'last'],
+      durationNs: '1005000000',
+      few: [{ name: 'span 0' }, { name: 'span 1' }],
+    });
+    expect(shown).toHaveLength(1_000);
+    const wrong = await house.graphql(`{ trace(id: "${TRACE}") { spans(first: 1001) { name } } }`);
+    expect(wrong.errors?.[0]?.extensions?.code).toBe('request.malformed');
+    const short = await house.graphql(`{ trace(id: "${TRACE_A}") { truncated spanCount spans { name } } }`);
+    expect(short.data.trace).toMatchObject({ truncated: false, spanCount: short.data.trace.spans.length });
+  });
+
+  test('the exceptions of a document are its own alone, the worst 20 first', async () => {
+    const { db } = house.postgres;
+    const { openedKey: _, ...known } = (
+      await exceptionsById(house.postgres, '*', [hash('1')])
+    )[0] as never as Record<string, unknown>;
+    const { facts: __, rank: ___, ...row } = known;
+    const other = (n: number, over: object) => ({
+      ...row,
+      id: `many-${n}`,
+      obligation: `many-${n}`,
+      occurrence: `many-${n}`,
+      incident: null,
+      state: 'late',
+      subject: 'account.move/1',
+      ...over,
+    });
+    const rows = [
+      ...Array.from({ length: 30 }, (_, n) => other(n, {})),
+      other(30, { source: '/elsewhere', state: 'open' }),
+      other(31, { company: 'beta', state: 'open' }),
+    ];
+    await db
+      .insertInto('exceptions')
+      .values(rows as never)
+      .execute();
+    try {
+      const { data } = await house.graphql(
+        '{ case(key: "docno:acme:BILL/2026/05/0012") { documents { subject exceptions { id state } } } }',
+      );
+      const [bill, order] = data.case.documents;
+      expect(bill.exceptions).toHaveLength(20);
+      expect(bill.exceptions[0]).toMatchObject({ id: hash('1'), state: 'open' });
+      expect(bill.exceptions.map(({ id }: { id: string }) => id)).not.toContain('many-30');
+      expect(order.exceptions).toEqual([]);
+    } finally {
+      await db.deleteFrom('exceptions').where('id', 'like', 'many-%').execute();
+    }
   });
 
   test('events by filter, paged without gap or repeat', async () => {
@@ -516,8 +590,13 @@ describe('limits', () => {
         const { errors } = (await response.json()) as { errors?: { extensions: { code: string } }[] };
         return errors?.[0]?.extensions.code ?? 'ok';
       };
-      const codes = await Promise.all(Array.from({ length: 8 }, ask));
-      expect([...new Set(codes)].toSorted()).toEqual([...expected].toSorted());
+      // How many meet in the API is for the machine to say: asked again until every answer was seen.
+      const seen = new Set<string>();
+      await until(async () => {
+        for (const code of await Promise.all(Array.from({ length: 8 }, ask))) seen.add(code);
+        return expected.every((code) => seen.has(code)) || undefined;
+      });
+      expect([...seen].toSorted()).toEqual([...expected].toSorted());
     } finally {
       await strict.close();
     }

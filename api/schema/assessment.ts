@@ -24,7 +24,11 @@ const EvidenceRef = builder.objectRef<z.infer<typeof evidenceItem>>('EvidenceIte
     number: t.exposeInt('number'),
     kind: t.exposeString('kind'),
     at: t.string({ nullable: true, resolve: (item) => item.at ?? null }),
-    facts: t.field({ type: [KeyValueRef], resolve: (item) => keyValues(item.facts) }),
+    facts: t.field({
+      type: [KeyValueRef],
+      extensions: { maxRows: 15 },
+      resolve: (item) => keyValues(item.facts),
+    }),
   }),
 });
 
@@ -63,7 +67,11 @@ export const AssessmentRef = builder.objectRef<AssessmentRow>('Assessment').impl
     probableCause: t.exposeString('probable_cause'),
     nextStep: t.exposeString('next_step'),
     confidence: t.exposeFloat('confidence'),
-    claims: t.field({ type: [ClaimRef], resolve: (row) => z.array(claim).parse(row.claims) }),
+    claims: t.field({
+      type: [ClaimRef],
+      extensions: { maxRows: 10 },
+      resolve: (row) => z.array(claim).parse(row.claims),
+    }),
     proposedActions: t.field({
       type: [ProposedActionRef],
       resolve: (row) => z.array(storedAction).parse(row.proposed_actions),

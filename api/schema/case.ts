@@ -1,11 +1,18 @@
-import { type CaseDocument, type CaseEdge, documentId, type TimelineEntry } from '../../model/case.ts';
+import {
+  CASE_LIMITS,
+  type CaseDocument,
+  type CaseEdge,
+  documentId,
+  type TimelineEntry,
+} from '../../model/case.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import { joinKey, parseKeyText } from '../../model/key.ts';
 import { mayReadCompany } from '../../model/principal.ts';
 import { formatInstant } from '../../model/time.ts';
 import { type FoundCase, findCase } from '../../store/clickhouse/cases.ts';
-import { listExceptions } from '../../store/postgres/exception-queries.ts';
+import { EXCEPTIONS_A_DOCUMENT } from '../../store/postgres/exception-queries.ts';
 import { builder } from './builder.ts';
+import { rowsAsked } from './connection.ts';
 import { CaseDocumentRef, ExceptionRef, FinanceEventRef, SpanRef } from './refs.ts';
 
 /** The last value that an event of the document has, in the order of events. */
@@ -32,14 +39,19 @@ CaseDocumentRef.implement({
       nullable: true,
       resolve: ({ events }) => events.at(-1)?.time ?? null,
     }),
-    events: t.field({ type: [FinanceEventRef], resolve: ({ events }) => [...events] }),
+    events: t.field({
+      type: [FinanceEventRef],
+      // All documents of a case together have 5,000 events at most: so many for each of its 200.
+      extensions: { maxRows: CASE_LIMITS.events / CASE_LIMITS.documents },
+      resolve: ({ events }) => [...events],
+    }),
     exceptions: t.field({
       type: [ExceptionRef],
-      description: 'What is or was wrong with it (50 at most)',
-      resolve: async ({ company, source, subject }, _, { postgres, scope }) => {
-        const rows = await listExceptions(postgres, { companies: scope, company, subject }, { limit: 50 });
-        return rows.filter((row) => row.source === source);
-      },
+      description: `What is or was wrong with it, the worst first (${EXCEPTIONS_A_DOCUMENT} at most)`,
+      extensions: { maxRows: EXCEPTIONS_A_DOCUMENT },
+      resolve: async ({ company, source, subject }, _, { load }) => [
+        ...(await load.exceptionsOfDocument.load({ company, source, subject })),
+      ],
     }),
   }),
 });
@@ -76,17 +88,28 @@ const CaseRef = builder.objectRef<FoundCase & { readonly key: string }>('Case').
   description: 'The documents that keys join, and one timeline of their events and spans.',
   fields: (t) => ({
     key: t.exposeString('key'),
-    documents: t.field({ type: [CaseDocumentRef], resolve: ({ documents }) => [...documents] }),
-    edges: t.field({ type: [CaseEdgeRef], resolve: ({ edges }) => [...edges] }),
+    documents: t.field({
+      type: [CaseDocumentRef],
+      extensions: { maxRows: CASE_LIMITS.documents },
+      resolve: ({ documents }) => [...documents],
+    }),
+    edges: t.field({
+      type: [CaseEdgeRef],
+      description: `${CASE_LIMITS.edges} at most`,
+      extensions: { maxRows: CASE_LIMITS.edges },
+      resolve: ({ edges }) => [...edges],
+    }),
     timeline: t.field({
       type: [TimelineEntryRef],
       description: 'In one order of time',
-      resolve: ({ timeline }) => [...timeline],
+      args: { first: t.arg.int({ required: true, defaultValue: CASE_LIMITS.timeline }) },
+      extensions: { maxRows: CASE_LIMITS.timeline },
+      resolve: ({ timeline }, { first }) => timeline.slice(0, rowsAsked(first, CASE_LIMITS.timeline)),
     }),
     traceIds: t.stringList({ resolve: ({ traceIds }) => [...traceIds] }),
     truncated: t.exposeBoolean('truncated', {
       description:
-        'There is more: 3 hops, 200 documents, 5,000 events, 50 traces and 2,000 spans are shown at most',
+        'There is more: 3 hops, 200 documents, 5,000 events, 50 traces with 500 spans each, and 2,000 lines of the timeline are shown at most',
     }),
   }),
 });

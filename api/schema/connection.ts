@@ -20,9 +20,7 @@ export async function page<T>(
 ) {
   if (args.last != null || args.before != null)
     throw new ClosewatchError('request.malformed', 'lists are paged forward: first and after');
-  const first = args.first ?? DEFAULT_PAGE;
-  if (first < 1 || first > MAX_PAGE)
-    throw new ClosewatchError('request.malformed', `first must be 1 to ${MAX_PAGE}`);
+  const first = rowsAsked(args.first ?? DEFAULT_PAGE, MAX_PAGE);
   const rows = await list({ limit: first + 1, after: args.after ?? undefined });
   const edges = rows.slice(0, first).map((node) => ({ cursor: cursorOf(node), node }));
   return {
@@ -34,4 +32,10 @@ export async function page<T>(
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
+}
+
+/** `first` of a plain list, when it is 1 to `most`; throws `request.malformed` for anything else. */
+export function rowsAsked(first: number, most: number): number {
+  if (first < 1 || first > most) throw new ClosewatchError('request.malformed', `first must be 1 to ${most}`);
+  return first;
 }

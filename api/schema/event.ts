@@ -62,9 +62,14 @@ FinanceEventRef.implement({
     flow: t.string({ nullable: true, resolve: (event) => event.flow ?? null }),
     keys: t.field({
       type: [KeyRef],
+      extensions: { maxRows: 10 },
       resolve: (event) => event.keys.map(({ type, value }) => displayKey(type, value, event)),
     }),
-    attributes: t.field({ type: [KeyValueRef], resolve: (event) => keyValues(event.attributes) }),
+    attributes: t.field({
+      type: [KeyValueRef],
+      extensions: { maxRows: 15 },
+      resolve: (event) => keyValues(event.attributes),
+    }),
     data: t.exposeString('data', {
       description: 'The rest of the event’s data (lines, approval, tax …) as JSON text',
     }),

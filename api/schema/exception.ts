@@ -14,6 +14,8 @@ import { CloseImpactEnum, ExceptionStateEnum, OrderEnum, SeverityEnum } from './
 import { ExceptionRef, FinanceEventRef, IncidentRef } from './refs.ts';
 import { instantOfDate, instantOfNanos, instantOrNull } from './scalars.ts';
 
+const MAX_EVENTS = 20;
+
 ExceptionRef.implement({
   description: 'An obligation that was not met: one rule, one document.',
   fields: (t) => ({
@@ -53,9 +55,10 @@ ExceptionRef.implement({
     traceIds: t.exposeStringList('trace_ids'),
     events: t.field({
       type: [FinanceEventRef],
-      description: 'The events that decided it',
+      description: `The events that decided it (${MAX_EVENTS} at most)`,
+      extensions: { maxRows: MAX_EVENTS },
       resolve: async (row, _, { events }) => {
-        const found = row.events.length === 0 ? [] : await events.byIds(row.events);
+        const found = row.events.length === 0 ? [] : await events.byIds(row.events.slice(0, MAX_EVENTS));
         return found.filter((event) => event.company === row.company);
       },
     }),

@@ -3,7 +3,9 @@ import { ClosewatchError } from '../../model/errors.ts';
 import { sumByCurrency } from '../../model/money.ts';
 import { mayReadCompany } from '../../model/principal.ts';
 import { type Gate, linesOf, type SeverityLine, VERDICTS } from '../../model/readiness.ts';
+import { SEVERITIES } from '../../model/severity.ts';
 import { formatInstant } from '../../model/time.ts';
+import { MAX_SOURCES } from '../../store/postgres/source-queries.ts';
 import { type Readiness, readinessOf } from '../../store/readiness.ts';
 import { builder } from './builder.ts';
 import { hyphenated, SeverityEnum } from './enums.ts';
@@ -31,7 +33,7 @@ const SeverityLineRef = builder.objectRef<SeverityLine>('SeverityLine').implemen
     severity: t.expose('severity', { type: SeverityEnum }),
     count: t.exposeInt('count'),
     blockers: t.exposeInt('blockers', { description: 'How many of them block the close' }),
-    sums: t.field({ type: [MoneyRef], resolve: ({ sums }) => [...sums] }),
+    sums: t.field({ type: [MoneyRef], extensions: { maxRows: 5 }, resolve: ({ sums }) => [...sums] }),
   }),
 });
 
@@ -52,19 +54,25 @@ const ReadinessRef = builder.objectRef<Readiness>('Readiness').implement({
       description: '0 to 1: the share of gates that could be told, times 0.8 without materiality limits',
     }),
     materialityKnown: t.boolean({ resolve: ({ company }) => company.materiality !== undefined }),
-    gates: t.field({ type: [GateRef], resolve: ({ gates }) => [...gates] }),
+    gates: t.field({ type: [GateRef], extensions: { maxRows: 7 }, resolve: ({ gates }) => [...gates] }),
     openBySeverity: t.field({
       type: [SeverityLineRef],
+      extensions: { maxRows: SEVERITIES.length },
       description:
         'Every severity, the worst first; exceptions of documents that began before the period’s end',
       resolve: ({ groups }) => linesOf(groups),
     }),
     waived: t.field({
       type: [MoneyRef],
+      extensions: { maxRows: 5 },
       description: 'Money of waived exceptions: it stays visible',
       resolve: ({ groups }) => sumByCurrency(groups.filter((group) => group.state === 'waived')),
     }),
-    sources: t.field({ type: [SourceRef], resolve: ({ sources }) => [...sources] }),
+    sources: t.field({
+      type: [SourceRef],
+      extensions: { maxRows: MAX_SOURCES },
+      resolve: ({ sources }) => [...sources],
+    }),
   }),
 });
 

@@ -1,20 +1,15 @@
 import type { CaseDocument } from '../../model/case.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import type { Span } from '../../model/span.ts';
+import type { TraceSummary } from '../../store/clickhouse/trace-summaries.ts';
 import type { ExceptionListRow } from '../../store/postgres/exception-queries.ts';
 import type { IncidentRow } from '../../store/postgres/incidents.ts';
 import { builder } from './builder.ts';
-
-/** A trace: its spans, in order of time. */
-export interface Trace {
-  readonly id: string;
-  readonly spans: readonly Span[];
-}
 
 /** Types that refer to each other: declared here, each implemented in its own file. */
 export const IncidentRef = builder.objectRef<IncidentRow>('Incident');
 export const ExceptionRef = builder.objectRef<ExceptionListRow>('Exception');
 export const FinanceEventRef = builder.objectRef<FinanceEvent>('FinanceEvent');
 export const SpanRef = builder.objectRef<Span>('Span');
-export const TraceRef = builder.objectRef<Trace>('Trace');
+export const TraceRef = builder.objectRef<TraceSummary>('Trace');
 export const CaseDocumentRef = builder.objectRef<CaseDocument>('CaseDocument');

@@ -1,6 +1,6 @@
 import { formatInstant } from '../../model/time.ts';
 import { isFresh, watermarkAt } from '../../model/watermark.ts';
-import { type SourceRow, sourcesOf, streamOf } from '../../store/postgres/source-queries.ts';
+import { MAX_SOURCES, type SourceRow, sourcesOf, streamOf } from '../../store/postgres/source-queries.ts';
 import { builder } from './builder.ts';
 import { instantOfNanos, instantOrNull } from './scalars.ts';
 
@@ -57,7 +57,8 @@ export const SourceRef = builder.objectRef<SourceRow>('Source').implement({
 builder.queryFields((t) => ({
   sources: t.field({
     type: [SourceRef],
-    description: 'The streams that feed the readable companies (1,000 at most).',
+    description: `The streams that feed the readable companies (${MAX_SOURCES} at most).`,
+    extensions: { maxRows: MAX_SOURCES },
     args: { company: t.arg.string() },
     resolve: (_, { company }, { postgres, scope }) =>
       sourcesOf(postgres, { companies: scope, company: company ?? undefined }),

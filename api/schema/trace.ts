@@ -1,8 +1,10 @@
 import type { SpanEvent, SpanLink } from '../../model/span.ts';
 import { formatInstant } from '../../model/time.ts';
 import { listEvents } from '../../store/clickhouse/event-queries.ts';
+import { MAX_SPANS } from '../context.ts';
 import { builder } from './builder.ts';
-import { FinanceEventRef, SpanRef, type Trace, TraceRef } from './refs.ts';
+import { rowsAsked } from './connection.ts';
+import { FinanceEventRef, SpanRef, TraceRef } from './refs.ts';
 import { instantOfNanos, KeyValueRef, keyValues } from './scalars.ts';
 
 const SpanEventRef = builder.objectRef<SpanEvent>('SpanEvent').implement({
@@ -10,7 +12,11 @@ const SpanEventRef = builder.objectRef<SpanEvent>('SpanEvent').implement({
     at: t.field({ type: 'Instant', resolve: (event) => instantOfNanos(event.timeNs) }),
     timeNs: t.exposeString('timeNs'),
     name: t.exposeString('name'),
-    attributes: t.field({ type: [KeyValueRef], resolve: (event) => keyValues(event.attributes) }),
+    attributes: t.field({
+      type: [KeyValueRef],
+      extensions: { maxRows: 5 },
+      resolve: (event) => keyValues(event.attributes),
+    }),
   }),
 });
 
@@ -19,7 +25,11 @@ const SpanLinkRef = builder.objectRef<SpanLink>('SpanLink').implement({
     traceId: t.exposeString('traceId'),
     spanId: t.exposeString('spanId'),
     traceState: t.exposeString('traceState'),
-    attributes: t.field({ type: [KeyValueRef], resolve: (link) => keyValues(link.attributes) }),
+    attributes: t.field({
+      type: [KeyValueRef],
+      extensions: { maxRows: 5 },
+      resolve: (link) => keyValues(link.attributes),
+    }),
   }),
 });
 
@@ -46,40 +56,55 @@ SpanRef.implement({
     scopeVersion: t.exposeString('scopeVersion'),
     resourceAttributes: t.field({
       type: [KeyValueRef],
+      extensions: { maxRows: 15 },
       resolve: (span) => keyValues(span.resourceAttributes),
     }),
-    attributes: t.field({ type: [KeyValueRef], resolve: (span) => keyValues(span.attributes) }),
-    events: t.field({ type: [SpanEventRef], resolve: (span) => [...span.events] }),
-    links: t.field({ type: [SpanLinkRef], resolve: (span) => [...span.links] }),
+    attributes: t.field({
+      type: [KeyValueRef],
+      extensions: { maxRows: 15 },
+      resolve: (span) => keyValues(span.attributes),
+    }),
+    events: t.field({
+      type: [SpanEventRef],
+      extensions: { maxRows: 5 },
+      resolve: (span) => [...span.events],
+    }),
+    links: t.field({
+      type: [SpanLinkRef],
+      extensions: { maxRows: 2 },
+      resolve: (span) => [...span.links],
+    }),
   }),
 });
 
-const startOf = ({ spans }: Trace): bigint =>
-  spans.reduce(
-    (first, span) => (BigInt(span.startNs) < first ? BigInt(span.startNs) : first),
-    BigInt(spans[0]?.startNs ?? 0),
-  );
-const endOf = ({ spans }: Trace): bigint =>
-  spans.reduce((last, span) => {
-    const end = BigInt(span.startNs) + BigInt(span.durationNs);
-    return end > last ? end : last;
-  }, 0n);
-
 TraceRef.implement({
+  description:
+    'A trace. What it says of all spans counts every one of them, also those that it does not show.',
   fields: (t) => ({
-    id: t.exposeID('id'),
-    startedAt: t.field({ type: 'Instant', resolve: (trace) => formatInstant(startOf(trace)) }),
-    durationNs: t.string({ resolve: (trace) => `${endOf(trace) - startOf(trace)}` }),
-    services: t.stringList({
-      resolve: ({ spans }) => [...new Set(spans.map((span) => span.service))].sort(),
+    id: t.exposeID('traceId'),
+    startedAt: t.field({ type: 'Instant', resolve: ({ startNs }) => instantOfNanos(startNs) }),
+    durationNs: t.string({ resolve: ({ startNs, endNs }) => `${BigInt(endNs) - BigInt(startNs)}` }),
+    services: t.stringList({ resolve: ({ services }) => [...services] }),
+    spanCount: t.exposeInt('spans', { description: 'Spans, each once however often it was sent' }),
+    errorCount: t.exposeInt('errors', { description: 'Spans that ended in error' }),
+    truncated: t.boolean({
+      description: `There are more than the ${MAX_SPANS} spans that are shown at most`,
+      resolve: ({ spans }) => spans > MAX_SPANS,
     }),
-    errorCount: t.int({ resolve: ({ spans }) => spans.filter((span) => span.statusCode === 'Error').length }),
-    spans: t.field({ type: [SpanRef], description: 'In order of time', resolve: ({ spans }) => [...spans] }),
+    spans: t.field({
+      type: [SpanRef],
+      description: 'In order of time',
+      args: { first: t.arg.int({ required: true, defaultValue: MAX_SPANS }) },
+      extensions: { maxRows: MAX_SPANS },
+      resolve: async ({ traceId }, { first }, { load }) =>
+        (await load.spans.load(traceId)).slice(0, rowsAsked(first, MAX_SPANS)),
+    }),
     events: t.field({
       type: [FinanceEventRef],
       description: 'The finance events that carry the trace id (200 at most): from a span to the document',
-      resolve: ({ id }, _, { clickhouse, scope }) =>
-        listEvents(clickhouse, { companies: scope, traceId: id }, { limit: 200 }),
+      extensions: { maxRows: 200 },
+      resolve: ({ traceId }, _, { clickhouse, scope }) =>
+        listEvents(clickhouse, { companies: scope, traceId }, { limit: 200 }),
     }),
   }),
 });
@@ -91,10 +116,6 @@ builder.queryFields((t) => ({
     description:
       'A trace by its id of 32 hex digits. Spans name no company: who may not read every company sees only traces whose finance events are all of companies that they may read.',
     args: { id: t.arg.id({ required: true }) },
-    resolve: async (_, args, { load }) => {
-      const id = args.id.toLowerCase();
-      const spans = await load.spans.load(id);
-      return spans.length === 0 ? null : { id, spans };
-    },
+    resolve: async (_, args, { load }) => (await load.trace.load(args.id.toLowerCase())) ?? null,
   }),
 }));

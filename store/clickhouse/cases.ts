@@ -23,8 +23,9 @@ export interface FoundCase extends Case {
   readonly traceIds: readonly string[];
 }
 
-/** So many traces of a case are opened at most. */
+/** So many traces of a case are opened at most, and so many spans of each. */
 const MAX_TRACES = 50;
+const SPANS_A_TRACE = 500;
 
 /**
  * The case of the join keys as far as the scope may read: its documents, and one timeline of their events and of the
@@ -44,11 +45,19 @@ export async function findCase(
   const started = start.flatMap((key) => (key.startsWith('trace:') ? [key.slice('trace:'.length)] : []));
   const traceIds = await readableTraces(reads.clickhouse, companies, [...started, ...named]);
   const opened = traceIds.slice(0, MAX_TRACES);
-  const spans = opened.length === 0 ? [] : await reads.traces.spansOfTraces(opened);
+  const spans = opened.length === 0 ? [] : await reads.traces.spansOfTraces(opened, { limit: SPANS_A_TRACE });
+  const perTrace = Map.groupBy(spans, ({ traceId }) => traceId);
+  const timeline = timelineOf(events, spans);
   return {
     ...found,
-    truncated: found.truncated || traceIds.length > MAX_TRACES || spans.length > CASE_LIMITS.spans,
-    timeline: timelineOf(events, spans.slice(0, CASE_LIMITS.spans)),
+    edges: found.edges.slice(0, CASE_LIMITS.edges),
+    truncated:
+      found.truncated ||
+      traceIds.length > MAX_TRACES ||
+      [...perTrace.values()].some((own) => own.length === SPANS_A_TRACE) ||
+      timeline.length > CASE_LIMITS.timeline ||
+      found.edges.length > CASE_LIMITS.edges,
+    timeline: timeline.slice(0, CASE_LIMITS.timeline),
     traceIds,
   };
 }

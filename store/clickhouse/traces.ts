@@ -63,7 +63,7 @@ WHERE TraceId IN {traceIds:Array(String)}`;
  * `otel_traces_trace_id_ts` tells the days to look at: one row an insert and trace, whole seconds cut off, so the end
  * is one second later. After a crash between a table and its view it may lack a trace: then the table itself is asked.
  */
-const WINDOW = `
+export const WINDOW = `
   AND Timestamp >= (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId IN {traceIds:Array(String)})
   AND Timestamp <= (SELECT max(End) + 1 FROM otel_traces_trace_id_ts WHERE TraceId IN {traceIds:Array(String)})`;
 

@@ -1,8 +1,8 @@
-import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Postgres } from './database.ts';
 import { decodeCursor, encodeCursor, type Page } from './paging.ts';
-import type { Database, DeadLetterTable } from './schema.ts';
+import type { DeadLetterTable } from './schema.ts';
 
 export type DeadLetterRow = Selectable<DeadLetterTable>;
 export type DeadLetterState = DeadLetterRow['state'];
@@ -13,41 +13,22 @@ export interface DeadLetterFilter {
   readonly states?: readonly DeadLetterState[] | undefined;
 }
 
-type Letters = ExpressionBuilder<Database, 'dead_letters'>;
-
-/** A stream whose source is the letter's or lies below it, as a token for `/odoo` speaks for `/odoo/prod`. */
-const sentBy = (eb: Letters) =>
-  eb
-    .selectFrom('sources')
-    .select('sources.source')
-    .where(
-      sql<boolean>`(sources.source = dead_letters.source OR starts_with(sources.source, dead_letters.source || '/'))`,
-    );
-
 /** Does a stream of any source send for the company that the letter names? */
-const namesKnownCompany = (eb: Letters) =>
-  eb.exists(
-    eb
-      .selectFrom('sources')
-      .select('sources.source')
-      .whereRef('sources.company', '=', 'dead_letters.company'),
-  );
+const NAMES_KNOWN_COMPANY = sql<boolean>`EXISTS (SELECT 1 FROM sources WHERE sources.company = dead_letters.company)`;
+
+/** Streams whose source is the letter's or lies below it, as a token for `/odoo` speaks for `/odoo/prod`. */
+const SENT_BY = sql`FROM sources
+  WHERE (sources.source = dead_letters.source OR starts_with(sources.source, dead_letters.source || '/'))`;
 
 /**
  * Letters that concern the companies: those that name one, and those that name none that is known and whose source sends
  * for one.
  */
-const concerns = (eb: Letters, companies: readonly string[]) =>
-  eb.or([
-    sql<boolean>`dead_letters.company = ANY(${[...companies]}::text[])`,
-    eb.and([
-      eb.not(namesKnownCompany(eb)),
-      eb.exists(sentBy(eb).where(sql<boolean>`sources.company = ANY(${[...companies]}::text[])`)),
-    ]),
-  ]);
+const concerns = (companies: readonly string[]) => sql<boolean>`(
+  coalesce(dead_letters.company = ANY(${[...companies]}::text[]), false)
+  OR (NOT ${NAMES_KNOWN_COMPANY} AND EXISTS (SELECT 1 ${SENT_BY} AND sources.company = ANY(${[...companies]}::text[]))))`;
 
-const concernsNobody = (eb: Letters) =>
-  eb.and([eb.not(namesKnownCompany(eb)), eb.not(eb.exists(sentBy(eb)))]);
+const CONCERNS_NOBODY = sql<boolean>`(NOT ${NAMES_KNOWN_COMPANY} AND NOT EXISTS (SELECT 1 ${SENT_BY}))`;
 
 /** Refused events, the newest first. One that concerns no known company is read only by whoever reads every company. */
 export async function listDeadLetters(
@@ -57,8 +38,8 @@ export async function listDeadLetters(
 ): Promise<DeadLetterRow[]> {
   const after = decodeCursor(page.after, [/^\d{1,18}$/]);
   let query = db.selectFrom('dead_letters').selectAll();
-  if (companies !== '*') query = query.where((eb) => concerns(eb, companies));
-  if (company !== undefined) query = query.where((eb) => concerns(eb, [company]));
+  if (companies !== '*') query = query.where(concerns(companies));
+  if (company !== undefined) query = query.where(concerns([company]));
   if (states?.length) query = query.where('state', 'in', states);
   if (after) query = query.where('id', '<', after[0] as string);
   return await query.orderBy('id', 'desc').limit(page.limit).execute();
@@ -80,26 +61,18 @@ export async function countDeadLetters(
   company: string,
   { from, to }: { readonly from: Date; readonly to: Date },
 ): Promise<{ own: number; nobodys: number }> {
-  const row = await db
+  // Letters are many and their senders few: so whom they concern is asked once for all of the same.
+  const alike = db
     .selectFrom('dead_letters')
-    .select((eb) => [
-      eb.fn
-        .countAll()
-        .filterWhere((letter) => concerns(letter, [company]))
-        .as('own'),
-      eb.fn
-        .countAll()
-        .filterWhere((letter) =>
-          letter.and([
-            concernsNobody(letter),
-            sql<boolean>`dead_letters.company IS DISTINCT FROM ${company}`,
-          ]),
-        )
-        .as('nobodys'),
-    ])
+    .select(['source', 'company'])
+    .select((eb) => eb.fn.countAll().as('n'))
     .where('state', '=', 'open')
     .where('received_at', '>=', from)
     .where('received_at', '<=', to)
-    .executeTakeFirstOrThrow();
-  return { own: Number(row.own), nobodys: Number(row.nobodys) };
+    .groupBy(['source', 'company']);
+  const { rows } = await sql<{ own: string; nobodys: string }>`
+    SELECT coalesce(sum(n) FILTER (WHERE ${concerns([company])}), 0)::text AS own,
+      coalesce(sum(n) FILTER (WHERE ${CONCERNS_NOBODY} AND dead_letters.company IS DISTINCT FROM ${company}), 0)::text AS nobodys
+    FROM ${alike} AS dead_letters`.execute(db);
+  return { own: Number(rows[0]?.own), nobodys: Number(rows[0]?.nobodys) };
 }

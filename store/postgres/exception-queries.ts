@@ -1,9 +1,10 @@
 import { type Selectable, sql } from 'kysely';
-import { EXCEPTION_STATES, type ExceptionState, isOpenException } from '../../model/exception.ts';
+import type { DocumentName } from '../../model/case.ts';
+import type { ExceptionState } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { CloseImpact, Severity } from '../../model/severity.ts';
 import type { Postgres } from './database.ts';
-import { type Order, rank, rankOf } from './order.ts';
+import type { Order } from './order.ts';
 import { decodeCursor, encodeCursor, type Page } from './paging.ts';
 import type { ExceptionTable } from './schema.ts';
 import { inScope } from './scope.ts';
@@ -24,17 +25,11 @@ export interface ExceptionFilter {
   readonly anchoredBefore?: bigint | undefined;
 }
 
-const OPEN_STATES = EXCEPTION_STATES.filter(isOpenException);
-
 /** The cursor of an exception in a list of this order. */
 export const exceptionCursor =
   (order: Order) =>
   (row: ExceptionListRow): string =>
-    encodeCursor([
-      ...(order === 'worst' ? [`${rankOf(isOpenException(row.state), row.severity)}`] : []),
-      row.openedKey,
-      row.id,
-    ]);
+    encodeCursor([...(order === 'worst' ? [`${row.rank}`] : []), row.openedKey, row.id]);
 
 function filtered(postgres: Postgres, filter: ExceptionFilter) {
   let query = postgres.db.selectFrom('exceptions');
@@ -68,12 +63,11 @@ export async function listExceptions(
     if (after) query = query.where(sql<boolean>`(opened_at, id) < (${after[0]}::timestamptz, ${after[1]})`);
   } else {
     const after = decodeCursor(page.after, [/^\d{1,2}$/, OPENED, /^.+$/s]);
-    const ranked = rank(OPEN_STATES);
     if (after)
       query = query.where(
-        sql<boolean>`(${ranked}, opened_at, id) < (${after[0]}::int, ${after[1]}::timestamptz, ${after[2]})`,
+        sql<boolean>`(rank, opened_at, id) < (${after[0]}::int, ${after[1]}::timestamptz, ${after[2]})`,
       );
-    query = query.orderBy(ranked, 'desc');
+    query = query.orderBy('rank', 'desc');
   }
   return await query.orderBy('opened_at', 'desc').orderBy('id', 'desc').limit(page.limit).execute();
 }
@@ -92,4 +86,28 @@ export async function exceptionsById(
 ): Promise<ExceptionListRow[]> {
   if (ids.length === 0) return [];
   return await rows(filtered(postgres, { companies })).where('id', 'in', ids).execute();
+}
+
+/** Of one document so many exceptions are given at most. */
+export const EXCEPTIONS_A_DOCUMENT = 20;
+
+/** The exceptions of the documents, of each the worst first and 20 at most, in one query. */
+export async function exceptionsOfDocuments(
+  postgres: Postgres,
+  companies: CompanyScope,
+  documents: readonly DocumentName[],
+): Promise<ExceptionListRow[]> {
+  if (documents.length === 0) return [];
+  const asked = JSON.stringify(
+    documents.map(({ company, source, subject }) => ({ company, source, subject })),
+  );
+  const { rows } = await sql<ExceptionListRow>`
+    SELECT found.* FROM json_to_recordset(${asked}::json) AS asked (company text, source text, subject text)
+    CROSS JOIN LATERAL (
+      SELECT *, opened_at::text AS "openedKey" FROM exceptions
+      WHERE exceptions.company = asked.company AND exceptions.source = asked.source
+        AND exceptions.subject = asked.subject AND ${inScope('exceptions.company', companies)}
+      ORDER BY rank DESC, opened_at DESC, id DESC LIMIT ${EXCEPTIONS_A_DOCUMENT}
+    ) AS found`.execute(postgres.db);
+  return rows;
 }

@@ -4,7 +4,7 @@ import type { CompanyScope } from '../../model/principal.ts';
 import type { Severity } from '../../model/severity.ts';
 import type { Postgres } from './database.ts';
 import type { IncidentRow } from './incidents.ts';
-import { type Order, rank, rankOf } from './order.ts';
+import type { Order } from './order.ts';
 import { decodeCursor, encodeCursor, type Page } from './paging.ts';
 import type { AssessmentTable, ChangeLogTable } from './schema.ts';
 import { inScope } from './scope.ts';
@@ -20,16 +20,11 @@ export interface IncidentFilter {
   readonly rule?: string | undefined;
 }
 
-const LIVING_STATES = ['open', 'acknowledged'];
-
 /** The cursor of an incident in a list of this order; its number only rises. */
 export const incidentCursor =
   (order: Order) =>
   (row: IncidentRow): string =>
-    encodeCursor([
-      ...(order === 'worst' ? [`${rankOf(LIVING_STATES.includes(row.state), row.severity)}`] : []),
-      row.number,
-    ]);
+    encodeCursor([...(order === 'worst' ? [`${row.rank}`] : []), row.number]);
 
 function filtered(postgres: Postgres, filter: IncidentFilter) {
   let query = postgres.db.selectFrom('incidents');
@@ -64,10 +59,8 @@ export async function listIncidents(
     if (after) query = query.where('number', '<', after[0] as string);
   } else {
     const after = decodeCursor(page.after, [/^\d{1,2}$/, /^\d{1,18}$/]);
-    const ranked = rank(LIVING_STATES);
-    if (after)
-      query = query.where(sql<boolean>`(${ranked}, number) < (${after[0]}::int, ${after[1]}::bigint)`);
-    query = query.orderBy(ranked, 'desc');
+    if (after) query = query.where(sql<boolean>`(rank, number) < (${after[0]}::int, ${after[1]}::bigint)`);
+    query = query.orderBy('rank', 'desc');
   }
   return await query.orderBy('number', 'desc').limit(page.limit).execute();
 }

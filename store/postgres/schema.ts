@@ -163,6 +163,7 @@ export interface IncidentTable {
   tally: DefaultJson<unknown>;
   assessed_version: Generated<number>;
   routed_version: Generated<number>;
+  rank: GeneratedAlways<number>;
 }
 
 export interface ExceptionTable {
@@ -197,6 +198,7 @@ export interface ExceptionTable {
   updated_at: DefaultInstant;
   facts: GeneratedAlways<string>;
   seen: string | null;
+  rank: GeneratedAlways<number>;
 }
 
 export interface AssessmentTable {

@@ -7,6 +7,9 @@ import { inScope } from './scope.ts';
 
 export type SourceRow = Selectable<SourceTable>;
 
+/** So many streams are read at most. */
+export const MAX_SOURCES = 1_000;
+
 /** The streams of the sources that feed the readable companies, by source, company and stream. */
 export async function sourcesOf(
   postgres: Postgres,
@@ -15,7 +18,7 @@ export async function sourcesOf(
   let query = postgres.db.selectFrom('sources').selectAll();
   query = query.where(inScope('company', filter.companies));
   if (filter.company !== undefined) query = query.where('company', '=', filter.company);
-  return await query.orderBy('source').orderBy('company').orderBy('stream').limit(1_000).execute();
+  return await query.orderBy('source').orderBy('company').orderBy('stream').limit(MAX_SOURCES).execute();
 }
 
 /** A row as model/watermark.ts judges it. */

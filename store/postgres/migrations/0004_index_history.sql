@@ -8,8 +8,21 @@ CREATE INDEX change_log_trimmable ON closewatch.change_log (at)
 -- What is wrong with one document.
 CREATE INDEX exceptions_document ON closewatch.exceptions (company, source, subject);
 
+-- The worst first: what is open, and of equals the gravest.
+ALTER TABLE closewatch.exceptions ADD COLUMN rank integer NOT NULL GENERATED ALWAYS AS (
+  CASE WHEN state IN ('open', 'indeterminate') THEN 10 ELSE 0 END
+    + array_position(ARRAY['info', 'low', 'medium', 'high', 'critical'], severity)
+) STORED;
+CREATE INDEX exceptions_worst ON closewatch.exceptions (rank DESC, opened_at DESC, id DESC);
+ALTER TABLE closewatch.incidents ADD COLUMN rank integer NOT NULL GENERATED ALWAYS AS (
+  CASE WHEN state IN ('open', 'acknowledged') THEN 10 ELSE 0 END
+    + array_position(ARRAY['info', 'low', 'medium', 'high', 'critical'], severity)
+) STORED;
+CREATE INDEX incidents_worst ON closewatch.incidents (rank DESC, number DESC);
+
 -- The company that a refused event names, as far as it could be read.
 ALTER TABLE closewatch.dead_letters ADD COLUMN IF NOT EXISTS company text;
+CREATE INDEX dead_letters_received ON closewatch.dead_letters (received_at) WHERE state = 'open';
 CREATE INDEX dead_letters_settled ON closewatch.dead_letters (coalesce(decided_at, received_at))
   WHERE state <> 'open';
 
