@@ -1,6 +1,6 @@
 import { Content, durationText, Empty, exactTimeText, html, useQuery, useTitle, type View } from './ui.ts';
 
-const TRACE = `query ($id: ID!) { trace(id: $id) { id startedAt durationNs services errorCount
+const TRACE = `query ($id: ID!) { trace(id: $id) { id startedAt durationNs services errorCount spanCount truncated
   events { id type company source subject docNumber }
   spans { spanId parentSpanId name service kind startNs startedAt durationNs statusCode statusMessage attributes { key value } resourceAttributes { key value } } } }`;
 
@@ -24,6 +24,8 @@ interface Trace {
   durationNs: string;
   services: string[];
   errorCount: number;
+  spanCount: number;
+  truncated: boolean;
   spans: Span[];
   events: {
     id: string;
@@ -57,7 +59,7 @@ function Waterfall({ trace }: { trace: Trace }): View {
   return html`
     <header class="head"><div><h1>Trace <code>${trace.id.slice(0, 8)}…</code></h1>
       <p class="facts"><time datetime=${trace.startedAt}>${exactTimeText(trace.startedAt)}</time> <span>${durationText(trace.durationNs)}</span>
-        <span>${trace.spans.length} spans</span> <span>${trace.services.join(', ')}</span>
+        <span>${trace.spanCount} spans</span> <span>${trace.services.join(', ')}</span>
         ${trace.errorCount > 0 && html`<span class="bad">${trace.errorCount} failed</span>`}</p></div></header>
     ${
       trace.events.length > 0 &&
@@ -66,6 +68,7 @@ function Waterfall({ trace }: { trace: Trace }): View {
           html`<a class="tag" href=${`#/search?key=${encodeURIComponent(`subject:${event.source.replaceAll('%', '%25').replaceAll(':', '%3A')}:${event.subject}`)}`}>${event.type} ${event.docNumber ?? event.subject}</a> `,
       )}</p>`
     }
+    ${trace.truncated && html`<p class="notice">The first ${trace.spans.length} spans are shown.</p>`}
     <ol class="waterfall" aria-label="Spans">
       ${inTree(trace.spans).map(({ span, depth }) => {
         const offset = BigInt(span.startNs) - start;
