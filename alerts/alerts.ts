@@ -5,13 +5,14 @@ import { nanosOf } from '../model/time.ts';
 import type { Counters } from '../store/counters.ts';
 import type { Logger } from '../store/logger.ts';
 import type { Postgres } from '../store/postgres/database.ts';
+import { noteDestinations } from '../store/postgres/destinations.ts';
 import { incidentsToRoute, putMessages, type RenderedMessage } from '../store/postgres/messages.ts';
 import { withSpan } from '../store/tracing.ts';
 import { type AlertsConfig, checkConfig, type SlackConfig } from './config.ts';
 import { deliver } from './deliver.ts';
 import { createPace } from './pace.ts';
 import { render } from './render.ts';
-import { route } from './route.ts';
+import { channelsOf, route } from './route.ts';
 import { createSlackApp, slackLogger } from './slack/app.ts';
 import { limitProblems } from './slack/blocks.ts';
 import { createReceiver } from './slack/receiver.ts';
@@ -22,7 +23,7 @@ export interface AlertsDeps {
   readonly logger: Logger;
   readonly counters?: Counters | undefined;
   /** The company of a key, whose name messages show. */
-  readonly company?: ((key: string) => { readonly name?: string | undefined }) | undefined;
+  readonly company: (key: string) => { readonly name?: string | undefined };
   /** Epoch nanoseconds, for what people do by button; the wall clock when left out. */
   readonly now?: (() => bigint) | undefined;
 }
@@ -59,19 +60,27 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
   const sender =
     slack.botToken === undefined
       ? undefined
-      : createSender({ botToken: slack.botToken, apiUrl: slack.apiUrl, logger: slackLogger(logger) });
+      : createSender({
+          botToken: slack.botToken,
+          apiUrl: slack.apiUrl,
+          timeoutMs: config.slackTimeoutMs,
+          logger: slackLogger(logger),
+        });
   let running: Promise<AlertsResult> | undefined;
   let again: Promise<AlertsResult> | undefined;
 
+  let noted = false;
   async function tell(at: bigint): Promise<number> {
+    if (!noted) await noteDestinations(postgres, channelsOf(config), at);
+    noted = true;
     let changed = 0;
     for (;;) {
       const page = await incidentsToRoute(postgres, PAGE);
       for (const news of page) {
-        const messages = route(config).map(({ channel, kind }): RenderedMessage => {
+        const messages = route(config, news.toldIn).map(({ channel, kind }): RenderedMessage => {
           const { blocks, text } = render(news, {
             publicUrl: config.publicUrl(),
-            companyName: deps.company?.(news.incident.company).name,
+            companyName: deps.company(news.incident.company).name,
           });
           const problems = limitProblems({ blocks, text });
           if (problems.length > 0) {

@@ -22,6 +22,8 @@ export interface AlertsConfig {
   readonly channelIntervalMs?: number | undefined;
   /** Milliseconds that a run may spend on delivering; what is left waits for the next. 30,000. */
   readonly runMs?: number | undefined;
+  /** Milliseconds after which a call of Slack counts as not answered; 5,000. */
+  readonly slackTimeoutMs?: number | undefined;
 }
 
 /** The channel that messages go to when there is no Slack to send them to. */

@@ -11,7 +11,7 @@ import {
 } from '../store/postgres/messages.ts';
 import type { Pace } from './pace.ts';
 import type { Block } from './slack/blocks.ts';
-import type { Outgoing, Sender, Sent } from './slack/sender.ts';
+import type { NotSent, Outgoing, Sender, Sent } from './slack/sender.ts';
 
 export interface Deliveries {
   posted: number;
@@ -19,7 +19,8 @@ export interface Deliveries {
   failed: number;
 }
 
-const LEASE_MS = 60_000;
+/** Longer than a run and the longest delivery after it: nobody else may take a message that is still on its way. */
+const LEASE_MS = 120_000;
 const FIRST_RETRY_MS = 5_000;
 const LONGEST_RETRY_MS = 15 * 60_000;
 
@@ -65,7 +66,8 @@ async function send(
   if (ts) return await sender.edit(outgoing, ts);
   if (message.posting_since) {
     const found = await sender.find(outgoing, message.posting_since);
-    if (found) return await sender.edit(outgoing, found);
+    if (found.state === 'found') return await sender.edit(outgoing, found.ts);
+    if (found.state === 'failed') return found.failure;
   } else await notePosting(deps.postgres, id, now);
   return await sender.post(outgoing);
 }
@@ -73,14 +75,14 @@ async function send(
 async function fail(
   deps: { postgres: Postgres; pace: Pace; logger: Logger },
   message: MessageRow,
-  failure: Extract<Sent, { ok: false }>,
+  failure: NotSent,
   now: bigint,
 ): Promise<void> {
   const { retry, error, retryAfterMs, unknown = false, gone = false } = failure;
   const backoff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(20, message.attempts - 1));
   const waitMs = gone ? 0 : (retryAfterMs ?? backoff);
   if (retryAfterMs !== undefined) deps.pace.hold(message.channel, retryAfterMs);
-  await noteFailed(deps.postgres, message.id, {
+  await noteFailed(deps.postgres, message, {
     error,
     retryAt: retry ? new Date(dateOf(now).getTime() + waitMs) : undefined,
     unknown,

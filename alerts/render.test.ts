@@ -67,6 +67,7 @@ const base: IncidentNews = {
   },
   acknowledgedBy: undefined,
   recurrenceOf: undefined,
+  toldIn: [],
 };
 const news = (
   incident: Partial<IncidentNews['incident']> = {},

@@ -6,7 +6,14 @@ export interface Destination {
   readonly kind: string;
 }
 
-/** Where the message of an incident goes: one channel. */
-export const route = ({ slack }: AlertsConfig): Destination[] => [
-  { channel: slack?.channel ?? OUTBOX_CHANNEL, kind: 'incident' },
+/** The channels in which new messages appear: one. */
+export const channelsOf = ({ slack }: AlertsConfig): [string] => [
+  slack?.botToken && slack.channel ? slack.channel : OUTBOX_CHANNEL,
 ];
+
+/** Where the message of an incident goes; also where Slack has it since before the channel was another one. */
+export const route = (config: AlertsConfig, toldIn: readonly string[]): Destination[] =>
+  [...new Set([...channelsOf(config), ...(config.slack?.botToken ? toldIn : [])])].map((channel) => ({
+    channel,
+    kind: 'incident',
+  }));

@@ -23,6 +23,7 @@ import {
   rulesOfIncidents,
 } from '../store/postgres/incident-queries.ts';
 import type { IncidentRow } from '../store/postgres/incidents.ts';
+import { namesOf } from '../store/postgres/principal-queries.ts';
 import { type RuleBook, ruleBook } from './rule-book.ts';
 
 /** What the answers are read from. */
@@ -51,6 +52,8 @@ export interface ApiContext extends Reads {
     readonly event: DataLoader<EventRef, FinanceEvent | undefined, string>;
     /** The rules of an incident's exceptions. */
     readonly rules: DataLoader<string, readonly string[]>;
+    /** The name of a principal; the id of one that has none, such as the administrator. */
+    readonly name: DataLoader<string, string>;
     /** What the spans of a trace (lower-case id) come to; undefined when there are none, or it may not be read. */
     readonly trace: DataLoader<string, TraceSummary | undefined>;
     /** The spans of a trace that may be read (lower-case id), in the order of time: the first `MAX_SPANS`. */
@@ -109,6 +112,10 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
       rules: new DataLoader(async (ids) => {
         const rows = await rulesOfIncidents(postgres, ids);
         return ids.map((id) => rows.filter((row) => row.incident === id).map((row) => row.rule));
+      }),
+      name: new DataLoader(async (ids) => {
+        const names = inOrder(ids, await namesOf(postgres, ids), (row) => row.id);
+        return ids.map((id, n) => names[n]?.name ?? id);
       }),
       trace: new DataLoader(
         async (ids) => {

@@ -78,7 +78,7 @@ export async function startUp(
     const publicUrl = config.publicUrl ?? http.url;
     const alerts = createAlerts(
       { slack: config.slack ?? {}, publicUrl: () => publicUrl },
-      { postgres, logger, counters },
+      { postgres, logger, counters, company: catalogue.company },
     );
     closing.push(() => alerts.stop());
     const control = await serveControl(TASKS, stores);

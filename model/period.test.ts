@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import { company } from './company.ts';
-import { boundsOf, closeWorkday, didClosingMove, isClosing, periodOf, shiftPeriod } from './period.ts';
+import {
+  boundsOf,
+  closePeriodOf,
+  closeWorkday,
+  didClosingMove,
+  isClosing,
+  periodOf,
+  shiftPeriod,
+} from './period.ts';
 import { formatInstant, parseInstant } from './time.ts';
 
 const at = (text: string): bigint => parseInstant(text) as bigint;
@@ -58,4 +66,13 @@ test.each([
   ['not from then on', '2026-06-04T12:00:00Z', '2026-06-04T12:00:00Z', false],
 ])('May 2026 is closing %s: %s', (_, instant, locked, closing) => {
   expect(isClosing('2026-05', BRUSSELS, at(instant), locked ? at(locked) : undefined)).toBe(closing);
+});
+
+test.each([
+  ['2026-05-27T12:00:00Z', '2026-05'],
+  ['2026-06-01T00:00:00Z', '2026-05'],
+  ['2026-06-19T21:59:59Z', '2026-05'],
+  ['2026-06-19T22:00:00Z', '2026-06'],
+])('at %s the close that is going on is that of %s', (instant, period) => {
+  expect(closePeriodOf(at(instant), BRUSSELS)).toBe(period);
 });

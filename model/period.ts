@@ -84,3 +84,10 @@ export function didClosingMove(
   }
   return false;
 }
+
+/** The period whose close is going on: the one before the current one while it is closing, else the current one. */
+export function closePeriodOf(at: bigint, company: BusinessClock): Period {
+  const current = periodOf(at, company);
+  const before = shiftPeriod(current, -1);
+  return isClosing(before, company, at) ? before : current;
+}

@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { nanosOf } from '../model/time.ts';
 import { ADMIN, type ApiHouse, apiHouse } from './api-house.ts';
-import { seedLandscape, TRACE_A } from './seed.ts';
+import { seedException, seedLandscape, TRACE_A } from './seed.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
+/** The month that runs: which one is shown without a period depends on the day of the month. */
+const READINESS = `#/readiness?company=acme&period=${new Date().toISOString().slice(0, 7)}`;
 const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -19,14 +21,20 @@ const ARGUMENTS = [
 describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped without ${CHROMIUM})`, () => {
   let house: ApiHouse;
   let browser: Browser;
+  let context: BrowserContext;
   let page: Page;
   const complaints: string[] = [];
 
   beforeAll(async () => {
     house = await apiHouse();
     await seedLandscape(house.postgres, house.clickhouse, nanosOf(new Date()));
+    await house.postgres.db
+      .insertInto('principals')
+      .values({ id: 'ines', kind: 'human', name: 'Ines Moreau', roles: ['finance'], companies: ['acme'] })
+      .execute();
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
-    page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    page = await context.newPage();
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
     });
@@ -37,6 +45,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     await house?.close();
   });
 
+  const isFocused = (place: Locator) => place.evaluate((node) => node === node.ownerDocument.activeElement);
   const go = (hash: string) => page.goto(`${house.url}/${hash}`);
 
   test('signed out it shows the form, and a wrong token is refused', async () => {
@@ -55,20 +64,18 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     const link = page.getByRole('link', { name: 'Bills are not posted: the tax engine answers 503' });
     await link.waitFor();
     expect(await page.getByRole('row').count()).toBe(4);
-    expect(await page.getByRole('table').ariaSnapshot()).toContain('37,351.50 EUR');
+    expect(await page.getByRole('table').ariaSnapshot()).toContain('12,450.50 EUR of 37,351.50 EUR');
 
-    for (
-      let tabs = 0;
-      tabs < 40 && !(await link.evaluate((node) => node === node.ownerDocument.activeElement));
-      tabs++
-    )
-      await page.keyboard.press('Tab');
+    for (let tabs = 0; tabs < 40 && !(await isFocused(link)); tabs++) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: /tax engine answers 503/ }).waitFor();
     const button = page.getByRole('button', { name: 'Acknowledge' });
     await button.focus();
     await page.keyboard.press('Enter');
-    await page.getByText(/^Acknowledged by admin/).waitFor();
+    const status = page.getByText(/^Acknowledged by admin/);
+    await status.waitFor();
+    await vi.waitFor(async () => expect(await isFocused(status)).toBe(true), 30_000);
+    expect(await page.title()).toBe('#1 Bills are not posted: the tax engine answers 503 · Closewatch');
     const stored = await house.postgres.db
       .selectFrom('incidents')
       .select('state')
@@ -88,7 +95,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
   });
 
   test('close readiness: verdict, gates, money and freshness', async () => {
-    await go('#/readiness?company=acme');
+    await go(READINESS);
     await page.getByText('Not ready').waitFor();
     await page.getByText('stale: /bank/feed').waitFor();
     expect(await page.getByRole('row', { name: /high 3 3/ }).innerText()).toContain('37,351.50 EUR');
@@ -96,18 +103,148 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     await page.getByRole('row', { name: /critical 1 1 99\.00 USD/ }).waitFor();
   });
 
+  test('while another company is asked for nothing of the first one stands there', async () => {
+    await go(READINESS);
+    await page.getByText('Not ready').waitFor();
+    let answer = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route('**/graphql', async (route) => {
+      await asked;
+      await route.continue();
+    });
+    await page.getByRole('combobox', { name: 'Company' }).selectOption('beta');
+    await page.getByRole('status', { name: 'Loading' }).waitFor();
+    expect(await page.getByRole('region', { name: 'Verdict' }).count()).toBe(0);
+    answer();
+    await page.getByRole('row', { name: /critical 1 1 99\.00 USD/ }).waitFor();
+    await page.unroute('**/graphql');
+  });
+
+  test('a refresh that fails says so and keeps the page with what was chosen on it', async () => {
+    const other = await context.newPage();
+    await other.clock.install();
+    await other.goto(`${house.url}/#/incidents/1`);
+    const choice = other.getByRole('button', { name: /account\.move\/11 / });
+    await choice.click();
+    await other.getByText(/Evidence \(/).click();
+    await other.route('**/graphql', (route) => route.fulfill({ status: 503, body: '' }));
+    await other.clock.fastForward(20_000);
+    await other
+      .getByRole('alert')
+      .filter({ hasText: /could not be refreshed; it is as of \d\d:\d\d:\d\d UTC/ })
+      .waitFor();
+    expect(await choice.getAttribute('aria-pressed')).toBe('true');
+    await other.getByText('tax-engine', { exact: false }).first().waitFor();
+    expect(await other.locator('.card details').getAttribute('open')).not.toBeNull();
+    await other.unroute('**/graphql');
+    await other.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
+    await other.getByRole('alert').waitFor({ state: 'detached' });
+    expect(await choice.getAttribute('aria-pressed')).toBe('true');
+    await other.close();
+  });
+
+  test('a choice by keyboard keeps the focus where it was made', async () => {
+    await go(READINESS);
+    const company = page.getByRole('combobox', { name: 'Company' });
+    await company.focus();
+    await page.keyboard.press('ArrowDown');
+    await page.getByRole('row', { name: /critical 1 1 99\.00 USD/ }).waitFor();
+    expect(await isFocused(company)).toBe(true);
+    await page.getByRole('link', { name: 'Outbox' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Outbox' }).waitFor();
+    expect(await isFocused(page.getByRole('main'))).toBe(true);
+  });
+
+  test('what closes a gate is one step away: the exceptions, and the refused events', async () => {
+    await house.postgres.db
+      .insertInto('dead_letters')
+      .values({
+        source: '/odoo/prod/1',
+        company: 'acme',
+        reason_code: 'event.invalid',
+        problems: JSON.stringify([{ where: '/data/amount', what: 'must be decimal text' }]),
+        event_id: 'e-17',
+      })
+      .execute();
+    await go(READINESS);
+    await page.getByText('/data/amount: must be decimal text').waitFor();
+    await page.getByText(/dead-letters discard \d+ --reason/).waitFor();
+    await page.getByRole('region', { name: 'Gates' }).getByRole('link', { name: /open$/ }).click();
+    await page.getByRole('heading', { level: 1, name: /^Exceptions/ }).waitFor();
+    await page.getByRole('link', { name: 'account.move/11' }).click();
+    await page.getByRole('heading', { level: 1, name: /tax engine answers 503/ }).waitFor();
+  });
+
+  test('the list is filtered by its address: it survives a reload, and back undoes', async () => {
+    await go('#/incidents');
+    const severity = page.getByRole('combobox', { name: 'Severity' });
+    await severity.selectOption('critical');
+    await page.waitForURL(/#\/incidents\?severity=critical$/);
+    await page.reload();
+    await page.getByRole('link', { name: 'The bank feed has sent nothing since yesterday' }).waitFor();
+    expect(await page.getByRole('row').count()).toBe(2);
+    expect(await severity.inputValue()).toBe('critical');
+    await page.goBack();
+    await page.getByRole('link', { name: /Payment requests wait/ }).waitFor();
+    expect(await severity.inputValue()).toBe('');
+    expect(await page.getByRole('row').nth(1).innerText()).toContain('The bank feed');
+  });
+
+  test('every exception and message can be reached, what is open first', async () => {
+    const now = nanosOf(new Date());
+    const rows = Array.from({ length: 120 }, (_, n) =>
+      seedException(now, `9${n}`, { incident: 'inc-3', company: 'beta', state: n < 119 ? 'late' : 'open' }),
+    );
+    await house.postgres.db.insertInto('exceptions').values(rows).execute();
+    await go('#/incidents/3');
+    const choices = page.getByRole('button', { name: /account\.move\// });
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await vi.waitFor(async () => expect(await choices.count()).toBe(100), 30_000);
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await vi.waitFor(async () => expect(await choices.count()).toBe(121), 30_000);
+    const first = await choices.nth(0).innerText();
+    expect(first).toMatch(/critical/);
+    expect(await choices.nth(1).innerText()).toContain('account.move/9119');
+    await choices.nth(120).click();
+    expect(await choices.nth(120).getAttribute('aria-pressed')).toBe('true');
+
+    await house.postgres.pool.query(
+      `INSERT INTO closewatch.messages (id, channel, kind, text, content_hash, state, created_at)
+       SELECT 'old-' || n, 'outbox', 'incident', 'an old message', 'h', 'outbox', '2026-01-01' FROM generate_series(1, 60) n`,
+    );
+    await go('#/outbox');
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await vi.waitFor(async () => expect(await page.locator('.messages > li').count()).toBe(62), 30_000);
+  });
+
+  test('a sign-out that fails is told', async () => {
+    const other = await context.newPage();
+    await other.goto(`${house.url}/#/outbox`);
+    await other.route('**/signout', (route) => route.fulfill({ status: 500, body: '' }));
+    await other.getByRole('button', { name: 'Sign out' }).click();
+    await other.getByRole('alert').filter({ hasText: 'You are still signed in' }).waitFor();
+    await other.close();
+  });
+
   test('the link that a message holds opens the incident by its id', async () => {
     await go('#/incidents/inc-2');
     await page.getByRole('heading', { level: 1, name: /Payment requests wait/ }).waitFor();
+    await page.getByText(/^Acknowledged by Ines Moreau/).waitFor();
+    await page.getByRole('listitem').filter({ hasText: 'acknowledged by Ines Moreau' }).waitFor();
     await go('#/incidents/none');
     await page.getByText('There is no such incident').waitFor();
   });
 
   test('the outbox shows the blocks as people see them', async () => {
     await go('#/outbox');
-    const message = page.getByRole('listitem', { name: /High: Bills are not posted/ });
+    const message = page.getByRole('listitem', { name: /Bills are not posted.*\(Open\)/ });
     await message.waitFor();
-    expect(await message.innerText()).toContain('3 exceptions worth EUR 37,351.50 in acme & its branches.');
+    const shown = await message.innerText();
+    expect(shown).toContain('of Müller & Co: <Berlin> were received');
+    expect(shown).toContain('acme <& Söhne>');
+    expect(shown).not.toMatch(/&(amp|lt|gt);/);
   });
 
   test('finds a case by its key and a trace by its id', async () => {
@@ -115,23 +252,34 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     await page.getByLabel('Key or trace id').fill('docno:acme:bill 2026 05 0012');
     await page.keyboard.press('Enter');
     await page.getByText('bill.drafted').waitFor();
+    const field = page.getByLabel('Key or trace id');
+    await field.fill('bill 2026 05 0012');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Case of docno:acme:bill 2026 05 0012' }).waitFor();
+    await field.fill('docno:BILL');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'a key is type:company:value' }).waitFor();
+    expect(await field.getAttribute('aria-invalid')).toBe('true');
     await page.getByLabel('Key or trace id').fill(TRACE_A);
     await page.keyboard.press('Enter');
     await page.getByRole('list', { name: 'Spans' }).getByText('POST /tax/determine').waitFor();
+    await page.getByText('after 60 s').waitFor();
   });
 
   test('every control and page has a name for a screen reader, and fits a phone', async () => {
     await page.setViewportSize({ width: 375, height: 800 });
-    for (const hash of [
-      '#/incidents',
-      '#/incidents/1',
-      '#/readiness',
-      '#/outbox',
-      '#/search',
-      `#/trace/${TRACE_A}`,
-    ]) {
+    const pages: [hash: string, heading: RegExp, content: RegExp][] = [
+      ['#/incidents', /^Incidents/, /Payment requests wait/],
+      ['#/incidents/1', /tax engine answers 503/, /No event of this document is stored/],
+      [READINESS, /^Close readiness/, /Freshness of the sources/],
+      ['#/outbox', /^Outbox/, /of Müller & Co: <Berlin>/],
+      ['#/search', /^Find a document/, /32 hex digits/],
+      [`#/trace/${TRACE_A}`, /^Trace/, /POST \/tax\/determine/],
+    ];
+    for (const [hash, heading, content] of pages) {
       await go(hash);
-      await page.getByRole('heading', { level: 1 }).waitFor();
+      await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+      await page.getByText(content).first().waitFor();
       await page.locator('.skeleton').waitFor({ state: 'detached' });
       const tree = await page.locator('body').ariaSnapshot();
       expect(tree).toContain('- main');

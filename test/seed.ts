@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Insertable } from 'kysely';
+import { render } from '../alerts/render.ts';
 import type { FinanceEvent } from '../model/event.ts';
 import { formatInstant } from '../model/time.ts';
 import type { ClickHouse } from '../store/clickhouse/client.ts';
 import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
 import type { Postgres } from '../store/postgres/database.ts';
+import { incidentsToRoute, putMessages } from '../store/postgres/messages.ts';
 import type { ExceptionTable } from '../store/postgres/schema.ts';
 
 const MINUTE = 60_000_000_000n;
@@ -60,7 +62,7 @@ const nanos = (now: bigint, minutesAgo: number): string => `${now - BigInt(minut
 const date = (now: bigint, minutesAgo: number): Date =>
   new Date(Number((now - BigInt(minutesAgo) * MINUTE) / 1_000_000n));
 
-function seedException(
+export function seedException(
   now: bigint,
   id: string,
   over: Partial<Insertable<ExceptionTable>> = {},
@@ -265,7 +267,8 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
       author: 'rules',
       category: 'tax-engine',
       severity: 'high',
-      summary: 'Three bills worth EUR 37,351.50 were received and not posted in time.',
+      summary:
+        'Three bills worth EUR 37,351.50 of Müller & Co: <Berlin> were received and not posted in time.',
       probable_cause: 'The tax engine answers 503 Service Unavailable to POST /tax/determine.',
       next_step: 'Ask the owner of the tax engine for its state, then process the events again.',
       confidence: 0.8,
@@ -293,62 +296,16 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
       evidence_hash: hash('evidence'),
     })
     .execute();
-  await db
-    .insertInto('messages')
-    .values([
-      {
-        id: 'msg-1',
-        incident: 'inc-1',
-        channel: '#finance-ops',
-        kind: 'incident',
-        state: 'outbox',
-        text: 'High: Bills are not posted: the tax engine answers 503',
-        content_hash: hash('1'),
-        blocks: JSON.stringify([
-          {
-            type: 'header',
-            text: { type: 'plain_text', text: 'Bills are not posted: the tax engine answers 503' },
-          },
-          {
-            type: 'section',
-            text: {
-              type: 'mrkdwn',
-              text: '*3 exceptions* worth *EUR 37,351.50* in `acme` &amp; its _branches_.',
-            },
-            fields: [
-              { type: 'mrkdwn', text: '*Severity*\nhigh' },
-              { type: 'mrkdwn', text: '*Owner*\nap-team' },
-            ],
-          },
-          { type: 'divider' },
-          { type: 'context', elements: [{ type: 'mrkdwn', text: 'Written by the rules · confidence 0.8' }] },
-          {
-            type: 'actions',
-            elements: [
-              {
-                type: 'button',
-                style: 'primary',
-                text: { type: 'plain_text', text: 'Acknowledge' },
-                action_id: 'ack',
-              },
-            ],
-          },
-        ]),
-      },
-      {
-        id: 'msg-2',
-        incident: 'inc-3',
-        channel: '#finance-ops',
-        kind: 'incident',
-        state: 'outbox',
-        text: 'Critical: The bank feed has sent nothing since yesterday',
-        content_hash: hash('2'),
-        blocks: JSON.stringify([
-          { type: 'section', text: { type: 'mrkdwn', text: 'The bank feed is *stale*.' } },
-        ]),
-      },
-    ])
-    .execute();
+  for (const news of await incidentsToRoute(postgres, 10)) {
+    const { id, company } = news.incident;
+    if (id === 'inc-2') continue;
+    const { blocks, text } = render(news, {
+      publicUrl: 'http://127.0.0.1:4000',
+      companyName: `${company} <& Söhne>`,
+    });
+    const message = { channel: 'outbox', kind: 'incident', blocks, text, contentHash: hash(text) };
+    await putMessages(postgres, news.incident, [message], { now, outbox: true });
+  }
   await db
     .insertInto('sources')
     .values([

@@ -59,7 +59,12 @@ export function createSlackApp(
     { type: 'block_actions', action_id: ACKNOWLEDGE },
     async ({ ack, action, body, client }) => {
       await ack();
-      const refusal = await acknowledge(deps, { incident: action.value ?? '', user: body.user.id });
+      const click = { incident: action.value ?? '', user: body.user.id };
+      // Slack takes the click as done once it is acked: whatever goes wrong from here on must be told to who clicked.
+      const refusal = await acknowledge(deps, click).catch((err: unknown) => {
+        deps.logger.error({ err, incident: click.incident }, 'an acknowledgement failed');
+        return 'Not acknowledged: something went wrong here. Please try again.';
+      });
       const channel = body.channel?.id;
       if (refusal && channel)
         await client.chat.postEphemeral({ channel, user: body.user.id, text: escaped(refusal, 500) });

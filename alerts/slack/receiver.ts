@@ -17,6 +17,8 @@ export interface ReceiverConfig {
 /** How far a request's timestamp may be from our clock, either way. */
 const WINDOW_MS = 5 * 60_000;
 const MAX_BODY_BYTES = 512 * 1024;
+/** What is read away of a body that is too large: who still sends does not hear the answer. */
+const MAX_DRAINED_BYTES = 8 * 1024 * 1024;
 const BODY_MS = 5_000;
 
 type Refusal = { readonly status: number; readonly reason: string };
@@ -130,9 +132,10 @@ async function readBody(req: IncomingMessage): Promise<string | Refusal> {
     // A request that is destroyed in the middle takes the answer with it.
     for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += chunk.byteLength;
-      if (bytes > MAX_BODY_BYTES) return { status: 413, reason: 'the body is too large' };
-      chunks.push(chunk);
+      if (bytes > MAX_DRAINED_BYTES) break;
+      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
     }
+    if (bytes > MAX_BODY_BYTES) return { status: 413, reason: 'the body is too large' };
     return Buffer.concat(chunks).toString('utf8');
   } catch {
     return { status: 400, reason: 'the body did not arrive' };

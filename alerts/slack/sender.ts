@@ -24,11 +24,23 @@ export type Sent =
       readonly gone?: boolean;
     };
 
+/**
+ * Whether Slack has a message of ours: found, absent, not to be told because the app may not read the channel's history,
+ * or not told this time.
+ */
+export type Found =
+  | { readonly state: 'found'; readonly ts: string }
+  | { readonly state: 'absent' }
+  | { readonly state: 'forbidden' }
+  | { readonly state: 'failed'; readonly failure: NotSent };
+
+export type NotSent = Extract<Sent, { ok: false }>;
+
 export interface Sender {
   post(message: Outgoing): Promise<Sent>;
   edit(message: Outgoing, ts: string): Promise<Sent>;
-  /** The `ts` of a message of ours that was posted since, when the app may read the channel's history. */
-  find(message: Outgoing, since: Date): Promise<string | undefined>;
+  /** Looks for a message of ours in all that the channel got since. */
+  find(message: Outgoing, since: Date): Promise<Found>;
 }
 
 /** Slack's errors after which the same call may succeed. */
@@ -44,6 +56,12 @@ const TRANSIENT = new Set([
 ]);
 const GONE = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed']);
 const EVENT_TYPE = 'closewatch_message';
+/** The most that Slack gives of a history at once. */
+const HISTORY_PAGE = 999;
+/** Milliseconds that reading a history may take: a delivery is leased for a time. */
+const HISTORY_MS = 20_000;
+/** Milliseconds by which Slack's clock may lie behind ours. */
+const CLOCKS_APART_MS = 60_000;
 
 export interface SenderConfig {
   readonly botToken: string;
@@ -94,24 +112,52 @@ export function createSender(config: SenderConfig): Sender {
       });
     },
     async find({ id, channel }, since) {
-      const oldest = (since.getTime() / 1000 - 60).toFixed(6);
+      const oldest = ((since.getTime() - CLOCKS_APART_MS) / 1000).toFixed(6);
+      const started = performance.now();
+      let cursor: string | undefined;
       try {
-        const history = await editor.conversations.history({
-          channel,
-          oldest,
-          limit: 200,
-          include_all_metadata: true,
-        });
-        return history.messages?.find(({ metadata }) => {
-          const payload = metadata?.event_payload as { message?: unknown } | undefined;
-          return metadata?.event_type === EVENT_TYPE && payload?.message === id;
-        })?.ts;
-      } catch {
-        return undefined;
+        do {
+          if (performance.now() - started > HISTORY_MS) return unread('history_too_long');
+          const history = await editor.conversations.history({
+            channel,
+            oldest,
+            limit: HISTORY_PAGE,
+            include_all_metadata: true,
+            ...(cursor && { cursor }),
+          });
+          const ts = history.messages?.find(({ metadata }) => isOurs(metadata, id))?.ts;
+          if (ts) return { state: 'found', ts };
+          cursor = history.response_metadata?.next_cursor || undefined;
+        } while (cursor);
+        return { state: 'absent' };
+      } catch (error) {
+        const { retry, error: code, retryAfterMs } = failure(error);
+        // Without the right to read there is nothing to wait for: posting tells what else is wrong.
+        return retry ? unread(code, retryAfterMs) : { state: 'forbidden' };
       }
     },
   };
 }
+
+function isOurs(
+  metadata: { event_type?: string; event_payload?: object } | undefined,
+  message: string,
+): boolean {
+  const payload = metadata?.event_payload as { message?: unknown } | undefined;
+  return metadata?.event_type === EVENT_TYPE && payload?.message === message;
+}
+
+/** The history was not read: whether Slack has the message stays unknown, and is looked into again. */
+const unread = (error: string, retryAfterMs?: number): Found => ({
+  state: 'failed',
+  failure: {
+    ok: false,
+    retry: true,
+    error,
+    unknown: true,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  },
+});
 
 async function attempt(call: () => Promise<string | undefined>): Promise<Sent> {
   try {
@@ -122,7 +168,7 @@ async function attempt(call: () => Promise<string | undefined>): Promise<Sent> {
   }
 }
 
-function failure(error: unknown): Extract<Sent, { ok: false }> {
+function failure(error: unknown): NotSent {
   if (error instanceof webApi.WebAPIRateLimitedError)
     return { ok: false, retry: true, error: 'ratelimited', retryAfterMs: error.retryAfter * 1_000 };
   if (error instanceof webApi.WebAPIPlatformError) {

@@ -11,6 +11,10 @@ export const ChangeRef = builder.objectRef<ChangeRow>('Change').implement({
     state: t.exposeString('state', { nullable: true }),
     severity: t.exposeString('severity', { nullable: true }),
     actor: t.exposeString('actor', { nullable: true }),
+    actorName: t.string({
+      nullable: true,
+      resolve: async ({ actor }, _, { load }) => (actor ? await load.name.load(actor) : null),
+    }),
     comment: t.string({
       nullable: true,
       resolve: ({ data }) => {

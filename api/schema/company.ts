@@ -1,5 +1,5 @@
 import { type Company, defaultCompany } from '../../model/company.ts';
-import { periodOf } from '../../model/period.ts';
+import { closePeriodOf, periodOf } from '../../model/period.ts';
 import { mayReadCompany } from '../../model/principal.ts';
 import { knownCompanies } from '../../store/postgres/source-queries.ts';
 import { builder } from './builder.ts';
@@ -14,6 +14,11 @@ const CompanyRef = builder.objectRef<Company>('Company').implement({
     currentPeriod: t.string({
       description: 'The month in which now falls on its clock',
       resolve: (company, _, { now }) => periodOf(now, company),
+    }),
+    closePeriod: t.string({
+      description:
+        'The month whose close is going on: the one before while it is closing, else the current one',
+      resolve: (company, _, { now }) => closePeriodOf(now, company),
     }),
     materialityKnown: t.boolean({ resolve: ({ materiality }) => materiality !== undefined }),
   }),

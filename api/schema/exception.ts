@@ -1,5 +1,5 @@
 import type { ExceptionState } from '../../model/exception.ts';
-import type { Severity } from '../../model/severity.ts';
+import type { CloseImpact, Severity } from '../../model/severity.ts';
 import type { Page } from '../../store/paging.ts';
 import {
   countExceptions,
@@ -81,6 +81,8 @@ interface ExceptionArgs {
   severities?: readonly Severity[] | null | undefined;
   rule?: string | null | undefined;
   subject?: string | null | undefined;
+  closeImpact?: CloseImpact | null | undefined;
+  anchoredBefore?: bigint | null | undefined;
 }
 const filterOf = (args: ExceptionArgs, { scope }: ApiContext): ExceptionFilter => ({
   companies: scope,
@@ -89,6 +91,8 @@ const filterOf = (args: ExceptionArgs, { scope }: ApiContext): ExceptionFilter =
   severities: args.severities ?? undefined,
   rule: args.rule ?? undefined,
   subject: args.subject ?? undefined,
+  closeImpact: args.closeImpact ?? undefined,
+  anchoredBefore: args.anchoredBefore ?? undefined,
 });
 
 builder.queryFields((t) => ({
@@ -108,6 +112,12 @@ builder.queryFields((t) => ({
         severities: t.arg({ type: [SeverityEnum] }),
         rule: t.arg.string(),
         subject: t.arg.string(),
+        closeImpact: t.arg({ type: CloseImpactEnum }),
+        anchoredBefore: t.arg({
+          type: 'Instant',
+          description:
+            'Of documents that began before: with the end of a period, those that count for its close',
+        }),
         order: t.arg({ type: OrderEnum, required: true, defaultValue: 'newest' }),
       },
       resolve: async (_, args, context) => {

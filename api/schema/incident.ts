@@ -38,6 +38,11 @@ IncidentRef.implement({
       resolve: (row) => instantOrNull(row.acknowledged_at),
     }),
     acknowledgedBy: t.exposeString('acknowledged_by', { nullable: true }),
+    acknowledgedByName: t.string({
+      nullable: true,
+      resolve: async (row, _, { load }) =>
+        row.acknowledged_by ? await load.name.load(row.acknowledged_by) : null,
+    }),
     resolvedAt: t.field({
       type: 'Instant',
       nullable: true,

@@ -2,7 +2,7 @@ import { type Selectable, sql } from 'kysely';
 import type { DocumentName } from '../../model/case.ts';
 import type { ExceptionState } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
-import type { Severity } from '../../model/severity.ts';
+import type { CloseImpact, Severity } from '../../model/severity.ts';
 import { decodeCursor, encodeCursor, type Page } from '../paging.ts';
 import type { Postgres } from './database.ts';
 import type { Order } from './order.ts';
@@ -20,6 +20,9 @@ export interface ExceptionFilter {
   readonly rule?: string | undefined;
   readonly incident?: string | undefined;
   readonly subject?: string | undefined;
+  readonly closeImpact?: CloseImpact | undefined;
+  /** Epoch nanoseconds: only those of documents that began before. */
+  readonly anchoredBefore?: bigint | undefined;
 }
 
 /** The cursor of an exception in a list of this order. */
@@ -37,6 +40,8 @@ function filtered(postgres: Postgres, filter: ExceptionFilter) {
   if (filter.rule !== undefined) query = query.where('rule', '=', filter.rule);
   if (filter.incident !== undefined) query = query.where('incident', '=', filter.incident);
   if (filter.subject !== undefined) query = query.where('subject', '=', filter.subject);
+  if (filter.closeImpact !== undefined) query = query.where('close_impact', '=', filter.closeImpact);
+  if (filter.anchoredBefore !== undefined) query = query.where('anchor_ns', '<', `${filter.anchoredBefore}`);
   return query;
 }
 

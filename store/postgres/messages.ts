@@ -16,6 +16,8 @@ export interface IncidentNews {
   readonly acknowledgedBy: string | undefined;
   /** The number of the incident that it recurs. */
   readonly recurrenceOf: string | undefined;
+  /** The channels in which Slack has a message of it. */
+  readonly toldIn: readonly string[];
 }
 
 /** Incidents that changed since their messages were made, the gravest first. */
@@ -26,18 +28,27 @@ export async function incidentsToRoute(postgres: Postgres, limit: number): Promi
     .leftJoin('incidents as r', 'r.id', 'i.recurrence_of')
     .selectAll('i')
     .select(['p.name as by', 'r.number as recurs'])
+    .select((eb) =>
+      eb
+        .selectFrom('messages as m')
+        .select(sql<string[]>`coalesce(array_agg(m.channel ORDER BY m.channel), '{}')`.as('channels'))
+        .whereRef('m.incident', '=', 'i.id')
+        .where('m.ts', 'is not', null)
+        .as('channels'),
+    )
     .whereRef('i.routed_version', '<', 'i.version')
     .orderBy(sql`array_position(ARRAY['critical','high','medium','low','info'], i.severity)`)
     .orderBy('i.opened_at')
     .limit(limit)
     .execute();
   const news: IncidentNews[] = [];
-  for (const { by, recurs, ...incident } of incidents) {
+  for (const { by, recurs, channels, ...incident } of incidents) {
     news.push({
       incident,
       assessment: await latestAssessment(postgres, incident.id),
       acknowledgedBy: by ?? incident.acknowledged_by ?? undefined,
       recurrenceOf: recurs ?? undefined,
+      toldIn: channels ?? [],
     });
   }
   return news;
@@ -150,10 +161,13 @@ export async function noteDelivered(
     .execute();
 }
 
-/** Notes a failed delivery: to be tried again at `retryAt`, or never before the content changes. */
+/**
+ * Notes a failed delivery: to be tried again at `retryAt`, or never before the content changes. It may have changed
+ * meanwhile: then what was never sent has not failed, and is due at once.
+ */
 export async function noteFailed(
   postgres: Postgres,
-  id: string,
+  message: Pick<MessageRow, 'id' | 'content_hash'>,
   failure: {
     error: string;
     retryAt: Date | undefined;
@@ -166,12 +180,14 @@ export async function noteFailed(
   await postgres.db
     .updateTable('messages')
     .set({
-      state: failure.retryAt ? 'pending' : 'failed',
+      state: failure.retryAt
+        ? 'pending'
+        : sql`CASE WHEN content_hash = ${message.content_hash} THEN 'failed' ELSE 'pending' END`,
       last_error: failure.error.slice(0, 300),
       next_attempt_at: failure.retryAt ?? null,
       ...(!failure.unknown && { posting_since: null }),
       ...(failure.gone && { ts: null }),
     })
-    .where('id', '=', id)
+    .where('id', '=', message.id)
     .execute();
 }

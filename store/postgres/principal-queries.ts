@@ -13,3 +13,12 @@ export async function findActor(postgres: Postgres, id: string): Promise<Actor |
   const known = row && principal.parse(row);
   return known && known.kind !== 'model' ? known : undefined;
 }
+
+/** The principals of these ids by name, whatever became of them since. */
+export async function namesOf(
+  postgres: Postgres,
+  ids: readonly string[],
+): Promise<{ id: string; name: string }[]> {
+  if (ids.length === 0) return [];
+  return await postgres.db.selectFrom('principals').select(['id', 'name']).where('id', 'in', ids).execute();
+}

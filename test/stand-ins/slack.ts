@@ -73,10 +73,13 @@ export async function startSlackStandIn(): Promise<SlackStandIn> {
       return { ok: true, channel: message.channel, ts: message.ts, text: message.text };
     },
     'chat.postEphemeral': () => ({ ok: true, message_ts: '1.1' }),
-    'conversations.history': ({ channel }) => ({
-      ok: true,
-      messages: messages.filter((message) => message.channel === channel).toReversed(),
-    }),
+    'conversations.history': ({ channel, cursor, limit }) => {
+      const all = messages.filter((message) => message.channel === channel).toReversed();
+      const from = Number(cursor ?? 0);
+      const to = from + Number(limit ?? 100);
+      const next_cursor = to < all.length ? String(to) : '';
+      return { ok: true, messages: all.slice(from, to), response_metadata: { next_cursor } };
+    },
   };
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {

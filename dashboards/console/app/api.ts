@@ -34,22 +34,25 @@ export async function query<Data>(text: string, variables: object = {}, signal?:
   const answer = (await response.json().catch(() => ({}))) as Answer<Data>;
   const error = answer.errors?.[0];
   if (error) throw new ApiError(error.extensions?.code ?? 'internal', error.message);
-  if (!answer.data) throw new ApiError('internal', `the answer is empty (${response.status})`);
+  if (!answer.data)
+    throw new ApiError('internal', `Closewatch answers with status ${response.status} and without data.`);
   return answer.data;
 }
 
-/** Exchanges a token for a session; throws when it is refused. */
-export async function signIn(token: string): Promise<void> {
-  const response = await post('/signin', { token });
+/** Posts what is answered without content; throws the error that comes instead. */
+async function command(path: string, body: unknown): Promise<void> {
+  const response = await post(path, body);
   if (response.ok) return;
   const answer = (await response.json().catch(() => ({}))) as Answer<never>;
-  throw new ApiError(
-    answer.errors?.[0]?.extensions?.code ?? 'internal',
-    answer.errors?.[0]?.message ?? 'not signed in',
-  );
+  const error = answer.errors?.[0];
+  throw new ApiError(error?.extensions?.code ?? 'internal', error?.message ?? `status ${response.status}`);
 }
 
-export const signOut = async (): Promise<void> => void (await post('/signout', {}));
+/** Exchanges a token for a session; throws when it is refused. */
+export const signIn = (token: string): Promise<void> => command('/signin', { token });
+
+/** Ends the session; throws when it did not. */
+export const signOut = (): Promise<void> => command('/signout', {});
 
 export const isSignedOut = (error: unknown): boolean =>
   error instanceof ApiError && (error.code === 'auth.missing' || error.code === 'auth.invalid');

@@ -1,18 +1,21 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { isSignedOut, query } from './api.ts';
 import { CASE_FIELDS, type CaseData, CaseTimeline } from './timeline.ts';
 import {
+  type Connection,
   Content,
   Empty,
   html,
   type Money,
+  More,
   moneyText,
   Severity,
+  Stake,
   State,
-  sumsText,
   Time,
   timeText,
   useQuery,
+  useTitle,
   type View,
   words,
 } from './ui.ts';
@@ -35,6 +38,7 @@ interface ExceptionRow {
 interface Assessment {
   author: string;
   category: string;
+  severity: string;
   confidence: number;
   summary: string;
   probableCause: string;
@@ -56,27 +60,32 @@ interface Incident {
   openedAt: string;
   owner: string | null;
   acknowledgedAt: string | null;
-  acknowledgedBy: string | null;
+  acknowledgedByName: string | null;
   resolvedAt: string | null;
   causeKind: string;
   causeKey: string;
   exceptionCount: number;
   openExceptionCount: number;
   sums: Money[];
+  openSums: Money[];
   recurrenceOf: { number: number } | null;
-  exceptions: { edges: { node: ExceptionRow }[]; pageInfo: { hasNextPage: boolean } };
+  exceptions: Connection<ExceptionRow>;
   assessment: Assessment | null;
-  changes: { seq: string; at: string; change: string; actor: string | null; comment: string | null }[];
+  changes: { seq: string; at: string; change: string; actorName: string | null; comment: string | null }[];
 }
 
+const EXCEPTION_FIELDS =
+  'id rule ruleName company source subject state severity amount currency dueAt why runbook';
+const EXCEPTIONS = `order: worst) { edges { node { ${EXCEPTION_FIELDS} } } pageInfo { hasNextPage endCursor } }`;
 const QUERY = `query ($id: ID, $number: Int) { incident(id: $id, number: $number) {
-  id number title company severity state openedAt owner acknowledgedAt acknowledgedBy resolvedAt causeKind causeKey
-  exceptionCount openExceptionCount sums { amount currency } recurrenceOf { number }
-  exceptions(first: 50) { edges { node { id rule ruleName company source subject state severity amount currency dueAt why runbook } } pageInfo { hasNextPage } }
-  assessment { author category confidence summary probableCause nextStep model fallbackReason version
+  id number title company severity state openedAt owner acknowledgedAt acknowledgedByName resolvedAt causeKind causeKey
+  exceptionCount openExceptionCount sums { amount currency } openSums { amount currency } recurrenceOf { number }
+  exceptions(first: 50, ${EXCEPTIONS}
+  assessment { author category severity confidence summary probableCause nextStep model fallbackReason version
     claims { text evidence } evidence { number kind at facts { key value } } proposedActions { kind title tier reason } }
-  changes { seq at change actor comment }
+  changes { seq at change actorName comment }
 } }`;
+const MORE = `query ($id: ID!, $after: String) { incident(id: $id) { exceptions(first: 50, after: $after, ${EXCEPTIONS} } }`;
 const CASE = `query ($company: String!, $source: String!, $subject: String!) {
   caseOf(company: $company, source: $source, subject: $subject) { ${CASE_FIELDS} } }`;
 const ACKNOWLEDGE = 'mutation ($id: ID!) { acknowledgeIncident(id: $id) { id state } }';
@@ -104,8 +113,12 @@ const causeText = ({ causeKind, causeKey }: Incident): string =>
 
 function Body({ incident, reload }: { incident: Incident; reload: () => void }): View {
   const rows = incident.exceptions.edges.map(({ node }) => node);
-  const [chosen, setChosen] = useState(rows[0]?.id);
-  const exception = rows.find((row) => row.id === chosen) ?? rows[0];
+  const [chosen, setChosen] = useState<ExceptionRow | undefined>(undefined);
+  const exception = rows.find((row) => row.id === chosen?.id) ?? chosen ?? rows[0];
+  useTitle(`#${incident.number} ${incident.title}`);
+  const choices = (some: ExceptionRow[]): View => html`<ul class="choices">
+    ${some.map((row) => html`<${Choice} key=${row.id} row=${row} chosen=${row.id === exception?.id} choose=${() => setChosen(row)} />`)}
+  </ul>`;
   return html`
     <header class="head incident">
       <div>
@@ -117,27 +130,18 @@ function Body({ incident, reload }: { incident: Incident; reload: () => void }):
       <${Acknowledge} incident=${incident} done=${reload} />
     </header>
     <dl class="tiles">
-      <div><dt>Money at stake</dt><dd>${sumsText(incident.sums)}</dd></div>
+      <div><dt>Money at stake</dt><dd><${Stake} open=${incident.openSums} all=${incident.sums} /></dd></div>
       <div><dt>Open exceptions</dt><dd>${incident.openExceptionCount} <small>of ${incident.exceptionCount}</small></dd></div>
       <div><dt>Cause</dt><dd>${words(incident.causeKind)} <small>${causeText(incident)}</small></dd></div>
-      <div><dt>Owner</dt><dd>${incident.acknowledgedBy ?? incident.owner ?? '—'} ${incident.acknowledgedBy && html`<small>acknowledged</small>`}</dd></div>
+      <div><dt>Owner</dt><dd>${incident.acknowledgedByName ?? incident.owner ?? '—'} ${incident.acknowledgedByName && html`<small>acknowledged</small>`}</dd></div>
     </dl>
     ${incident.assessment && html`<${AssessmentCard} assessment=${incident.assessment} />`}
     <section aria-labelledby="exceptions">
       <h2 id="exceptions">Exceptions</h2>
       ${rows.length === 0 && html`<p class="muted">None any more.</p>`}
-      <ul class="choices">
-        ${rows.map(
-          (row) => html`<li key=${row.id}>
-            <button type="button" aria-pressed=${row === exception} onClick=${() => setChosen(row.id)}>
-              <span class="line"><${Severity} of=${row.severity} /> <strong>${row.subject}</strong> <${State} of=${row.state} />
-                <span class="right">${row.amount && row.currency ? moneyText({ amount: row.amount, currency: row.currency }) : '—'}</span></span>
-              <span class="sub">${row.rule}${row.ruleName ? ` ${row.ruleName}` : ''} · due ${timeText(row.dueAt)} · ${row.why}</span>
-            </button>
-          </li>`,
-        )}
-      </ul>
-      ${incident.exceptions.pageInfo.hasNextPage && html`<p class="muted">The 50 newest are shown.</p>`}
+      ${choices(rows)}
+      <${More} of=${incident.exceptions} query=${MORE} variables=${{ id: incident.id }}
+        pick=${(data: { incident: Incident | null }) => data.incident?.exceptions}>${choices}<//>
     </section>
     ${exception && html`<${CaseOf} key=${exception.id} exception=${exception} />`}
     <section aria-labelledby="changes">
@@ -147,19 +151,34 @@ function Body({ incident, reload }: { incident: Incident; reload: () => void }):
           (
             change,
           ) => html`<li key=${change.seq}><${Time} at=${change.at} /> <strong>${words(change.change)}</strong>
-            ${change.actor && html` by ${change.actor}`}${change.comment && html` <q>${change.comment}</q>`}</li>`,
+            ${change.actorName && html` by ${change.actorName}`}${change.comment && html` <q>${change.comment}</q>`}</li>`,
         )}
       </ol>
       ${incident.changes.length === 0 && html`<p class="muted">Nothing is recorded yet.</p>`}
     </section>`;
 }
 
+const Choice = (props: { row: ExceptionRow; chosen: boolean; choose: () => void }): View => {
+  const { row, chosen, choose } = props;
+  return html`<li>
+    <button type="button" aria-pressed=${chosen} onClick=${choose}>
+      <span class="line"><${Severity} of=${row.severity} /> <strong>${row.subject}</strong> <${State} of=${row.state} />
+        <span class="right">${row.amount && row.currency ? moneyText({ amount: row.amount, currency: row.currency }) : '—'}</span></span>
+      <span class="sub">${row.rule}${row.ruleName ? ` ${row.ruleName}` : ''} · due ${timeText(row.dueAt)} · ${row.why}</span>
+    </button>
+  </li>`;
+};
+
 function Acknowledge({ incident, done }: { incident: Incident; done: () => void }): View {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState('');
+  const pressed = useRef(false);
+  const status = useRef<HTMLSpanElement>(null);
   const act = async (): Promise<void> => {
+    if (busy) return;
     setBusy(true);
     setFailure('');
+    pressed.current = true;
     try {
       await query(ACKNOWLEDGE, { id: incident.id });
       done();
@@ -169,12 +188,18 @@ function Acknowledge({ incident, done }: { incident: Incident; done: () => void 
     }
     setBusy(false);
   };
+  // The button that was pressed is gone: who works by keyboard goes on at what it brought about.
+  useEffect(() => {
+    if (pressed.current) status.current?.focus();
+  }, [incident.state]);
   return html`<div class="act" aria-live="polite">
     ${
       incident.state === 'open'
-        ? html`<button type="button" class="primary" disabled=${busy} onClick=${act}>${busy ? 'Acknowledging …' : 'Acknowledge'}</button>`
-        : html`<span class="muted">${
-            incident.acknowledgedBy ? `Acknowledged by ${incident.acknowledgedBy}` : words(incident.state)
+        ? html`<button type="button" class="primary" aria-disabled=${busy} onClick=${act}>${busy ? 'Acknowledging …' : 'Acknowledge'}</button>`
+        : html`<span class="muted" tabindex="-1" ref=${status}>${
+            incident.acknowledgedByName
+              ? `Acknowledged by ${incident.acknowledgedByName}`
+              : words(incident.state)
           }${incident.acknowledgedAt ? ` ${timeText(incident.acknowledgedAt)}` : ''}</span>`
     }
     ${failure && html`<p class="bad" role="alert">${failure}</p>`}
@@ -184,7 +209,7 @@ function Acknowledge({ incident, done }: { incident: Incident; done: () => void 
 const AssessmentCard = ({ assessment: a }: { assessment: Assessment }): View => html`
   <section class="card" aria-labelledby="assessment">
     <h2 id="assessment">Assessment</h2>
-    <p class="muted">Written by ${a.author === 'model' ? `the model ${a.model ?? ''}, checked by code` : 'the rules'} · ${words(a.category)} ·
+    <p class="muted"><${Severity} of=${a.severity} /> · written by ${a.author === 'model' ? `the model ${a.model ?? ''}, checked by code` : 'the rules'} · ${words(a.category)} ·
       confidence ${Math.round(a.confidence * 100)} % · version ${a.version}${a.fallbackReason && ` · ${a.fallbackReason}`}</p>
     <p class="summary">${a.summary}</p>
     <dl class="pairs"><dt>Probable cause</dt><dd>${a.probableCause || '—'}</dd><dt>Next step</dt><dd>${a.nextStep || '—'}</dd></dl>
@@ -217,6 +242,10 @@ function CaseOf({ exception }: { exception: ExceptionRow }): View {
   const [loaded, reload] = useQuery<{ caseOf: CaseData | null }>(CASE, { company, source, subject });
   return html`<section aria-labelledby="timeline">
     <h2 id="timeline">Timeline of ${subject}</h2>
+    ${
+      exception.runbook?.startsWith('http') &&
+      html`<p><a href=${exception.runbook} rel="noreferrer noopener" target="_blank">What to do about ${exception.ruleName ?? exception.rule} (runbook)</a></p>`
+    }
     <${Content} of=${loaded} retry=${reload}>
       ${({ caseOf }: { caseOf: CaseData | null }) =>
         caseOf

@@ -1,14 +1,16 @@
-import { useState } from 'preact/hooks';
+import { hashOf } from './route.ts';
 import {
   Age,
+  type Connection,
   Content,
   Empty,
   html,
   type Money,
   Severity,
+  Stake,
   State,
-  sumsText,
   useQuery,
+  useTitle,
   type View,
 } from './ui.ts';
 
@@ -20,29 +22,27 @@ interface Row {
   state: string;
   openedAt: string;
   owner: string | null;
-  acknowledgedBy: string | null;
+  acknowledgedByName: string | null;
   openExceptionCount: number;
   exceptionCount: number;
   sums: Money[];
+  openSums: Money[];
 }
 interface Data {
-  companies: { key: string; name: string }[];
-  incidents: {
-    totalCount: number;
-    edges: { node: Row }[];
-    pageInfo: { hasNextPage: boolean; endCursor: string | null };
-  };
+  incidents: Connection<Row> & { totalCount: number };
 }
 
 const QUERY = `query ($company: String, $states: [IncidentState!], $severities: [Severity!], $after: String) {
-  companies { key name }
-  incidents(first: 50, after: $after, company: $company, states: $states, severities: $severities) {
+  incidents(first: 50, after: $after, order: worst, company: $company, states: $states, severities: $severities) {
     totalCount
-    edges { node { number title company severity state openedAt owner acknowledgedBy openExceptionCount exceptionCount sums { amount currency } } }
+    edges { node { number title company severity state openedAt owner acknowledgedByName openExceptionCount exceptionCount sums { amount currency } openSums { amount currency } } }
     pageInfo { hasNextPage endCursor }
   }
 }`;
 
+const COMPANIES = '{ companies { key name } }';
+
+const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'];
 const STATES: Record<string, string[]> = {
   unresolved: ['open', 'acknowledged'],
   open: ['open'],
@@ -51,41 +51,46 @@ const STATES: Record<string, string[]> = {
   all: [],
 };
 
-/** The list of incidents with its filters. */
-export function Incidents(): View {
-  const [state, setState] = useState('unresolved');
-  const [severity, setSeverity] = useState('');
-  const [company, setCompany] = useState('');
-  const [cursors, setCursors] = useState<string[]>([]);
+/** The list of incidents, the worst first; what it is filtered by, and its pages, stand in the address. */
+export function Incidents({ params }: { params: URLSearchParams }): View {
+  const state = params.get('state') ?? 'unresolved';
+  const severity = params.get('severity') ?? '';
+  const company = params.get('company') ?? '';
+  /** The cursors of the pages up to this one. */
+  const after = params.getAll('after');
   const [loaded, reload] = useQuery<Data>(
     QUERY,
     {
       company: company || null,
       states: STATES[state]?.length ? STATES[state] : null,
       severities: severity ? [severity] : null,
-      after: cursors.at(-1) ?? null,
+      after: after.at(-1) ?? null,
     },
     15_000,
   );
-  const pick = (set: (value: string) => void) => (event: { currentTarget: HTMLSelectElement }) => {
-    set(event.currentTarget.value);
-    setCursors([]);
+  const [companies] = useQuery<{ companies: { key: string; name: string }[] }>(COMPANIES);
+  useTitle('Incidents');
+  const hash = (changes: Record<string, string | string[]>): string =>
+    hashOf('incidents', { state: state === 'unresolved' ? '' : state, severity, company, ...changes });
+  const pick = (name: string) => (event: { currentTarget: HTMLSelectElement }) => {
+    const { value } = event.currentTarget;
+    location.hash = hash({ [name]: name === 'state' && value === 'unresolved' ? '' : value });
   };
   const total = loaded.data?.incidents.totalCount;
   return html`
     <header class="head">
       <h1>Incidents ${total !== undefined && html`<span class="count">${total}</span>`}</h1>
       <form class="filters" aria-label="Filter incidents">
-        <label>State <select value=${state} onChange=${pick(setState)}>
+        <label>State <select value=${state} onChange=${pick('state')}>
           ${Object.keys(STATES).map((name) => html`<option value=${name}>${name}</option>`)}
         </select></label>
-        <label>Severity <select value=${severity} onChange=${pick(setSeverity)}>
+        <label>Severity <select value=${severity} onChange=${pick('severity')}>
           <option value="">any</option>
-          ${['critical', 'high', 'medium', 'low', 'info'].map((name) => html`<option value=${name}>${name}</option>`)}
+          ${SEVERITIES.map((name) => html`<option value=${name}>${name}</option>`)}
         </select></label>
-        <label>Company <select value=${company} onChange=${pick(setCompany)}>
+        <label>Company <select value=${company} onChange=${pick('company')}>
           <option value="">all</option>
-          ${loaded.data?.companies.map(({ key, name }) => html`<option value=${key}>${name}</option>`)}
+          ${companies.data?.companies.map(({ key, name }) => html`<option value=${key}>${name}</option>`)}
         </select></label>
       </form>
     </header>
@@ -96,11 +101,11 @@ export function Incidents(): View {
               Incidents appear here as soon as a document misses its deadline or a source goes stale.
             <//>`
           : html`<${List} rows=${incidents.edges.map(({ node }) => node)} />
-            <nav class="pages" aria-label="Pages">
-              ${cursors.length > 0 && html`<button type="button" onClick=${() => setCursors(cursors.slice(0, -1))}>Newer</button>`}
+            <nav class="pages" aria-label="Pages of the list">
+              ${after.length > 0 && html`<a class="button" href=${hash({ after: after.slice(0, -1) })}>Previous</a>`}
               ${
                 incidents.pageInfo.hasNextPage &&
-                html`<button type="button" onClick=${() => setCursors([...cursors, incidents.pageInfo.endCursor ?? ''])}>Older</button>`
+                html`<a class="button" href=${hash({ after: [...after, incidents.pageInfo.endCursor ?? ''] })}>Next</a>`
               }
             </nav>`}
     <//>`;
@@ -112,7 +117,7 @@ const List = ({ rows }: { rows: Row[] }): View => html`
       <thead>
         <tr>
           <th scope="col">Severity</th><th scope="col">Incident</th><th scope="col">State</th>
-          <th scope="col" class="number">Money</th><th scope="col" class="number">Open</th>
+          <th scope="col" class="number">Open money</th><th scope="col" class="number">Open</th>
           <th scope="col">Owner</th><th scope="col" class="number">Age</th>
         </tr>
       </thead>
@@ -125,9 +130,9 @@ const List = ({ rows }: { rows: Row[] }): View => html`
               <span class="sub">#${row.number} · ${row.company}</span>
             </td>
             <td data-label="State"><${State} of=${row.state} /></td>
-            <td class="number" data-label="Money">${sumsText(row.sums)}</td>
+            <td class="number" data-label="Money"><${Stake} open=${row.openSums} all=${row.sums} /></td>
             <td class="number" data-label="Open">${row.openExceptionCount} of ${row.exceptionCount}</td>
-            <td data-label="Owner">${row.acknowledgedBy ?? row.owner ?? '—'}</td>
+            <td data-label="Owner">${row.acknowledgedByName ?? row.owner ?? '—'}</td>
             <td class="number" data-label="Age"><${Age} at=${row.openedAt} /></td>
           </tr>`,
         )}

@@ -1,12 +1,15 @@
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { signIn, signOut } from './api.ts';
+import { Exceptions } from './exceptions.ts';
 import { IncidentPage } from './incident.ts';
 import { Incidents } from './incidents.ts';
 import { Outbox } from './outbox.ts';
 import { ReadinessPage } from './readiness.ts';
-import { Search, TracePage } from './search.ts';
-import { html, useQuery, type View } from './ui.ts';
+import { placeOf, type Route, routeOf } from './route.ts';
+import { Search } from './search.ts';
+import { TracePage } from './trace.ts';
+import { html, useQuery, useTitle, type View } from './ui.ts';
 
 const PAGES = [
   ['incidents', 'Incidents'],
@@ -14,36 +17,20 @@ const PAGES = [
   ['outbox', 'Outbox'],
   ['search', 'Find'],
 ] as const;
-
-interface Route {
-  page: string;
-  id: string;
-  params: URLSearchParams;
-}
-const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-};
-
-function routeOf(hash: string): Route {
-  const [path = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2);
-  const [page = '', id = ''] = path.split('/');
-  return { page: page || 'incidents', id: decoded(id), params: new URLSearchParams(search) };
-}
+/** Pages that are reached from another one. */
+const UNDER: Record<string, string> = { exceptions: 'readiness', trace: 'search' };
 
 function Page({ route }: { route: Route }): View {
   const { page, id, params } = route;
   if (page === 'incidents' && id) return html`<${IncidentPage} key=${id} asked=${id} />`;
   if (page === 'readiness')
     return html`<${ReadinessPage} asked=${{ company: params.get('company') ?? '', period: params.get('period') ?? '' }} />`;
+  if (page === 'exceptions') return html`<${Exceptions} key=${params.toString()} params=${params} />`;
   if (page === 'outbox') return html`<${Outbox} />`;
   if (page === 'trace') return html`<${TracePage} key=${id} id=${id} />`;
   if (page === 'search')
     return html`<${Search} key=${params.get('key') ?? ''} asked=${params.get('key') ?? ''} />`;
-  return html`<${Incidents} />`;
+  return html`<${Incidents} params=${params} />`;
 }
 
 type Theme = 'light' | 'dark';
@@ -69,6 +56,7 @@ function ThemeButton(): View {
 function SignIn({ done, refused }: { done: () => void; refused: boolean }): View {
   const [failure, setFailure] = useState(refused ? 'That link has been used already, or is too old.' : '');
   const [busy, setBusy] = useState(false);
+  useTitle('Sign in');
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const token = new FormData(event.currentTarget as HTMLFormElement).get('token');
@@ -96,14 +84,19 @@ function App(): View {
   const [route, setRoute] = useState(routeOf(location.hash));
   const [signedIn, setSignedIn] = useState<boolean | undefined>(undefined);
   const [viewer, ask] = useQuery<{ viewer: { name: string } }>('{ viewer { name } }');
+  const [failure, setFailure] = useState('');
   const content = useRef<HTMLElement>(null);
+  const place = useRef(placeOf(route));
   useEffect(() => {
     if (viewer.state === 'ready') setSignedIn(true);
     else if (viewer.state === 'error') setSignedIn((before) => before ?? true);
   }, [viewer]);
   useEffect(() => {
     const onHash = (): void => {
-      setRoute(routeOf(location.hash));
+      const next = routeOf(location.hash);
+      setRoute(next);
+      if (placeOf(next) === place.current) return;
+      place.current = placeOf(next);
       content.current?.focus({ preventScroll: true });
       scrollTo(0, 0);
     };
@@ -115,11 +108,6 @@ function App(): View {
       removeEventListener('signed-out', onSignedOut);
     };
   }, []);
-  const title = PAGES.find(([page]) => page === route.page)?.[1];
-  useEffect(() => {
-    document.title = signedIn === false ? 'Sign in · Closewatch' : `${title ?? 'Trace'} · Closewatch`;
-  }, [title, signedIn]);
-
   if (signedIn === undefined) return html`<p class="starting" role="status">Loading …</p>`;
   if (!signedIn) {
     const done = (): void => {
@@ -130,9 +118,15 @@ function App(): View {
     return html`<${SignIn} done=${done} refused=${route.page === 'signin'} />`;
   }
   const leave = async (): Promise<void> => {
-    await signOut();
-    setSignedIn(false);
+    try {
+      await signOut();
+      setFailure('');
+      setSignedIn(false);
+    } catch (error) {
+      setFailure(`You are still signed in: ${(error as Error).message}`);
+    }
   };
+  const under = UNDER[route.page] ?? route.page;
   return html`
     <a class="skip" href="#content" onClick=${(event: Event) => {
       event.preventDefault();
@@ -142,11 +136,12 @@ function App(): View {
       <a class="brand" href="#/incidents"><img src="/app/icon.svg" width="22" height="22" alt="" /> Closewatch</a>
       <nav aria-label="Pages">${PAGES.map(
         ([page, name]) =>
-          html`<a href=${`#/${page}`} aria-current=${route.page === page || (page === 'search' && route.page === 'trace') ? 'page' : undefined}>${name}</a>`,
+          html`<a href=${`#/${page}`} aria-current=${under === page ? 'page' : undefined}>${name}</a>`,
       )}</nav>
-      <div class="who"><span>${viewer.data?.viewer.name ?? ''}</span><${ThemeButton} />
+      <div class="who"><small>times in UTC</small><span>${viewer.data?.viewer.name ?? ''}</span><${ThemeButton} />
         <button type="button" class="quiet" onClick=${leave}>Sign out</button></div>
     </header>
+    ${failure && html`<p class="notice bad" role="alert">${failure}</p>`}
     <main id="content" tabindex="-1" ref=${content}><${Page} route=${route} /></main>`;
 }
 

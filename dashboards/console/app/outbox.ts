@@ -1,39 +1,53 @@
-import { SlackMessage } from './slack.ts';
-import { Content, Empty, html, State, Time, useQuery, type View } from './ui.ts';
+import { SlackMessage, unescaped } from './slack.ts';
+import {
+  type Connection,
+  Content,
+  Empty,
+  html,
+  More,
+  State,
+  Time,
+  useQuery,
+  useTitle,
+  type View,
+} from './ui.ts';
 
-interface Data {
-  messages: {
-    edges: {
-      node: {
-        id: string;
-        channel: string;
-        state: string;
-        text: string;
-        blocks: unknown;
-        updatedAt: string;
-        lastError: string | null;
-        incident: { number: number } | null;
-      };
-    }[];
-  };
+interface Message {
+  id: string;
+  channel: string;
+  state: string;
+  text: string;
+  blocks: unknown;
+  updatedAt: string;
+  lastError: string | null;
+  incident: { number: number } | null;
 }
-const QUERY = `{ messages(first: 50) { edges { node { id channel state text blocks updatedAt lastError incident { number } } } } }`;
+interface Data {
+  messages: Connection<Message>;
+}
+const QUERY = `query ($after: String) { messages(first: 50, after: $after) {
+  edges { node { id channel state text blocks updatedAt lastError incident { number } } } pageInfo { hasNextPage endCursor } } }`;
+
+const list = (messages: Message[]): View =>
+  html`<ul class="messages">${messages.map(
+    (message) => html`<li key=${message.id} aria-label=${unescaped(message.text)}>
+    <p class="facts"><strong>${message.channel}</strong> <${State} of=${message.state} /> <${Time} at=${message.updatedAt} />
+      ${message.incident && html`<a href=${`#/incidents/${message.incident.number}`}>Incident #${message.incident.number}</a>`}</p>
+    <${SlackMessage} blocks=${message.blocks} text=${message.text} />
+    ${message.lastError && html`<p class="bad">${message.lastError}</p>`}
+  </li>`,
+  )}</ul>`;
 
 /** What was told to people, or would have been. */
 export function Outbox(): View {
   const [loaded, reload] = useQuery<Data>(QUERY, {}, 15_000);
+  useTitle('Outbox');
   return html`<header class="head"><div><h1>Outbox</h1><p class="muted">Messages as Slack shows them. Without a Slack token they stay here.</p></div></header>
     <${Content} of=${loaded} retry=${reload}>
       ${({ messages }: Data) =>
         messages.edges.length === 0
           ? html`<${Empty} title="Nothing was told to anybody">One message appears here for each incident.<//>`
-          : html`<ul class="messages">${messages.edges.map(
-              ({ node }) => html`<li key=${node.id} aria-label=${node.text}>
-                <p class="facts"><strong>${node.channel}</strong> <${State} of=${node.state} /> <${Time} at=${node.updatedAt} />
-                  ${node.incident && html`<a href=${`#/incidents/${node.incident.number}`}>Incident #${node.incident.number}</a>`}</p>
-                <${SlackMessage} blocks=${node.blocks} text=${node.text} />
-                ${node.lastError && html`<p class="bad">${node.lastError}</p>`}
-              </li>`,
-            )}</ul>`}
+          : html`${list(messages.edges.map(({ node }) => node))}
+            <${More} of=${messages} query=${QUERY} variables=${{}} pick=${(data: Data) => data.messages}>${list}<//>`}
     <//>`;
 }

@@ -1,6 +1,7 @@
-import { useEffect, useState } from 'preact/hooks';
+import { hashOf } from './route.ts';
 import {
   Age,
+  type Connection,
   Content,
   Empty,
   html,
@@ -9,6 +10,7 @@ import {
   sumsText,
   Time,
   useQuery,
+  useTitle,
   type View,
   words,
 } from './ui.ts';
@@ -17,8 +19,10 @@ interface Company {
   key: string;
   name: string;
   currentPeriod: string;
+  closePeriod: string;
 }
 interface Readiness {
+  period: string;
   verdict: string;
   confidence: number;
   materialityKnown: boolean;
@@ -39,11 +43,25 @@ interface Readiness {
   }[];
 }
 
-const COMPANIES = '{ companies { key name currentPeriod } }';
+interface DeadLetter {
+  id: string;
+  receivedAt: string;
+  source: string;
+  reason: string;
+  eventId: string | null;
+  problems: { where: string; what: string }[];
+}
+interface Data {
+  readiness: Readiness;
+  deadLetters: Connection<DeadLetter>;
+}
+
+const COMPANIES = '{ companies { key name currentPeriod closePeriod } }';
 const QUERY = `query ($company: String!, $period: String!) { readiness(company: $company, period: $period) {
-  verdict confidence materialityKnown endsAt at gates { id title state detail }
+  period verdict confidence materialityKnown endsAt at gates { id title state detail }
   openBySeverity { severity count blockers sums { amount currency } } waived { amount currency }
-  sources { source stream kind fresh watermark lastArrivalAt completeWithoutLimit events } } }`;
+  sources { source stream kind fresh watermark lastArrivalAt completeWithoutLimit events } }
+  deadLetters(company: $company, states: [open], first: 20) { edges { node { id receivedAt source reason eventId problems { where what } } } pageInfo { hasNextPage endCursor } } }`;
 const VERDICTS: Record<string, string> = {
   ready: 'Ready to close',
   not_ready: 'Not ready',
@@ -62,6 +80,7 @@ function periodsTo(period: string): string[] {
 /** Can the books be closed, and what stands in the way? */
 export function ReadinessPage({ asked }: { asked: { company: string; period: string } }): View {
   const [companies, reload] = useQuery<{ companies: Company[] }>(COMPANIES);
+  useTitle('Close readiness');
   return html`<${Content} of=${companies} retry=${reload}>
     ${(data: { companies: Company[] }) =>
       data.companies.length === 0
@@ -78,45 +97,56 @@ function Picked({
   asked: { company: string; period: string };
 }): View {
   const company = companies.find(({ key }) => key === asked.company) ?? (companies[0] as Company);
-  const [period, setPeriod] = useState(asked.period || company.currentPeriod);
-  useEffect(() => setPeriod(asked.period || company.currentPeriod), [asked.period, company.key]);
-  const [loaded, reload] = useQuery<{ readiness: Readiness }>(
-    QUERY,
-    { company: company.key, period },
-    15_000,
-  );
+  const period = asked.period || company.closePeriod;
+  const [loaded, reload] = useQuery<Data>(QUERY, { company: company.key, period }, 15_000);
   const go = (key: string, month: string): void => {
-    location.hash = `#/readiness?company=${encodeURIComponent(key)}&period=${month}`;
+    location.hash = hashOf('readiness', { company: key, period: month });
   };
   const months = periodsTo(company.currentPeriod);
   return html`
     <header class="head"><h1>Close readiness</h1>
       <form class="filters" aria-label="Company and period">
-        <label>Company <select value=${company.key} onChange=${(e: { currentTarget: HTMLSelectElement }) => go(e.currentTarget.value, period)}>
+        <label>Company <select value=${company.key} onChange=${(e: { currentTarget: HTMLSelectElement }) => go(e.currentTarget.value, asked.period)}>
           ${companies.map(({ key, name }) => html`<option value=${key}>${name}</option>`)}</select></label>
         <label>Period <select value=${period} onChange=${(e: { currentTarget: HTMLSelectElement }) => go(company.key, e.currentTarget.value)}>
           ${(months.includes(period) ? months : [period, ...months]).map((month) => html`<option value=${month}>${month}</option>`)}</select></label>
       </form></header>
-    <${Content} of=${loaded} retry=${reload}>${({ readiness }: { readiness: Readiness }) => html`<${Verdict} readiness=${readiness} />`}<//>`;
+    <${Content} of=${loaded} retry=${reload}>${(data: Data) => html`<${Verdict} company=${company.key} readiness=${data.readiness} letters=${data.deadLetters} />`}<//>`;
 }
 
-const Verdict = ({ readiness: r }: { readiness: Readiness }): View => html`
+/** What stands behind a gate: the exceptions that close it, or a part of this page. */
+function behind(gate: string, exceptions: (filter: Record<string, string>) => string): string | undefined {
+  if (gate === 'critical-exception') return exceptions({ severity: 'critical' });
+  if (gate === 'blocking-exceptions') return exceptions({ impact: 'blocker' });
+  if (gate === 'undecided') return exceptions({ state: 'indeterminate' });
+  return undefined;
+}
+
+const Verdict = (props: { company: string; readiness: Readiness; letters: Connection<DeadLetter> }): View => {
+  const { company, readiness: r, letters } = props;
+  const exceptions = (filter: Record<string, string>): string =>
+    hashOf('exceptions', { company, period: r.period, before: r.endsAt, ...filter });
+  const counted = (count: number, filter: Record<string, string>): unknown =>
+    count === 0 ? count : html`<a href=${exceptions(filter)}>${count}</a>`;
+  return html`
   <section class=${`verdict ${r.verdict}`} aria-label="Verdict">
     <p class="big">${VERDICTS[r.verdict] ?? words(r.verdict)}</p>
     <p class="muted">confidence ${Math.round(r.confidence * 100)} %${r.materialityKnown ? '' : ' · no materiality limits are set for this company'} · judged <${Time} at=${r.at} /></p>
   </section>
   <section aria-labelledby="gates"><h2 id="gates">Gates</h2>
-    <ul class="gates">${r.gates.map(
-      (gate) => html`<li class=${gate.state}><span class="lamp" aria-hidden="true"></span>
-        <div><strong>${gate.title}</strong><span class="sub">${gate.detail}</span></div><span class="word">${gate.state}</span></li>`,
-    )}</ul></section>
+    <ul class="gates">${r.gates.map((gate) => {
+      const link = gate.state === 'passed' ? undefined : behind(gate.id, exceptions);
+      return html`<li class=${gate.state}><span class="lamp" aria-hidden="true"></span>
+        <div><strong>${gate.title}</strong><span class="sub">${link ? html`<a href=${link}>${gate.detail}</a>` : gate.detail}</span></div><span class="word">${gate.state}</span></li>`;
+    })}</ul></section>
+  ${letters.edges.length > 0 && html`<${Refused} letters=${letters} />`}
   <section aria-labelledby="open"><h2 id="open">Open exceptions</h2>
     <div class="table-box"><table><thead><tr><th scope="col">Severity</th><th scope="col" class="number">Open</th><th scope="col" class="number">Block the close</th><th scope="col" class="number">Money</th></tr></thead>
     <tbody>${r.openBySeverity.map(
       (
         line,
-      ) => html`<tr class=${line.count === 0 ? 'zero' : ''}><td><${Severity} of=${line.severity} /></td><td class="number">${line.count}</td>
-        <td class="number">${line.blockers}</td><td class="number">${sumsText(line.sums)}</td></tr>`,
+      ) => html`<tr class=${line.count === 0 ? 'zero' : ''}><td><${Severity} of=${line.severity} /></td><td class="number">${counted(line.count, { severity: line.severity })}</td>
+        <td class="number">${counted(line.blockers, { severity: line.severity, impact: 'blocker' })}</td><td class="number">${sumsText(line.sums)}</td></tr>`,
     )}</tbody></table></div>
     ${r.waived.length > 0 && html`<p class="muted">Waived, still in the books: ${sumsText(r.waived)}</p>`}</section>
   <section aria-labelledby="sources"><h2 id="sources">Freshness of the sources</h2>
@@ -131,3 +161,17 @@ const Verdict = ({ readiness: r }: { readiness: Readiness }): View => html`
             <td class="number">${source.lastArrivalAt ? html`<${Age} at=${source.lastArrivalAt} />` : '—'}</td><td class="number">${source.events}</td></tr>`,
         )}</tbody></table></div>`
     }</section>`;
+};
+
+/** The refused events that nobody has settled, and what settles them. */
+const Refused = ({ letters }: { letters: Connection<DeadLetter> }): View => html`
+  <section aria-labelledby="refused"><h2 id="refused">Refused events</h2>
+    <p class="muted">Each is settled when its event comes again, mended, under the same id. One that is not needed is settled by${' '}
+      <code>npm run closewatch -- dead-letters discard ${letters.edges[0]?.node.id ?? 'ID'} --reason "…"</code></p>
+    <ul class="lines">${letters.edges.map(
+      ({ node }) => html`<li key=${node.id}>
+        <span class="line"><strong>${node.id}</strong> ${node.reason} <span class="muted">${node.source}${node.eventId ? ` · ${node.eventId}` : ''}</span>
+          <span class="right"><${Time} at=${node.receivedAt} /></span></span>
+        <span class="sub">${node.problems.map(({ where, what }) => (where ? `${where}: ${what}` : what)).join(' · ')}</span></li>`,
+    )}</ul>
+    ${letters.pageInfo.hasNextPage && html`<p class="muted">The newest ${letters.edges.length} are shown; <code>dead-letters list</code> has all.</p>`}</section>`;

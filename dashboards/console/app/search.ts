@@ -1,140 +1,99 @@
 import { useState } from 'preact/hooks';
+import { ApiError } from './api.ts';
+import { hashOf } from './route.ts';
 import { CASE_FIELDS, type CaseData, CaseTimeline } from './timeline.ts';
-import { Content, durationText, Empty, html, Time, useQuery, type View } from './ui.ts';
+import { Content, Empty, html, useQuery, useTitle, type View } from './ui.ts';
 
 const CASE = `query ($key: String!) { case(key: $key) { ${CASE_FIELDS} } }`;
-const TRACE = `query ($id: ID!) { trace(id: $id) { id startedAt durationNs services errorCount
-  events { id type company source subject docNumber }
-  spans { spanId parentSpanId name service kind startNs durationNs statusCode statusMessage attributes { key value } resourceAttributes { key value } } } }`;
+const COMPANIES = '{ companies { key name } }';
+/** A bare number is looked for in so many companies at most. */
+const MOST_COMPANIES = 20;
 
-interface Span {
-  spanId: string;
-  parentSpanId: string | null;
-  name: string;
-  service: string;
-  kind: string;
-  startNs: string;
-  durationNs: string;
-  statusCode: string;
-  statusMessage: string;
-  attributes: { key: string; value: string }[];
-  resourceAttributes: { key: string; value: string }[];
-}
-interface Trace {
-  id: string;
-  startedAt: string;
-  durationNs: string;
-  services: string[];
-  errorCount: number;
-  spans: Span[];
-  events: {
-    id: string;
-    type: string;
-    company: string;
-    source: string;
-    subject: string;
-    docNumber: string | null;
-  }[];
-}
+/** `docno:acme:BILL/1` and `trace:…` are keys; `BILL/1` is the number of a document. */
+const isKey = (text: string): boolean => /^[a-z][a-z0-9]{0,31}:/.test(text);
 
-/** A key, or a trace id, and what is found under it. */
+/** A key, a document number or a trace id, and what is found under it. */
 export function Search({ asked }: { asked: string }): View {
   const [text, setText] = useState(asked);
+  const ofKey = isKey(asked);
+  const [loaded, reload] = useQuery<{ case: CaseData | null }>(ofKey ? CASE : null, { key: asked });
+  useTitle(asked ? `${asked} · Find` : 'Find');
+  const malformed =
+    loaded.state === 'error' && loaded.error instanceof ApiError && loaded.error.code === 'request.malformed';
   const go = (event: Event): void => {
     event.preventDefault();
     const wanted = text.trim();
     location.hash = /^[0-9a-f]{32}$/i.test(wanted)
-      ? `#/trace/${wanted.toLowerCase()}`
-      : `#/search?key=${encodeURIComponent(wanted)}`;
+      ? hashOf(`trace/${wanted.toLowerCase()}`)
+      : hashOf('search', { key: wanted });
   };
   return html`
     <header class="head"><h1>Find a document</h1></header>
     <form class="search" role="search" onSubmit=${go}>
-      <label for="key">Key or trace id</label>
-      <div><input id="key" name="key" autocomplete="off" spellcheck=${false} placeholder="docno:acme:BILL/2026/05/0012" value=${text}
+      <label for="key">Document number, key or trace id</label>
+      <div><input id="key" name="key" autocomplete="off" spellcheck=${false} placeholder="BILL/2026/05/0012" value=${text}
+        aria-invalid=${malformed} aria-describedby="hint"
         onInput=${(event: { currentTarget: HTMLInputElement }) => setText(event.currentTarget.value)} />
       <button class="primary">Find</button></div>
-      <p class="muted">type:company:value, such as <code>docno:acme:BILL/2026/05/0012</code> or <code>po:acme:P00042</code>; or 32 hex digits of a trace.</p>
+      ${malformed && html`<p class="bad" role="alert">${loaded.error.message}</p>`}
+      <p id="hint" class="muted">A number is looked for in every company. A key is type:company:value, such as <code>docno:acme:BILL/2026/05/0012</code> or <code>po:acme:P00042</code>; a trace id has 32 hex digits.</p>
     </form>
-    ${asked && html`<${Found} key=${asked} asked=${asked} />`}`;
+    ${ofKey && !malformed && html`<${Found} of=${loaded} retry=${reload} asked=${asked} />`}
+    ${asked && !ofKey && html`<${FoundAnywhere} number=${asked} />`}`;
 }
 
-function Found({ asked }: { asked: string }): View {
-  const [loaded, reload] = useQuery<{ case: CaseData | null }>(CASE, { key: asked });
-  return html`<section aria-label="Case"><${Content} of=${loaded} retry=${reload}>
+const Nothing = (): View =>
+  html`<${Empty} title="Nothing has this key">Keys are compared without blanks, dashes and slashes, in any case.<//>`;
+
+const Found = (props: { of: unknown; retry: () => void; asked: string }): View =>
+  html`<section aria-label="Case"><${Content} of=${props.of} retry=${props.retry}>
     ${(data: { case: CaseData | null }) =>
       data.case
-        ? html`<h2>Case of ${asked}</h2><${CaseTimeline} found=${data.case} />`
-        : html`<${Empty} title="Nothing has this key">Keys are compared without blanks, dashes and slashes, in any case.<//>`}
+        ? html`<h2>Case of ${props.asked}</h2><${CaseTimeline} found=${data.case} />`
+        : html`<${Nothing} />`}
   <//></section>`;
+
+function FoundAnywhere({ number }: { number: string }): View {
+  const [companies, reload] = useQuery<{ companies: { key: string; name: string }[] }>(COMPANIES);
+  return html`<${Content} of=${companies} retry=${reload}>${(data: {
+    companies: { key: string; name: string }[];
+  }) => html`<${ByNumber} number=${number} companies=${data.companies} />`}<//>`;
 }
 
-/** A trace as a waterfall. */
-export function TracePage({ id }: { id: string }): View {
-  const [loaded, reload] = useQuery<{ trace: Trace | null }>(TRACE, { id });
-  return html`<p class="crumbs"><a href="#/search">Find</a> <span aria-hidden="true">/</span> trace</p>
-    <${Content} of=${loaded} retry=${reload}>
-      ${({ trace }: { trace: Trace | null }) =>
-        trace
-          ? html`<${Waterfall} trace=${trace} />`
-          : html`<${Empty} title="There is no such trace">Or it is of a company that you may not read.<//>`}
-    <//>`;
-}
+const keyOf = (company: string, number: string): string =>
+  `docno:${company.replaceAll('%', '%25').replaceAll(':', '%3A')}:${number}`;
 
-function Waterfall({ trace }: { trace: Trace }): View {
-  const start = trace.spans.reduce(
-    (low, span) => (BigInt(span.startNs) < low ? BigInt(span.startNs) : low),
-    BigInt(trace.spans[0]?.startNs ?? 0),
+/** Whether each company has a document of the number: one is shown, several are offered. */
+function ByNumber(props: { number: string; companies: { key: string; name: string }[] }): View {
+  const { number } = props;
+  const companies = props.companies.slice(0, MOST_COMPANIES);
+  const names = companies.map((_, n) => `$k${n}: String!`).join(', ');
+  const cases = companies.map((_, n) => `c${n}: case(key: $k${n}) { key }`).join(' ');
+  const keys = Object.fromEntries(companies.map(({ key }, n) => [`k${n}`, keyOf(key, number)]));
+  const [loaded, reload] = useQuery<Record<string, { key: string } | null>>(
+    companies.length > 0 ? `query (${names}) { ${cases} }` : null,
+    keys,
   );
-  const whole = Math.max(1, Number(trace.durationNs));
-  return html`
-    <header class="head"><div><h1>Trace <code>${trace.id.slice(0, 8)}…</code></h1>
-      <p class="facts"><span><${Time} at=${trace.startedAt} /></span> <span>${durationText(trace.durationNs)}</span>
-        <span>${trace.spans.length} spans</span> <span>${trace.services.join(', ')}</span>
-        ${trace.errorCount > 0 && html`<span class="bad">${trace.errorCount} failed</span>`}</p></div></header>
-    ${
-      trace.events.length > 0 &&
-      html`<p>Documents: ${trace.events.map(
-        (event) =>
-          html`<a class="tag" href=${`#/search?key=${encodeURIComponent(`subject:${event.source.replaceAll('%', '%25').replaceAll(':', '%3A')}:${event.subject}`)}`}>${event.type} ${event.docNumber ?? event.subject}</a> `,
-      )}</p>`
-    }
-    <ol class="waterfall" aria-label="Spans">
-      ${inTree(trace.spans).map(({ span, depth }) => {
-        const left = (Number(BigInt(span.startNs) - start) / whole) * 100;
-        const width = Math.max(0.3, (Number(span.durationNs) / whole) * 100);
-        return html`<li key=${span.spanId} class=${span.statusCode === 'Error' ? 'failed' : ''}>
-          <details><summary>
-            <span class="name" style=${{ paddingLeft: `${depth * 14}px` }}><strong>${span.service}</strong> ${span.name}</span>
-            <span class="bar" aria-hidden="true"><i style=${{ left: `${left}%`, width: `${Math.min(width, 100 - left)}%` }}></i></span>
-            <span class="took">${durationText(span.durationNs)}</span>
-          </summary>
-          <dl class="pairs small"><dt>kind</dt><dd>${span.kind}</dd><dt>status</dt><dd>${span.statusCode} ${span.statusMessage}</dd>
-            ${[...span.attributes, ...span.resourceAttributes].map(({ key, value }) => html`<dt>${key}</dt><dd>${value}</dd>`)}</dl>
-          </details></li>`;
-      })}
-    </ol>`;
+  if (companies.length === 0) return html`<${Nothing} />`;
+  return html`<${Content} of=${loaded} retry=${reload}>${(data: Record<string, { key: string } | null>) => {
+    const hits = companies.filter((_, n) => data[`c${n}`]);
+    return html`${
+      props.companies.length > MOST_COMPANIES &&
+      html`<p class="notice">Only the first ${MOST_COMPANIES} companies were asked. Name another one: docno:company:${number}.</p>`
+    }${
+      hits.length === 0
+        ? html`<${Nothing} />`
+        : hits.length === 1
+          ? html`<${ByKey} asked=${keyOf(hits[0]?.key ?? '', number)} />`
+          : html`<p>Several companies have it:</p><ul class="claims">${hits.map(
+              ({ key, name }) =>
+                html`<li><a href=${hashOf('search', { key: keyOf(key, number) })}>${number} of ${name}</a></li>`,
+            )}</ul>`
+    }`;
+  }}<//>`;
 }
 
-/** Parents before their children; a span whose parent is not there is a root. */
-function inTree(spans: readonly Span[]): { span: Span; depth: number }[] {
-  const ids = new Set(spans.map((span) => span.spanId));
-  const children = Map.groupBy(spans, (span) =>
-    span.parentSpanId && ids.has(span.parentSpanId) && span.parentSpanId !== span.spanId
-      ? span.parentSpanId
-      : '',
-  );
-  const lines: { span: Span; depth: number }[] = [];
-  const seen = new Set<string>();
-  const add = (parent: string, depth: number): void => {
-    for (const span of children.get(parent) ?? []) {
-      if (seen.has(span.spanId)) continue;
-      seen.add(span.spanId);
-      lines.push({ span, depth });
-      add(span.spanId, Math.min(depth + 1, 40));
-    }
-  };
-  add('', 0);
-  for (const span of spans) if (!seen.has(span.spanId)) lines.push({ span, depth: 0 });
-  return lines;
+function ByKey({ asked }: { asked: string }): View {
+  const [loaded, reload] = useQuery<{ case: CaseData | null }>(CASE, { key: asked });
+  return html`<${Found} of=${loaded} retry=${reload} asked=${asked} />`;
 }

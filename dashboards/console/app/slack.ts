@@ -11,7 +11,8 @@ interface Block {
   elements?: (Text & { text: string | Text; style?: string; url?: string })[];
 }
 
-const unescaped = (text: string): string =>
+/** Slack reads the three entities in every text, plain ones too (docs.slack.dev/messaging/formatting-message-text). */
+export const unescaped = (text: string): string =>
   text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 const MARKS =
   /\*([^*\n]+)\*|_([^_\n]+)_|`([^`\n]+)`|<(https?:[^|>]+)(?:\|([^>]+))?>|<!date\^(\d+)\^[^|>]*(?:\|([^>]*))?>|<[@!#]([^>]*)>/g;
@@ -47,7 +48,7 @@ const textOf = (text: Text | string | undefined): unknown =>
     : text === undefined
       ? ''
       : text.type === 'plain_text'
-        ? text.text
+        ? unescaped(text.text)
         : mrkdwn(text.text);
 
 function BlockView({ block }: { block: Block }): View | null {

@@ -1,7 +1,8 @@
 import htm from 'htm';
-import { type ComponentChildren, h } from 'preact';
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { type ComponentChildren, Fragment, h } from 'preact';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { isSignedOut, query } from './api.ts';
+import { answerTo, failed, type Held, type Loaded } from './loaded.ts';
 
 export type View = ReturnType<typeof h>;
 const bindable = htm as unknown as {
@@ -34,6 +35,9 @@ export function ageText(instant: string, now = Date.now()): string {
 
 /** `2026-05-31 17:00:05`, UTC: the same for everybody. */
 export const timeText = (instant: string): string => instant.slice(0, 19).replace('T', ' ');
+/** `2026-05-31 17:00:05.040`: with milliseconds, for what happens within one second. */
+export const exactTimeText = (instant: string): string =>
+  `${timeText(instant)}.${(/\.(\d{1,3})/.exec(instant)?.[1] ?? '').padEnd(3, '0')}`;
 
 /** `1.23 s` of nanoseconds. */
 export function durationText(nanos: string): string {
@@ -44,33 +48,40 @@ export function durationText(nanos: string): string {
   return `${+(value / 1e9).toFixed(2)} s`;
 }
 
+/** Names the tab and the entry of the history. */
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · Closewatch`;
+  }, [title]);
+}
+
 export const words = (name: string): string => name.replaceAll(/[_-]/g, ' ');
 
-export type Loaded<Data> =
-  | { state: 'loading'; data?: Data }
-  | { state: 'error'; error: Error; data?: Data }
-  | { state: 'ready'; data: Data };
-
-/** Asks, and asks again when the query changes, every `everyMs`, or on `reload`; the old answer stays meanwhile. */
+/**
+ * Asks, and asks again when the query changes, every `everyMs`, or on `reload`; meanwhile the old answer stays, as long
+ * as it answers the same question.
+ */
 export function useQuery<Data>(
   text: string | null,
   variables: object = {},
   everyMs = 0,
 ): [Loaded<Data>, () => void] {
-  const [loaded, setLoaded] = useState<Loaded<Data>>({ state: 'loading' });
+  const values = JSON.stringify(variables);
+  const question = `${text} ${values}`;
+  const [held, setHeld] = useState<Held<Data>>({ question, loaded: { state: 'loading' } });
   const [turn, setTurn] = useState(0);
-  const key = JSON.stringify(variables);
   useEffect(() => {
     if (text === null) return;
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async (): Promise<void> => {
       try {
-        setLoaded({ state: 'ready', data: await query<Data>(text, JSON.parse(key), abort.signal) });
+        const data = await query<Data>(text, JSON.parse(values), abort.signal);
+        setHeld({ question, loaded: { state: 'ready', data, at: Date.now() } });
       } catch (error) {
         if (abort.signal.aborted) return;
         if (isSignedOut(error)) globalThis.dispatchEvent(new Event('signed-out'));
-        setLoaded({ state: 'error', error: error as Error });
+        setHeld((before) => failed(before, question, error as Error));
       }
       if (everyMs > 0 && !abort.signal.aborted) timer = setTimeout(ask, everyMs);
     };
@@ -79,25 +90,75 @@ export function useQuery<Data>(
       abort.abort();
       clearTimeout(timer);
     };
-  }, [text, key, everyMs, turn]);
-  return [loaded, useCallback(() => setTurn((n) => n + 1), [])];
+  }, [text, values, everyMs, turn]);
+  return [answerTo(held, question), useCallback(() => setTurn((n) => n + 1), [])];
 }
 
-/** What stands in for content: loading, an error with a way to try again, or the content. */
+const Problem = (props: { title: string; error: Error; retry: () => void }): View =>
+  html`<div class="notice bad" role="alert">
+    <p><strong>${props.title}</strong> ${props.error.message}</p>
+    <button type="button" onClick=${props.retry}>Try again</button>
+  </div>`;
+
+/** What stands in for content: loading, an error with a way to try again, or the content, old when it was not refreshed. */
 export function Content<Data>(props: {
   of: Loaded<Data>;
   retry: () => void;
   children: (data: Data) => ComponentChildren;
 }): View {
   const { of: loaded, retry, children } = props;
-  if (loaded.state === 'error')
-    return html`<div class="notice bad" role="alert">
-      <p><strong>This could not be loaded.</strong> ${loaded.error.message}</p>
-      <button type="button" onClick=${retry}>Try again</button>
-    </div>`;
   if (loaded.data === undefined)
-    return html`<div class="skeleton" role="status" aria-label="Loading"><i></i><i></i><i></i><i></i></div>`;
-  return html`${children(loaded.data)}`;
+    return loaded.state === 'error'
+      ? html`<${Problem} title="This could not be loaded." error=${loaded.error} retry=${retry} />`
+      : html`<div class="skeleton" role="status" aria-label="Loading"><i></i><i></i><i></i><i></i></div>`;
+  // The problem always has its place before the content, so that the content stays the same one when it comes and goes.
+  return html`<${Fragment}>${
+    loaded.state === 'error' &&
+    html`<${Problem} title=${`This could not be refreshed; it is as of ${timeText(new Date(loaded.at ?? 0).toISOString()).slice(11)} UTC.`}
+      error=${loaded.error} retry=${retry} />`
+  }${children(loaded.data)}<//>`;
+}
+
+/** What a list shows of its rows, and where the next ones begin. */
+export interface Connection<Node> {
+  edges: { node: Node }[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+}
+
+interface MoreProps<Data, Node> {
+  /** The page before. */
+  of: Connection<Node>;
+  query: string;
+  variables: object;
+  pick: (data: Data) => Connection<Node> | undefined;
+  children: (rows: Node[]) => ComponentChildren;
+}
+
+/** The rows after the page, once somebody asks for them, and so on. */
+export function More<Data, Node>(props: MoreProps<Data, Node>): View | null {
+  const [asked, setAsked] = useState(false);
+  const { hasNextPage, endCursor } = props.of.pageInfo;
+  if (!asked && !hasNextPage) return null;
+  return asked
+    ? html`<${NextRows} ...${props} after=${endCursor} />`
+    : html`<p class="pages"><button type="button" onClick=${() => setAsked(true)}>Show more</button></p>`;
+}
+
+function NextRows<Data, Node>(props: MoreProps<Data, Node> & { after: string | null }): View {
+  const { query: text, variables, after, pick, children } = props;
+  const [loaded, reload] = useQuery<Data>(text, { ...variables, after }, 15_000);
+  const start = useRef<HTMLDivElement>(null);
+  // The button that was pressed is gone: reading goes on where it stood.
+  useEffect(() => start.current?.focus({ preventScroll: true }), []);
+  return html`<div class="more" tabindex="-1" ref=${start}><${Content} of=${loaded} retry=${reload}>${(
+    data: Data,
+  ) => {
+    const page = pick(data);
+    return (
+      page &&
+      html`${children(page.edges.map(({ node }) => node))}<${More} of=${page} query=${text} variables=${variables} pick=${pick}>${children}<//>`
+    );
+  }}<//></div>`;
 }
 
 export const Empty = (props: { title: string; children?: ComponentChildren }): View =>
@@ -111,6 +172,10 @@ export const State = (props: { of: string }): View =>
 
 export const Time = (props: { at: string }): View =>
   html`<time datetime=${props.at} title=${`${props.at} (UTC)`}>${timeText(props.at)}</time>`;
+
+/** Money that is still open, and in small print all of it when that is more. */
+export const Stake = ({ open, all }: { open: readonly Money[]; all: readonly Money[] }): View =>
+  html`${sumsText(open)}${sumsText(open) !== sumsText(all) && html` <small>of ${sumsText(all)}</small>`}`;
 
 export const Age = (props: { at: string }): View =>
   html`<time datetime=${props.at} title=${`${props.at} (UTC)`}>${ageText(props.at)}</time>`;
