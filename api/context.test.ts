@@ -18,7 +18,7 @@ test('the events of many exceptions are read at once, each by its source and id'
     },
   };
   const actor: Actor = { kind: 'human', id: 'ines', name: 'Ines', roles: ['finance'], companies: ['acme'] };
-  const { load } = createContext({ events } as unknown as Reads, actor, 0n);
+  const { load } = createContext({ events, companies: () => [] } as unknown as Reads, actor, 0n);
   const [ocr, erp, again, none] = await Promise.all(
     ['ocr', 'erp', 'ocr', 'bank'].map((source) => load.event.load({ source, id: '1' })),
   );

@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
 import { type DocumentName, documentId } from '../model/case.ts';
-import type { Company } from '../model/company.ts';
+import { type Company, companyFinder } from '../model/company.ts';
 import { type EventRef, eventRefKey, type FinanceEvent } from '../model/event.ts';
 import type { Flow } from '../model/flow.ts';
 import { type Actor, type CompanyScope, companyScope } from '../model/principal.ts';
@@ -45,6 +45,8 @@ export interface ApiContext extends Reads {
   /** Epoch nanoseconds. */
   readonly now: bigint;
   readonly rules: RuleBook;
+  /** The company of a key; one with every default when companies.yaml does not name it. */
+  readonly company: (key: string) => Company;
   readonly load: {
     readonly incident: DataLoader<string, IncidentRow | undefined>;
     readonly assessments: DataLoader<string, readonly AssessmentRow[]>;
@@ -89,6 +91,7 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
     scope,
     now,
     rules: ruleBook(reads.flows?.() ?? []),
+    company: companyFinder(reads.companies()),
     load: {
       incident: new DataLoader(async (ids) =>
         inOrder(ids, await incidentsById(postgres, scope, ids), (row) => row.id),

@@ -45,7 +45,7 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
   const readiness = createReadinessHistory({ postgres, clickhouse, companies, company });
   const triage = createTriage(
     { model: config.model, pseudonymKey: secretOf(config.dataDir, 'pseudonym-key').text },
-    { postgres, events, spans, sources: () => listSources(postgres), logger, counters },
+    { postgres, events, spans, sources: () => listSources(postgres), company, logger, counters },
   );
   return {
     async detect(now) {

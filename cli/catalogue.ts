@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type LoadedFlow, loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
-import { type Company, defaultCompany } from '../model/company.ts';
+import { type Company, companyFinder } from '../model/company.ts';
 import type { Config } from './config.ts';
 
 /** The flows that come with Closewatch. */
@@ -19,14 +19,13 @@ export interface Catalogue {
 export async function readCatalogue(config: Pick<Config, 'flowsDir'>): Promise<Catalogue> {
   const folder = config.flowsDir ?? DEFAULT_FLOWS;
   const [flows, companies] = await Promise.all([loadFlows(folder), loadCompanies(folder)]);
-  const byKey = new Map(companies.map((company) => [company.key, company]));
   const names = new Map(
     flows.flatMap(({ expectations }) => expectations.map(({ id, name }) => [id, name] as const)),
   );
   return {
     flows,
     companies,
-    company: (key) => byKey.get(key) ?? defaultCompany(key),
+    company: companyFinder(companies),
     ruleName: (rule) => names.get(rule),
   };
 }

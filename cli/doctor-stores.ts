@@ -168,14 +168,15 @@ async function checkRefused({ postgres }: Stores): Promise<Check> {
   return events + rows === 0 ? ok('refused', 'nothing was ever refused') : note('refused', finding);
 }
 
-async function sourceStates({ postgres }: Stores, now: bigint): Promise<SourceState[]> {
-  const streams = await listSources(postgres);
+async function sourceStates({ postgres, config }: Stores, now: bigint): Promise<SourceState[]> {
+  const [{ company: companyOf }, streams] = [await readCatalogue(config), await listSources(postgres)];
   const counts = await postgres.db
     .selectFrom('sources')
     .select(['source', 'company', 'stream', 'events', 'errors'])
     .execute();
   return streams.map((stream) => {
-    const mark = watermarkAt(stream, now);
+    const calendar = companyOf(stream.company);
+    const mark = watermarkAt(stream, now, calendar);
     const row = counts.find(
       ({ source, company, stream: name }) =>
         source === stream.source && company === stream.company && name === stream.stream,
@@ -185,7 +186,7 @@ async function sourceStates({ postgres }: Stores, now: bigint): Promise<SourceSt
       company: stream.company,
       stream: stream.stream,
       kind: stream.kind,
-      fresh: isFresh(stream, now),
+      fresh: isFresh(stream, now, calendar),
       completeUpTo: mark === undefined ? null : formatInstant(mark),
       events: Number(row?.events ?? 0),
       errors: Number(row?.errors ?? 0),

@@ -1,5 +1,4 @@
 import { addDuration, type BusinessClock } from './business-time.ts';
-import { defaultCompany } from './company.ts';
 import type { Duration } from './duration.ts';
 
 /** One stream of a source as the collector knows it. */
@@ -29,9 +28,6 @@ const silentFrom = (stream: SourceStream, heardAt: bigint, clock: BusinessClock)
     ? addDuration(heardAt, ONE_BUSINESS_DAY, clock)
     : heardAt + stream.silenceNanos;
 
-/** For who does not know the company's calendar: the one of a company that nobody described. */
-const USUAL_CLOCK: BusinessClock = defaultCompany('usual');
-
 const isAlive = (stream: SourceStream, heardAt: bigint, now: bigint, clock: BusinessClock): boolean =>
   now <= silentFrom(stream, heardAt, clock);
 
@@ -40,11 +36,7 @@ const isAlive = (stream: SourceStream, heardAt: bigint, now: bigint, clock: Busi
  * An *assumed* stream is complete up to `now − lateness` while anything arrived within its `silence`, by default one
  * business day on `clock`; after that, up to the last arrival less the lateness.
  */
-export function watermarkAt(
-  stream: SourceStream,
-  now: bigint,
-  clock: BusinessClock = USUAL_CLOCK,
-): bigint | undefined {
+export function watermarkAt(stream: SourceStream, now: bigint, clock: BusinessClock): bigint | undefined {
   if (stream.completeWithoutLimit) return now;
   if (stream.kind !== 'assumed') {
     if (stream.completeUpTo === undefined) return undefined;
@@ -59,7 +51,7 @@ export function watermarkAt(
  * Is the stream as complete as its kind promises? An assumed one while it is not silent, another while its mark is no older
  * than its silence and lateness together. Shown as fresh or stale; only a stale one is a fault of its own.
  */
-export function isFresh(stream: SourceStream, now: bigint, clock: BusinessClock = USUAL_CLOCK): boolean {
+export function isFresh(stream: SourceStream, now: bigint, clock: BusinessClock): boolean {
   if (stream.completeWithoutLimit) return true;
   const heardAt = stream.kind === 'assumed' ? stream.lastArrivalAt : stream.completeUpTo;
   if (heardAt === undefined) return false;

@@ -54,7 +54,10 @@ export async function readinessOf(
     ended: end <= now,
     dataKnown,
     groups,
-    sources: sources.map((row) => ({ source: row.source, complete: isCompleteFor(row, end, now) })),
+    sources: sources.map((row) => ({
+      source: row.source,
+      complete: isCompleteFor(row, { company, end, now }),
+    })),
     deadLetters,
     materialityKnown,
   });
@@ -63,11 +66,14 @@ export async function readinessOf(
 }
 
 /** A stream is complete for a period when it is so up to the period's end, or, while that lies ahead, as of now. */
-function isCompleteFor(row: SourceRow, end: bigint, now: bigint): boolean {
+function isCompleteFor(
+  row: SourceRow,
+  { company, end, now }: { company: Company; end: bigint; now: bigint },
+): boolean {
   const stream = streamOf(row);
-  const mark = watermarkAt(stream, now);
+  const mark = watermarkAt(stream, now, company);
   if (mark !== undefined && mark >= end) return true;
-  return end > now - stream.latenessNanos && isFresh(stream, now);
+  return end > now - stream.latenessNanos && isFresh(stream, now, company);
 }
 
 /** Standing and waived exceptions of the company's documents that began before `before` (epoch ns), grouped and summed exactly. */

@@ -1,4 +1,4 @@
-import type { Company } from '../../model/company.ts';
+import { type Company, companyFinder } from '../../model/company.ts';
 import { type Flow, typesOf } from '../../model/flow.ts';
 import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../model/obligation.ts';
 import { formatInstant, type Instant } from '../../model/time.ts';
@@ -14,7 +14,7 @@ import {
 import { casesOf, isSubjectOnly } from '../detect/cases.ts';
 import { type CompletenessQuestion, createCompleteness } from '../detect/completeness.ts';
 import { evaluate } from '../detect/evaluators.ts';
-import { companyFinder, type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
+import { type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
 
 export interface BacktestQuestion {
   readonly flows: readonly Flow[];

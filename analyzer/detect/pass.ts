@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { Company } from '../../model/company.ts';
+import { type Company, companyFinder } from '../../model/company.ts';
 import type { Flow } from '../../model/flow.ts';
 import type { ObligationState } from '../../model/obligation.ts';
 import { dateOf } from '../../model/time.ts';
@@ -17,7 +17,7 @@ import { createJudge, type Moment } from './judge.ts';
 import { PassTally } from './pass-tally.ts';
 import { createRejudge, type Rejudging } from './rejudge.ts';
 import { closeOtherRules, gatherOtherVersions, rememberRules, rulesToCatchUp } from './rule-changes.ts';
-import { companyFinder, rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
+import { rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
 import { whenSettled } from './settled.ts';
 import { recordStaleSources } from './stale-sources.ts';
 import { inTurn, Overtaken } from './turn.ts';

@@ -1,4 +1,3 @@
-import { type Company, defaultCompany } from '../../model/company.ts';
 import { type Expectation, type Flow, typeMatcher, typesOf } from '../../model/flow.ts';
 
 /** The built-in rule "the stream moves on": its exceptions are sources that leave obligations undecided. */
@@ -24,19 +23,6 @@ export function rulesOf(flows: readonly Flow[]): Rule[] {
       order,
       looksAt: typeMatcher(typesOf(expectation)),
     }));
-}
-
-/** Finds a company by its key; one that companies.yaml does not name gets every default. */
-export function companyFinder(companies: readonly Company[]): (key: string) => Company {
-  const known = new Map(companies.map((company) => [company.key, company]));
-  return (key) => {
-    let company = known.get(key);
-    if (!company) {
-      company = defaultCompany(key);
-      known.set(key, company);
-    }
-    return company;
-  };
 }
 
 /** By event type, the rules that look at it; remembered. */

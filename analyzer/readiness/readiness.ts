@@ -48,7 +48,7 @@ export function createReadinessHistory(deps: ReadinessDeps): ReadinessHistory {
           const readiness = await readinessOf(deps, { company, period }, now);
           snapshots.push(readinessSnapshot(readiness));
           if (period === running)
-            snapshots.push(...readiness.sources.map((row) => watermarkSnapshot(row, now)));
+            snapshots.push(...readiness.sources.map((row) => watermarkSnapshot(row, company, now)));
         }
       }
       const written = await recordSnapshots(deps.postgres, snapshots, dateOf(now));
@@ -77,10 +77,10 @@ const readinessSnapshot = ({ company, period, verdict, confidence, gates, groups
   },
 });
 
-function watermarkSnapshot(row: SourceRow, now: bigint): Snapshot {
+function watermarkSnapshot(row: SourceRow, company: Company, now: bigint): Snapshot {
   const stream = streamOf(row);
-  const mark = watermarkAt(stream, now);
-  const fresh = isFresh(stream, now);
+  const mark = watermarkAt(stream, now, company);
+  const fresh = isFresh(stream, now, company);
   return {
     entity: 'watermark',
     entityId: JSON.stringify([row.source, row.company, row.stream]),

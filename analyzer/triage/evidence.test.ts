@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { type Company, company as companySchema, defaultCompany } from '../../model/company.ts';
 import type { FinanceEvent } from '../../model/event.ts';
+import { parseInstant } from '../../model/time.ts';
 import { acme, at, exceptionRow } from '../../test/incident-house.ts';
 import type { LinkedSpan } from '../incidents/signature.ts';
 import { buildPackage, forModel, PACKAGE_BUDGET, type PackageInput } from './evidence.ts';
@@ -74,6 +76,7 @@ const input = (over: Partial<PackageInput> = {}): PackageInput =>
       sums: [{ currency: 'EUR', amount: '12000' }],
       recurrence_of: null,
     },
+    company: acme,
     exceptions: [row('a'), row('b')],
     rules: [{ rule: 'MP-02', kind: 'response', state: 'open', count: 40 }],
     events: [event],
@@ -95,6 +98,8 @@ const input = (over: Partial<PackageInput> = {}): PackageInput =>
     ...over,
   }) as unknown as PackageInput;
 const pseudonym = pseudonyms('key of the test');
+const FRIDAY = parseInstant('2026-05-15T18:00:00Z') as bigint;
+const TUESDAY = parseInstant('2026-05-19T09:00:00Z') as bigint;
 
 test('what goes to a model holds no name, account, address or free text of a document', () => {
   const text = JSON.stringify(forModel(buildPackage(input(), pseudonym).items));
@@ -135,6 +140,21 @@ test('a few more of the same are not material, a tenfold, a new error or the end
     { now: at(200_000) },
   ])
     expect(changed(over).materialHash).not.toBe(base.materialHash);
+});
+
+test('how long a source may be silent is told by the calendar of its company', () => {
+  const holidays = ['2026-05-18'];
+  const usual = input().sources.map((source) => ({
+    ...source,
+    silenceNanos: undefined,
+    lastArrivalAt: FRIDAY,
+  }));
+  const freshOf = (company: Company): unknown =>
+    buildPackage(input({ company, sources: usual, now: TUESDAY }), pseudonym).items.find(
+      ({ kind }) => kind === 'source',
+    )?.facts.fresh;
+  expect(freshOf(defaultCompany('acme'))).toBe(false);
+  expect(freshOf(companySchema.parse({ key: 'acme', calendar: { holidays } }))).toBe(true);
 });
 
 test('the package keeps its budget', () => {

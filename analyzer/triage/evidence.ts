@@ -1,5 +1,6 @@
 import type { EvidenceItem } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
+import type { Company } from '../../model/company.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import { formatInstant, nanosOf } from '../../model/time.ts';
 import { isFresh, type SourceStream, watermarkAt } from '../../model/watermark.ts';
@@ -11,6 +12,8 @@ import { technicalName } from './text.ts';
 
 /** Everything that a package is made of, as read at one instant. */
 export interface PackageInput extends IncidentEvidence {
+  /** The incident's company: its calendar tells how long a source may be silent. */
+  readonly company: Company;
   readonly events: readonly FinanceEvent[];
   readonly spans: readonly LinkedSpan[];
   readonly sources: readonly SourceStream[];
@@ -187,7 +190,7 @@ const numberIn = (text: string | undefined): number | undefined =>
 const statusOf = (attributes: Readonly<Record<string, string>>): number | undefined =>
   numberIn(attributes['http.response.status_code'] ?? attributes['http.status_code']);
 
-function sourceItems({ sources, exceptions, incident, now }: PackageInput): Item[] {
+function sourceItems({ sources, exceptions, incident, company: calendar, now }: PackageInput): Item[] {
   const own = new Set(exceptions.map(({ source }) => source));
   return sources
     .filter(
@@ -196,7 +199,7 @@ function sourceItems({ sources, exceptions, incident, now }: PackageInput): Item
     )
     .slice(0, LIMITS.source)
     .map((stream) => {
-      const mark = watermarkAt(stream, now);
+      const mark = watermarkAt(stream, now, calendar);
       return {
         kind: 'source' as const,
         ...(mark !== undefined && { at: formatInstant(mark) }),
@@ -204,7 +207,7 @@ function sourceItems({ sources, exceptions, incident, now }: PackageInput): Item
           source: technicalName(stream.source),
           stream: technicalName(stream.stream),
           kind: stream.kind,
-          fresh: isFresh(stream, now),
+          fresh: isFresh(stream, now, calendar),
         }),
         ref: stream.source,
       };

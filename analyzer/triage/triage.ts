@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EvidenceItem, FallbackReason, ModelAnswer, Verdict } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
+import { type Company, defaultCompany } from '../../model/company.ts';
 import { eventRefKey } from '../../model/event.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { Counters } from '../../store/counters.ts';
@@ -43,6 +44,8 @@ export interface TriageDeps {
   readonly events?: EventReader | undefined;
   readonly spans?: SpanReader | undefined;
   readonly sources?: (() => Promise<readonly SourceStream[]>) | undefined;
+  /** The company of a key; left out, one with every default. */
+  readonly company?: ((key: string) => Company) | undefined;
   readonly logger: Logger;
   readonly counters?: Counters | undefined;
 }
@@ -82,7 +85,7 @@ const LOOK_AGAIN_AFTER = 600_000_000_000n;
 
 /** Assesses incidents: the rules always, a model when there is one. */
 export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
-  const { postgres, logger, counters } = deps;
+  const { postgres, logger, counters, company: companyOf = defaultCompany } = deps;
   const pseudonym = pseudonyms(config.pseudonymKey ?? randomBytes(32));
   const model = config.model && createModel(config.model);
   const prompt = loadPrompt();
@@ -99,7 +102,14 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
     ]);
     const own = (events ?? []).filter(({ company }) => company === incident.company);
     return buildPackage(
-      { ...known, events: own, spans: spans ?? [], sources: sources ?? [], now },
+      {
+        ...known,
+        company: companyOf(incident.company),
+        events: own,
+        spans: spans ?? [],
+        sources: sources ?? [],
+        now,
+      },
       pseudonym,
     );
   }

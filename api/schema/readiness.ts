@@ -1,4 +1,3 @@
-import { defaultCompany } from '../../model/company.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import { sumByCurrency } from '../../model/money.ts';
 import { mayReadCompany } from '../../model/principal.ts';
@@ -83,13 +82,13 @@ builder.queryFields((t) => ({
       company: t.arg.string({ required: true }),
       period: t.arg.string({ required: true, description: 'A month, 2026-05' }),
     },
-    resolve: async (_, args, { actor, clickhouse, companies, now, postgres }) => {
+    resolve: async (_, args, { actor, clickhouse, company, now, postgres }) => {
       if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(args.period))
         throw new ClosewatchError('request.malformed', 'a period is a month, such as 2026-05');
       if (!mayReadCompany(actor, args.company))
         throw new ClosewatchError('not-found', `there is no company ${args.company}`);
-      const company = companies().find(({ key }) => key === args.company) ?? defaultCompany(args.company);
-      return await readinessOf({ postgres, clickhouse }, { company, period: args.period }, now);
+      const of = { company: company(args.company), period: args.period };
+      return await readinessOf({ postgres, clickhouse }, of, now);
     },
   }),
 }));

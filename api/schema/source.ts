@@ -17,22 +17,24 @@ export const SourceRef = builder.objectRef<SourceRow>('Source').implement({
     company: t.exposeString('company'),
     stream: t.exposeString('stream'),
     kind: t.expose('kind', { type: WatermarkKind }),
-    fresh: t.boolean({ resolve: (row, _, { now }) => isFresh(streamOf(row), now) }),
+    fresh: t.boolean({
+      resolve: (row, _, { company, now }) => isFresh(streamOf(row), now, company(row.company)),
+    }),
     completeWithoutLimit: t.exposeBoolean('complete_without_limit'),
     watermark: t.field({
       type: 'Instant',
       nullable: true,
       description: 'Complete up to here; null when nothing is assured',
-      resolve: (row, _, { now }) => {
-        const mark = watermarkAt(streamOf(row), now);
+      resolve: (row, _, { company, now }) => {
+        const mark = watermarkAt(streamOf(row), now, company(row.company));
         return mark === undefined ? null : formatInstant(mark);
       },
     }),
     lagSeconds: t.float({
       nullable: true,
       description: 'How far the watermark lies behind now',
-      resolve: (row, _, { now }) => {
-        const mark = watermarkAt(streamOf(row), now);
+      resolve: (row, _, { company, now }) => {
+        const mark = watermarkAt(streamOf(row), now, company(row.company));
         return mark === undefined ? null : Number((now - mark) / 1_000_000n) / 1_000;
       },
     }),
