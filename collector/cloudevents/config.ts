@@ -18,7 +18,7 @@ export const cloudEventsConfig = z
       .int()
       .positive()
       .default(64 << 20)
-      .describe('bytes of all requests that are not answered yet, inflated; beyond it, 503'),
+      .describe('bytes of all requests that are not answered yet, inflated; beyond it, 429'),
   })
   .refine((config) => config.maxPendingBytes >= Math.max(config.maxEventBytes, config.maxBatchBytes), {
     path: ['maxPendingBytes'],
