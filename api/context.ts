@@ -24,6 +24,8 @@ import {
 } from '../store/postgres/incident-queries.ts';
 import type { IncidentRow } from '../store/postgres/incidents.ts';
 import { namesOf } from '../store/postgres/principal-queries.ts';
+import { type Allowance, createAllowance } from './allowance.ts';
+import { QUERY_LIMITS } from './limits.ts';
 import { type RuleBook, ruleBook } from './rule-book.ts';
 
 /** What the answers are read from. */
@@ -45,6 +47,8 @@ export interface ApiContext extends Reads {
   /** Epoch nanoseconds. */
   readonly now: bigint;
   readonly rules: RuleBook;
+  /** The spans and lines of timelines that the answer may still hold. */
+  readonly spans: Allowance;
   /** The company of a key; one with every default when companies.yaml does not name it. */
   readonly company: (key: string) => Company;
   readonly load: {
@@ -73,7 +77,7 @@ function inOrder<T>(ids: readonly string[], rows: readonly T[], id: (row: T) => 
 
 const TRACES_AT_ONCE = 20;
 /** Of a trace so many spans are shown at most. */
-export const MAX_SPANS = 1_000;
+export const MAX_SPANS = QUERY_LIMITS.spans;
 
 async function spansByTrace({ traces }: Reads, ids: readonly string[]): Promise<Span[][]> {
   const byTrace = new Map<string, Span[]>(ids.map((id) => [id, []]));
@@ -91,6 +95,7 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
     scope,
     now,
     rules: ruleBook(reads.flows?.() ?? []),
+    spans: createAllowance(QUERY_LIMITS.spans, 'spans and lines of timelines'),
     company: companyFinder(reads.companies()),
     load: {
       incident: new DataLoader(async (ids) =>

@@ -24,14 +24,25 @@ export interface QueryLimits {
   /** Levels of fields below each other. */
   readonly depth: number;
   readonly aliases: number;
-  /** Fields that the answer may hold: lists and pages count with as many rows as they may have (`extensions.maxRows`). */
+  /**
+   * Fields that the answer may hold: lists and pages count with `extensions.costRows`, which is as many rows as they may
+   * have, or, where the allowance of spans watches over what is really there, a usual number.
+   */
   readonly cost: number;
   /** Lexical tokens of the document. */
   readonly tokens: number;
+  /** Spans, and lines of timelines, that one request may be answered with. */
+  readonly spans: number;
 }
-export const QUERY_LIMITS: QueryLimits = { depth: 15, aliases: 30, cost: 100_000, tokens: 4_000 };
+export const QUERY_LIMITS: QueryLimits = {
+  depth: 15,
+  aliases: 30,
+  cost: 100_000,
+  tokens: 4_000,
+  spans: 10_000,
+};
 
-/** A list whose field does not say in `extensions.maxRows` how many rows it may have counts as so many. */
+/** A list whose field does not say in `extensions.costRows` for how many rows it counts. */
 const LIST_ROWS = 50;
 /** A list of plain values, a value more or less of the same row. */
 const LEAF_LIST = 5;
@@ -160,7 +171,7 @@ function rowsOf(
   parent: GraphQLCompositeType,
   isList: boolean,
 ): number {
-  const said = definition.extensions.maxRows;
+  const said = definition.extensions.costRows;
   const most = typeof said === 'number' ? said : undefined;
   if (definition.args.some(({ name }) => name === 'first')) return pageSize(field, most);
   // The rows of a connection are counted at the connection itself.
@@ -168,7 +179,7 @@ function rowsOf(
   return most ?? (isIntrospectionType(parent) ? DESCRIBED_ROWS[field.name.value] : undefined) ?? LIST_ROWS;
 }
 
-/** What `first` asks for; a plain list (`most`) gives all that it has when it is left out. */
+/** What `first` asks for; a plain list (`most`) counts for all of its rows when it is left out. */
 function pageSize(field: FieldNode, most: number | undefined): number {
   const first = field.arguments?.find((argument) => argument.name.value === 'first')?.value;
   if (first?.kind === 'IntValue') return Math.min(most ?? MAX_PAGE, Math.max(1, Number(first.value)));

@@ -26,7 +26,7 @@ const EvidenceRef = builder.objectRef<z.infer<typeof evidenceItem>>('EvidenceIte
     at: t.string({ nullable: true, resolve: (item) => item.at ?? null }),
     facts: t.field({
       type: [KeyValueRef],
-      extensions: { maxRows: 15 },
+      extensions: { costRows: 15 },
       resolve: (item) => keyValues(item.facts),
     }),
   }),
@@ -69,7 +69,7 @@ export const AssessmentRef = builder.objectRef<AssessmentRow>('Assessment').impl
     confidence: t.exposeFloat('confidence'),
     claims: t.field({
       type: [ClaimRef],
-      extensions: { maxRows: 10 },
+      extensions: { costRows: 10 },
       resolve: (row) => z.array(claim).parse(row.claims),
     }),
     proposedActions: t.field({

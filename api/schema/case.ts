@@ -12,7 +12,7 @@ import { formatInstant } from '../../model/time.ts';
 import { type FoundCase, findCase } from '../../store/clickhouse/cases.ts';
 import { EXCEPTIONS_A_DOCUMENT } from '../../store/postgres/exception-queries.ts';
 import { builder } from './builder.ts';
-import { rowsAsked } from './connection.ts';
+import { rowsAsked, USUAL_SPANS } from './connection.ts';
 import { CaseDocumentRef, ExceptionRef, FinanceEventRef, SpanRef } from './refs.ts';
 
 /** The last value that an event of the document has, in the order of events. */
@@ -42,13 +42,13 @@ CaseDocumentRef.implement({
     events: t.field({
       type: [FinanceEventRef],
       // All documents of a case together have 5,000 events at most: so many for each of its 200.
-      extensions: { maxRows: CASE_LIMITS.events / CASE_LIMITS.documents },
+      extensions: { costRows: CASE_LIMITS.events / CASE_LIMITS.documents },
       resolve: ({ events }) => [...events],
     }),
     exceptions: t.field({
       type: [ExceptionRef],
       description: `What is or was wrong with it, the worst first (${EXCEPTIONS_A_DOCUMENT} at most)`,
-      extensions: { maxRows: EXCEPTIONS_A_DOCUMENT },
+      extensions: { costRows: EXCEPTIONS_A_DOCUMENT },
       resolve: async ({ company, source, subject }, _, { load }) => [
         ...(await load.exceptionsOfDocument.load({ company, source, subject })),
       ],
@@ -90,21 +90,25 @@ const CaseRef = builder.objectRef<FoundCase & { readonly key: string }>('Case').
     key: t.exposeString('key'),
     documents: t.field({
       type: [CaseDocumentRef],
-      extensions: { maxRows: CASE_LIMITS.documents },
+      extensions: { costRows: CASE_LIMITS.documents },
       resolve: ({ documents }) => [...documents],
     }),
     edges: t.field({
       type: [CaseEdgeRef],
       description: `${CASE_LIMITS.edges} at most`,
-      extensions: { maxRows: CASE_LIMITS.edges },
+      extensions: { costRows: CASE_LIMITS.edges },
       resolve: ({ edges }) => [...edges],
     }),
     timeline: t.field({
       type: [TimelineEntryRef],
       description: 'In one order of time',
       args: { first: t.arg.int({ required: true, defaultValue: CASE_LIMITS.timeline }) },
-      extensions: { maxRows: CASE_LIMITS.timeline },
-      resolve: ({ timeline }, { first }) => timeline.slice(0, rowsAsked(first, CASE_LIMITS.timeline)),
+      extensions: { costRows: USUAL_SPANS },
+      resolve: ({ timeline }, { first }, { spans: allowance }) => {
+        const lines = timeline.slice(0, rowsAsked(first, CASE_LIMITS.timeline));
+        allowance.take(lines.length);
+        return lines;
+      },
     }),
     traceIds: t.stringList({ resolve: ({ traceIds }) => [...traceIds] }),
     truncated: t.exposeBoolean('truncated', {

@@ -24,7 +24,7 @@ export const ChangeRef = builder.objectRef<ChangeRow>('Change').implement({
     }),
     details: t.field({
       type: [KeyValueRef],
-      extensions: { maxRows: 10 },
+      extensions: { costRows: 10 },
       resolve: ({ data }) => keyValues((data ?? {}) as Record<string, unknown>),
     }),
   }),

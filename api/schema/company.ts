@@ -27,7 +27,7 @@ const CompanyRef = builder.objectRef<Company>('Company').implement({
 builder.queryFields((t) => ({
   companies: t.field({
     type: [CompanyRef],
-    extensions: { maxRows: 200 },
+    extensions: { costRows: 200 },
     description: 'The readable companies: those of companies.yaml, then those that only data names.',
     resolve: async (_, _args, { actor, companies, postgres }) => {
       const configured = companies();

@@ -62,12 +62,12 @@ FinanceEventRef.implement({
     flow: t.string({ nullable: true, resolve: (event) => event.flow ?? null }),
     keys: t.field({
       type: [KeyRef],
-      extensions: { maxRows: 10 },
+      extensions: { costRows: 10 },
       resolve: (event) => event.keys.map(({ type, value }) => displayKey(type, value, event)),
     }),
     attributes: t.field({
       type: [KeyValueRef],
-      extensions: { maxRows: 15 },
+      extensions: { costRows: 15 },
       resolve: (event) => keyValues(event.attributes),
     }),
     data: t.exposeString('data', {

@@ -57,7 +57,7 @@ ExceptionRef.implement({
     events: t.field({
       type: [FinanceEventRef],
       description: `The events that decided it, the one that started it first (${MAX_EVENTS} at most)`,
-      extensions: { maxRows: MAX_EVENTS },
+      extensions: { costRows: MAX_EVENTS },
       resolve: async (row, _, { load }) => {
         const found = await load.event.loadMany(eventRefsOf(row).slice(0, MAX_EVENTS));
         return found.flatMap((event) => {

@@ -61,13 +61,13 @@ IncidentRef.implement({
     openExceptionCount: t.exposeInt('open_exceptions'),
     sums: t.field({
       type: [MoneyRef],
-      extensions: { maxRows: 5 },
+      extensions: { costRows: 5 },
       description: 'The money of all its exceptions, closed ones included, by currency',
       resolve: (row) => row.sums,
     }),
     openSums: t.field({
       type: [MoneyRef],
-      extensions: { maxRows: 5 },
+      extensions: { costRows: 5 },
       description: 'The money of the exceptions that are still open, by currency',
       resolve: (row) => row.sums.map(({ currency, amount, open }) => ({ currency, amount: open ?? amount })),
     }),
@@ -110,12 +110,12 @@ IncidentRef.implement({
     assessments: t.field({
       type: [AssessmentRef],
       description: `The newest first (${MAX_ASSESSMENTS} at most)`,
-      extensions: { maxRows: MAX_ASSESSMENTS },
+      extensions: { costRows: MAX_ASSESSMENTS },
       resolve: async (row, _, { load }) => (await load.assessments.load(row.id)).slice(0, MAX_ASSESSMENTS),
     }),
     changes: t.field({
       type: [ChangeRef],
-      extensions: { maxRows: MAX_CHANGES },
+      extensions: { costRows: MAX_CHANGES },
       description: `What became of it, in order: the last ${MAX_CHANGES} changes`,
       resolve: (row, _, { postgres, scope }) => incidentChanges(postgres, scope, row.id, MAX_CHANGES),
     }),

@@ -32,7 +32,7 @@ const SeverityLineRef = builder.objectRef<SeverityLine>('SeverityLine').implemen
     severity: t.expose('severity', { type: SeverityEnum }),
     count: t.exposeInt('count'),
     blockers: t.exposeInt('blockers', { description: 'How many of them block the close' }),
-    sums: t.field({ type: [MoneyRef], extensions: { maxRows: 5 }, resolve: ({ sums }) => [...sums] }),
+    sums: t.field({ type: [MoneyRef], extensions: { costRows: 5 }, resolve: ({ sums }) => [...sums] }),
   }),
 });
 
@@ -53,23 +53,23 @@ const ReadinessRef = builder.objectRef<Readiness>('Readiness').implement({
       description: '0 to 1: the share of gates that could be told, times 0.8 without materiality limits',
     }),
     materialityKnown: t.boolean({ resolve: ({ company }) => company.materiality !== undefined }),
-    gates: t.field({ type: [GateRef], extensions: { maxRows: 7 }, resolve: ({ gates }) => [...gates] }),
+    gates: t.field({ type: [GateRef], extensions: { costRows: 7 }, resolve: ({ gates }) => [...gates] }),
     openBySeverity: t.field({
       type: [SeverityLineRef],
-      extensions: { maxRows: SEVERITIES.length },
+      extensions: { costRows: SEVERITIES.length },
       description:
         'Every severity, the worst first; exceptions of documents that began before the period’s end',
       resolve: ({ groups }) => linesOf(groups),
     }),
     waived: t.field({
       type: [MoneyRef],
-      extensions: { maxRows: 5 },
+      extensions: { costRows: 5 },
       description: 'Money of waived exceptions: it stays visible',
       resolve: ({ groups }) => sumByCurrency(groups.filter((group) => group.state === 'waived')),
     }),
     sources: t.field({
       type: [SourceRef],
-      extensions: { maxRows: MAX_SOURCES },
+      extensions: { costRows: MAX_SOURCES },
       resolve: ({ sources }) => [...sources],
     }),
   }),

@@ -64,7 +64,7 @@ builder.queryFields((t) => ({
   sources: t.field({
     type: [SourceRef],
     description: `The streams that feed the readable companies (${MAX_SOURCES} at most).`,
-    extensions: { maxRows: MAX_SOURCES },
+    extensions: { costRows: MAX_SOURCES },
     args: { company: t.arg.string() },
     resolve: (_, { company }, { postgres, scope }) =>
       sourcesOf(postgres, { companies: scope, company: company ?? undefined }),

@@ -3,7 +3,7 @@ import { formatInstant } from '../../model/time.ts';
 import { listEvents } from '../../store/clickhouse/event-queries.ts';
 import { MAX_SPANS } from '../context.ts';
 import { builder } from './builder.ts';
-import { rowsAsked } from './connection.ts';
+import { rowsAsked, USUAL_SPANS } from './connection.ts';
 import { FinanceEventRef, SpanRef, TraceRef } from './refs.ts';
 import { instantOfNanos, KeyValueRef, keyValues } from './scalars.ts';
 
@@ -14,7 +14,7 @@ const SpanEventRef = builder.objectRef<SpanEvent>('SpanEvent').implement({
     name: t.exposeString('name'),
     attributes: t.field({
       type: [KeyValueRef],
-      extensions: { maxRows: 5 },
+      extensions: { costRows: 5 },
       resolve: (event) => keyValues(event.attributes),
     }),
   }),
@@ -27,7 +27,7 @@ const SpanLinkRef = builder.objectRef<SpanLink>('SpanLink').implement({
     traceState: t.exposeString('traceState'),
     attributes: t.field({
       type: [KeyValueRef],
-      extensions: { maxRows: 5 },
+      extensions: { costRows: 5 },
       resolve: (link) => keyValues(link.attributes),
     }),
   }),
@@ -56,22 +56,22 @@ SpanRef.implement({
     scopeVersion: t.exposeString('scopeVersion'),
     resourceAttributes: t.field({
       type: [KeyValueRef],
-      extensions: { maxRows: 15 },
+      extensions: { costRows: 15 },
       resolve: (span) => keyValues(span.resourceAttributes),
     }),
     attributes: t.field({
       type: [KeyValueRef],
-      extensions: { maxRows: 15 },
+      extensions: { costRows: 15 },
       resolve: (span) => keyValues(span.attributes),
     }),
     events: t.field({
       type: [SpanEventRef],
-      extensions: { maxRows: 5 },
+      extensions: { costRows: 5 },
       resolve: (span) => [...span.events],
     }),
     links: t.field({
       type: [SpanLinkRef],
-      extensions: { maxRows: 2 },
+      extensions: { costRows: 2 },
       resolve: (span) => [...span.links],
     }),
   }),
@@ -95,14 +95,18 @@ TraceRef.implement({
       type: [SpanRef],
       description: 'In order of time',
       args: { first: t.arg.int({ required: true, defaultValue: MAX_SPANS }) },
-      extensions: { maxRows: MAX_SPANS },
-      resolve: async ({ traceId }, { first }, { load }) =>
-        (await load.spans.load(traceId)).slice(0, rowsAsked(first, MAX_SPANS)),
+      extensions: { costRows: USUAL_SPANS },
+      resolve: async ({ traceId, spans }, { first }, { load, spans: allowance }) => {
+        const rows = rowsAsked(first, MAX_SPANS);
+        // All of them are read, however few are shown.
+        allowance.take(Math.min(spans, MAX_SPANS));
+        return (await load.spans.load(traceId)).slice(0, rows);
+      },
     }),
     events: t.field({
       type: [FinanceEventRef],
       description: 'The finance events that carry the trace id (200 at most): from a span to the document',
-      extensions: { maxRows: 200 },
+      extensions: { costRows: 200 },
       resolve: ({ traceId }, _, { clickhouse, scope }) =>
         listEvents(clickhouse, { companies: scope, traceId }, { limit: 200 }),
     }),

@@ -1,8 +1,8 @@
 import { Content, durationText, Empty, exactTimeText, html, useQuery, useTitle, type View } from './ui.ts';
 
-const TRACE = `query ($id: ID!) { trace(id: $id) { id startedAt durationNs services errorCount spanCount truncated
+const TRACE = `query ($id: ID!) { trace(id: $id) { id startedAt durationNs services errorCount spanCount
   events { id type company source subject docNumber }
-  spans { spanId parentSpanId name service kind startNs startedAt durationNs statusCode statusMessage attributes { key value } resourceAttributes { key value } } } }`;
+  spans(first: 1000) { spanId parentSpanId name service kind startNs startedAt durationNs statusCode statusMessage attributes { key value } resourceAttributes { key value } } } }`;
 
 interface Span {
   spanId: string;
@@ -25,7 +25,6 @@ interface Trace {
   services: string[];
   errorCount: number;
   spanCount: number;
-  truncated: boolean;
   spans: Span[];
   events: {
     id: string;
@@ -68,7 +67,7 @@ function Waterfall({ trace }: { trace: Trace }): View {
           html`<a class="tag" href=${`#/search?key=${encodeURIComponent(`subject:${event.source.replaceAll('%', '%25').replaceAll(':', '%3A')}:${event.subject}`)}`}>${event.type} ${event.docNumber ?? event.subject}</a> `,
       )}</p>`
     }
-    ${trace.truncated && html`<p class="notice">The first ${trace.spans.length} spans are shown.</p>`}
+    ${trace.spanCount > trace.spans.length && html`<p class="notice">The first ${trace.spans.length} spans are shown.</p>`}
     <ol class="waterfall" aria-label="Spans">
       ${inTree(trace.spans).map(({ span, depth }) => {
         const offset = BigInt(span.startNs) - start;
