@@ -9,7 +9,7 @@ const secret = z.string().min(1);
 /** A token that people choose: what an Authorization header can carry, and nobody guesses. */
 const bearerToken = z
   .string()
-  .regex(/^[\x21-\x7e]{16,512}$/, 'must be 16 to 512 letters, digits or signs, without blanks');
+  .regex(/^[\x21-\x7e]{8,512}$/, 'must be 8 to 512 letters, digits or signs, without blanks');
 const bytes = z
   .string()
   .regex(/^\d+(\.\d+)?\s*(MiB|GiB)$/, 'must be a size such as 1 GiB or 512 MiB')

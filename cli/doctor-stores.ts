@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { companyFinder } from '../model/company.ts';
 import { type Expectation, matchesTypes } from '../model/flow.ts';
 import { formatInstant, nanosOf } from '../model/time.ts';
 import { isFresh, watermarkAt } from '../model/watermark.ts';
@@ -169,7 +170,10 @@ async function checkRefused({ postgres }: Stores): Promise<Check> {
 }
 
 async function sourceStates({ postgres, config }: Stores, now: bigint): Promise<SourceState[]> {
-  const [{ company: companyOf }, streams] = [await readCatalogue(config), await listSources(postgres)];
+  // Wrong flow files are told by a check of their own, and hide nothing here.
+  const catalogue = await readCatalogue(config).catch(() => undefined);
+  const companyOf = catalogue?.company ?? companyFinder([]);
+  const streams = await listSources(postgres);
   const counts = await postgres.db
     .selectFrom('sources')
     .select(['source', 'company', 'stream', 'events', 'errors'])

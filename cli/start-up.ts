@@ -9,7 +9,12 @@ import { nanosOf } from '../model/time.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import type { Logger } from '../store/logger.ts';
 import type { Postgres } from '../store/postgres/database.ts';
-import { configureToken, createToken, listTokens } from '../store/postgres/tokens.ts';
+import {
+  admitConfiguredToken,
+  createToken,
+  forgetConfiguredTokens,
+  listTokens,
+} from '../store/postgres/tokens.ts';
 import { openQueues } from '../store/queue/queues.ts';
 import { writeRunFile } from '../store/run-file.ts';
 import { type Analysis, createAnalysis } from './analysis.ts';
@@ -61,7 +66,7 @@ export async function startUp(
     const stores = await openStores(config, logger);
     closing.push(stores.close);
     const { postgres, clickhouse, events, counters } = stores;
-    await configureToken(postgres, config.ingestToken, new Date());
+    if (config.ingestToken) await admitConfiguredToken(postgres, config.ingestToken);
     const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger, counters });
     closing.push(() => queues.close());
     const analysis = createAnalysis(stores, catalogue);
@@ -88,7 +93,9 @@ export async function startUp(
       await scheduleAlerts(alerts, { queues, clock });
     }
 
-    // Only now, for their text is told once: a start that fails before, on a port in use, must not have used that up.
+    // Only now: a start that fails before, on a port in use, must not have used up what is told once, nor ended the tokens
+    // of the deployment that has the port.
+    await forgetConfiguredTokens(postgres, config.ingestToken);
     const token = config.adminToken
       ? { text: config.adminToken, isNew: false }
       : secretOf(config.dataDir, 'admin-token');

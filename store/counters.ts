@@ -16,7 +16,7 @@ export const COUNTERS = {
     labels: [],
   },
   closewatch_dead_letters_dropped: {
-    help: 'refused events that were not kept, because 10,000 of their source are open',
+    help: 'refused events that were not kept, because 10,000 of their sender are open',
     labels: ['source'],
   },
   closewatch_detect_events: { help: 'new events that detection looked at', labels: [] },

@@ -73,7 +73,9 @@ const letter = async (
   receivedAt: string,
   names: { company?: string; state?: 'replayed' | 'discarded' } = {},
 ): Promise<void> => {
-  await keepDeadLetters(stores.postgres, [{ source: from, reason: 'invalid', problems: [], body: '{}' }]);
+  await keepDeadLetters(stores.postgres, '*', [
+    { source: from, reason: 'invalid', problems: [], body: '{}' },
+  ]);
   await stores.postgres.db
     .updateTable('dead_letters')
     .set({ received_at: receivedAt, company: names.company ?? null, state: names.state ?? 'open' })

@@ -169,8 +169,15 @@ describe('refused, with what and where', () => {
     expect(problemOf(parseJson(text))).toMatch(/^invalid orderno: must be text, true or false/);
   });
 
-  test('a source or id whose bytes no index takes', () => {
+  test('a source, id or subject whose bytes no index takes', () => {
     expect(problemOf({ ...bill, id: '発'.repeat(400) })).toMatch(/^invalid id: may have 1024 bytes/);
+    expect(problemOf({ ...bill, subject: '発'.repeat(400) })).toMatch(
+      /^invalid subject: may have 1024 bytes/,
+    );
+    const object = { ...bill.data.object, nativeModel: 'account.move', nativeId: '発'.repeat(400) };
+    expect(problemOf({ ...bill, subject: undefined, data: { ...bill.data, object } })).toMatch(
+      /^invalid subject: is made of data.object/,
+    );
   });
 
   test('whatever throws while it is judged', () => {

@@ -22,8 +22,9 @@ const PREFIX = 'closewatch';
 const VERSIONS: ReadonlySet<number> = new Set([1]);
 
 const word = z.string().min(1).max(1024);
-/** Source and id make a key together, whose row in an index may have 2,704 bytes. */
-const keyPart = word.refine((text) => Buffer.byteLength(text) <= 1024, 'may have 1024 bytes of UTF-8');
+/** What stands in an index, whose rows may have 2,704 bytes: source and id together, company, source and subject. */
+const fitsKey = (text: string): boolean => Buffer.byteLength(text) <= 1024;
+const keyPart = word.refine(fitsKey, 'may have 1024 bytes of UTF-8');
 const int64 = z
   .union([z.string(), z.int()])
   .transform(String)
@@ -39,7 +40,7 @@ const context = z.looseObject({
   source: keyPart,
   type: word,
   time: instant,
-  subject: word.optional(),
+  subject: keyPart.optional(),
   companyid: z.string().min(1).max(128).optional(),
   flowid: z.string().max(128).optional(),
   correlationid: word.optional(),
@@ -206,6 +207,9 @@ function judgeData(
     return invalid(
       problem('companyid', `is ${head.companyid}, but data.org.companyKey is ${data.org.companyKey}`),
     );
+  const subject = head.subject ?? subjectOf(data);
+  if (!fitsKey(subject))
+    return invalid(problem('subject', 'is made of data.object or data.keys, and longer than 1024 bytes'));
   const { attributes = {}, keys, ...rest } = data;
   const kept = keys.some((key) => key.strength !== undefined) ? { ...rest, keys } : rest;
   return {
@@ -214,7 +218,7 @@ function judgeData(
         ...commonOf(head, type.version),
         type: type.short,
         company: data.org.companyKey,
-        subject: head.subject ?? subjectOf(data),
+        subject,
         docNumber: data.object.docNumber,
         state: data.object.state,
         period: data.org.period,

@@ -162,14 +162,11 @@ export function createCloudEventsHandler(
     await keepLetters(letters, sender);
     for (const { reason } of refused)
       counters.add('closewatch_events_refused', { source: sender.source, reason });
-    for (const group of Map.groupBy(letters, ({ source, company }) => `${source}\n${company}`).values()) {
-      const [{ source, company } = { source: sender.source }] = group;
-      await countErrors(deps.postgres, { source, company, errors: group.length });
-    }
+    await countErrors(deps.postgres, letters);
   }
 
   async function keepLetters(letters: readonly DeadLetter[], sender: Sender): Promise<void> {
-    const kept = await keepDeadLetters(deps.postgres, letters);
+    const kept = await keepDeadLetters(deps.postgres, sender.source, letters);
     if (kept === letters.length) return;
     counters.add('closewatch_dead_letters_dropped', { source: sender.source }, letters.length - kept);
   }

@@ -68,8 +68,10 @@ function jsonOf(body: Buffer): unknown {
   try {
     return parseJson(text);
   } catch (cause) {
-    const what = (cause as Error).message.slice(0, 200);
-    throw new ClosewatchError('request.malformed', `the body is not JSON: ${what}`, { cause });
+    // The engine's own words quote the body, which not everybody may read who sees the problem.
+    const [, at] = /position (\d+)/.exec((cause as Error).message) ?? [];
+    const where = at === undefined ? '' : `: not understood from character ${at}`;
+    throw new ClosewatchError('request.malformed', `the body is not JSON${where}`, { cause });
   }
 }
 

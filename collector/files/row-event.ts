@@ -85,8 +85,8 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
   const value = (name: string | undefined): string => (name === undefined ? '' : (fields[name] ?? ''));
   const subject = joinedOf(fields, core.case);
   if (subject === '') return { bad: `${core.case.join(', ')}: the case is missing` };
-  if (subject.length > LIMITS.subject)
-    return { bad: `${core.case.join(', ')}: is longer than ${LIMITS.subject}` };
+  if (Buffer.byteLength(subject) > LIMITS.subject)
+    return { bad: `${core.case.join(', ')}: is longer than ${LIMITS.subject} bytes` };
   const activity = value(core.activity);
   if (activity === '') return { bad: `${core.activity}: the activity is missing` };
   const type = reader.activities.typeOf(activity);

@@ -4,7 +4,13 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgres, type Postgres } from './database.ts';
 import { backEnds, keepingLogger, type TemporaryPlace } from './testing/back-ends.ts';
-import { configureToken, createIngestAuth, createToken } from './tokens.ts';
+import {
+  admitConfiguredToken,
+  createIngestAuth,
+  createToken,
+  forgetConfiguredTokens,
+  revokeToken,
+} from './tokens.ts';
 
 /** What both back ends promise: the same rows, errors, transactions and notifications. */
 describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
@@ -275,23 +281,32 @@ describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
     'of the configured tokens only the one of now is taken; revoked stays revoked',
     async () => {
       const [first, second] = ['the-first-configured-token', 'the-second-configured-token'];
-      const now = new Date('2026-05-31T12:00:00Z');
+      const configure = async (token: string | undefined) => {
+        if (token) await admitConfiguredToken(postgres, token);
+        await forgetConfiguredTokens(postgres, token);
+      };
       const taken = async () => {
         const { verifyToken } = createIngestAuth(postgres);
         return [await verifyToken(first), await verifyToken(second)].map((sender) => sender?.source);
       };
       const made = await createToken(postgres, { name: 'ocr', source: '/ocr', createdBy: 'test' });
-      await configureToken(postgres, first, now);
-      await configureToken(postgres, first, now);
+      await configure(first);
+      await configure(first);
       expect(await taken()).toEqual(['*', undefined]);
-      await configureToken(postgres, second, now);
+      await admitConfiguredToken(postgres, second);
+      expect(await taken()).toEqual(['*', '*']);
+      await configure(second);
       expect(await taken()).toEqual([undefined, '*']);
-      await expect(configureToken(postgres, first, now)).rejects.toMatchObject({
+      await configure(undefined);
+      expect(await taken()).toEqual([undefined, undefined]);
+      await configure(first);
+      expect(await taken()).toEqual(['*', undefined]);
+      const { tokenId } = (await createIngestAuth(postgres).verifyToken(first)) ?? { tokenId: '' };
+      await revokeToken(postgres, tokenId, new Date('2026-05-31T12:00:00Z'));
+      await expect(configure(first)).rejects.toMatchObject({
         code: 'config.invalid',
-        message: expect.stringContaining('revoked at 2026-05-31T12:00:00.000Z'),
+        message: expect.stringContaining('which was revoked at'),
       });
-      expect(await taken()).toEqual([undefined, '*']);
-      await configureToken(postgres, undefined, now);
       expect(await taken()).toEqual([undefined, undefined]);
       expect((await createIngestAuth(postgres).verifyToken(made.token))?.source).toBe('/ocr');
     },

@@ -19,7 +19,7 @@ export interface DeadLetter {
 const MAX_BODY_BYTES = 64 * 1024;
 /** Of a source, an id: both stand in an index, whose rows may have 2,704 bytes. */
 const MAX_NAME_BYTES = 1024;
-/** Open letters of one source at most, so that a broken sender cannot fill the disk. */
+/** Open letters of one sender at most, so that a broken one cannot fill the disk. */
 const MAX_OPEN = 10_000;
 
 /** The text as PostgreSQL takes it: without NUL and halves of surrogate pairs. */
@@ -39,41 +39,38 @@ function capped(text: string, maxBytes: number): string {
 const cappedName = (name: string): string => capped(name, MAX_NAME_BYTES);
 
 /**
- * Keeps refused events in one statement, bodies cut to 64 KiB, and returns how many: of a source that has 10,000 open
- * ones already (`maxOpen`) no more are kept.
+ * Keeps events refused of a sender, named by what its token speaks for, in one statement, bodies cut to 64 KiB, and
+ * returns how many: of a sender that has 10,000 open ones already (`maxOpen`) no more are kept.
  */
 export async function keepDeadLetters(
   { db }: Pick<Postgres, 'db'>,
+  sender: string,
   letters: readonly DeadLetter[],
   maxOpen = MAX_OPEN,
 ): Promise<number> {
-  const room = new Map<string, number>();
-  const values = [];
-  for (const letter of letters) {
-    const source = cappedName(letter.source);
-    const left = room.get(source) ?? maxOpen - (await openLetters(source));
-    room.set(source, left - 1);
-    if (left <= 0) continue;
+  const name = cappedName(sender);
+  const values = letters.slice(0, maxOpen - (await openLetters())).map((letter) => {
     const problems = letter.problems
       .slice(0, 50)
       .map(({ where, what }) => ({ where: storable(where), what: storable(what) }));
-    values.push({
-      source,
+    return {
+      sender: name,
+      source: cappedName(letter.source),
       company: letter.company === undefined ? null : cappedName(letter.company),
       reason_code: letter.reason,
       problems: JSON.stringify(problems),
       content_type: letter.contentType ?? null,
       event_id: letter.eventId === undefined ? null : cappedName(letter.eventId),
       body: capped(letter.body, MAX_BODY_BYTES),
-    });
-  }
+    };
+  });
   if (values.length > 0) await db.insertInto('dead_letters').values(values).execute();
   return values.length;
 
-  /** Those of the source, counted no further than it matters. */
-  async function openLetters(source: string): Promise<number> {
+  /** Those of the sender, counted no further than it matters. */
+  async function openLetters(): Promise<number> {
     const { rows } = await sql<{ open: string }>`SELECT count(*) AS open FROM (
-      SELECT FROM dead_letters WHERE source = ${source} AND state = 'open' LIMIT ${maxOpen}) AS letters`.execute(
+      SELECT FROM dead_letters WHERE sender = ${name} AND state = 'open' LIMIT ${maxOpen}) AS letters`.execute(
       db,
     );
     return Number(rows[0]?.open ?? 0);

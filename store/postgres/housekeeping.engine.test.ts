@@ -54,7 +54,7 @@ test('shipped history of exceptions goes after a week; of incidents it stays, an
 
 test('a dead letter is discarded once, with who and why, and goes 30 days later; an open one stays', async () => {
   const letter = { source: '/ocr', reason: 'invalid', problems: [], eventId: 'e-1', body: '{}' };
-  await keepDeadLetters(postgres, [letter, letter]);
+  await keepDeadLetters(postgres, '/ocr', [letter, letter]);
   const letters = () => postgres.db.selectFrom('dead_letters').selectAll().orderBy('id').execute();
   const [first, second] = (await letters()).map(({ id }) => id) as [string, string];
   const wish = { ids: [first], by: 'sam', reason: 'sent twice', at: day(1) };

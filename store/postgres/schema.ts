@@ -63,6 +63,7 @@ export interface InboxTable {
 
 export interface DeadLetterTable {
   id: GeneratedAlways<string>;
+  sender: Generated<string>;
   source: string;
   company: string | null;
   received_at: DefaultInstant;

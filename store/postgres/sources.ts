@@ -207,16 +207,21 @@ export async function closeImported(
  */
 export async function countErrors(
   { db }: Pick<Postgres, 'db'>,
-  refused: { readonly source: string; readonly company: string | undefined; readonly errors: number },
+  refused: readonly { readonly source: string; readonly company?: string | undefined }[],
 ): Promise<void> {
-  const { source, company, errors } = refused;
-  const isOnlyCompany = sql<boolean>`NOT EXISTS (SELECT FROM sources AS other WHERE other.source = sources.source
-    AND other.stream = '' AND other.company <> sources.company)`;
-  await db
-    .updateTable('sources')
-    .set((set) => ({ errors: set('errors', '+', sql<string>`${errors}::bigint`) }))
-    .where('source', '=', source)
-    .where('stream', '=', '')
-    .where((eb) => (company === undefined ? isOnlyCompany : eb('company', '=', company)))
-    .execute();
+  const sources = refused.map(({ source }) => source);
+  const companies = refused.map(({ company }) => company ?? null);
+  await sql`UPDATE sources SET errors = sources.errors + counted.errors
+    FROM (
+      SELECT known.source, known.company, count(*) AS errors
+      FROM unnest(${sources}::text[], ${companies}::text[]) AS given (source, company)
+      JOIN sources AS known ON known.source = given.source AND known.stream = ''
+        AND (known.company = given.company OR given.company IS NULL AND NOT EXISTS (
+          SELECT FROM sources AS other
+          WHERE other.source = known.source AND other.stream = '' AND other.company <> known.company))
+      GROUP BY known.source, known.company
+    ) AS counted
+    WHERE sources.source = counted.source AND sources.company = counted.company AND sources.stream = ''`.execute(
+    db,
+  );
 }

@@ -39,37 +39,36 @@ export async function createToken(
 const CONFIGURED = { name: 'configured', source: '*', created_by: 'configuration' };
 
 /**
- * Makes the token of the configuration, undefined for none, the one that is valid of those that ever were in it: it may send
- * for every source, and any other is revoked. Throws `config.invalid` for a token that was revoked: revoked stays revoked.
+ * Makes the token of the configuration valid: it may send for every source. Throws `config.invalid` for one that a person
+ * revoked: revoked stays revoked.
  */
-export async function configureToken({ db }: Postgres, token: string | undefined, now: Date): Promise<void> {
-  const hash = token === undefined ? '' : hashOf(token);
-  await db.transaction().execute(async (trx) => {
-    if (token !== undefined) {
-      await trx
-        .insertInto('ingest_tokens')
-        .values({ ...CONFIGURED, id: randomUUID(), token_hash: hash })
-        .onConflict((conflict) => conflict.column('token_hash').doNothing())
-        .execute();
-      const { id, revoked_at: revokedAt } = await trx
-        .selectFrom('ingest_tokens')
-        .select(['id', 'revoked_at'])
-        .where('token_hash', '=', hash)
-        .executeTakeFirstOrThrow();
-      if (revokedAt)
-        throw new ClosewatchError(
-          'config.invalid',
-          `CLOSEWATCH_INGEST_TOKEN is the token ${id}, which was revoked at ${revokedAt.toISOString()}: configure another one`,
-        );
-    }
-    await trx
-      .updateTable('ingest_tokens')
-      .set({ revoked_at: now })
-      .where('created_by', '=', CONFIGURED.created_by)
-      .where('token_hash', '<>', hash)
-      .where('revoked_at', 'is', null)
-      .execute();
-  });
+export async function admitConfiguredToken({ db }: Postgres, token: string): Promise<void> {
+  const hash = hashOf(token);
+  await db
+    .insertInto('ingest_tokens')
+    .values({ ...CONFIGURED, id: randomUUID(), token_hash: hash })
+    .onConflict((conflict) => conflict.column('token_hash').doNothing())
+    .execute();
+  const { id, revoked_at: revokedAt } = await db
+    .selectFrom('ingest_tokens')
+    .select(['id', 'revoked_at'])
+    .where('token_hash', '=', hash)
+    .executeTakeFirstOrThrow();
+  if (revokedAt)
+    throw new ClosewatchError(
+      'config.invalid',
+      `CLOSEWATCH_INGEST_TOKEN is the token ${id}, which was revoked at ${revokedAt.toISOString()}: configure another one`,
+    );
+}
+
+/** Forgets the tokens that the configuration held before and holds no more, `token` being the one it holds: they end with it. */
+export async function forgetConfiguredTokens({ db }: Postgres, token: string | undefined): Promise<void> {
+  await db
+    .deleteFrom('ingest_tokens')
+    .where('created_by', '=', CONFIGURED.created_by)
+    .where('token_hash', '<>', token === undefined ? '' : hashOf(token))
+    .where('revoked_at', 'is', null)
+    .execute();
 }
 
 /** Every token, newest first; of revoked ones when they were. Never the text of one. */
