@@ -17,7 +17,6 @@ import {
   type ValidationContext,
   type ValidationRule,
 } from 'graphql';
-import { DEFAULT_PAGE, MAX_PAGE } from './schema/builder.ts';
 
 /** What one request may ask for. */
 export interface QueryLimits {
@@ -41,6 +40,10 @@ export const QUERY_LIMITS: QueryLimits = {
   tokens: 4_000,
   spans: 10_000,
 };
+
+/** Rows of a page: at most, and when nothing is asked. */
+export const MAX_PAGE = 200;
+export const DEFAULT_PAGE = 50;
 
 /** A list whose field does not say in `extensions.costRows` for how many rows it counts. */
 const LIST_ROWS = 50;

@@ -43,15 +43,12 @@ describe('readConfig', () => {
     expect(readConfig({ CLOSEWATCH_ADMIN_TOKEN_FILE: file }).adminToken).toBe('a-token-of-some-length');
   });
 
-  test.each(['short', 'letters', 'sixteen letters and more', ' '.repeat(16)])(
-    '%j is no token',
-    (token) => {
-      for (const name of ['CLOSEWATCH_ADMIN_TOKEN', 'CLOSEWATCH_INGEST_TOKEN'])
-        expect(problemsOf({ [name]: token })).toEqual([
-          `${name}: must be 8 to 512 letters, digits or signs, without blanks`,
-        ]);
-    },
-  );
+  test.each(['short', 'letters', 'sixteen letters and more', ' '.repeat(16)])('%j is no token', (token) => {
+    for (const name of ['CLOSEWATCH_ADMIN_TOKEN', 'CLOSEWATCH_INGEST_TOKEN'])
+      expect(problemsOf({ [name]: token })).toEqual([
+        `${name}: must be 8 to 512 letters, digits or signs, without blanks`,
+      ]);
+  });
 
   test('an empty file is no token', () => {
     const file = join(folder, 'empty');

@@ -29,6 +29,3 @@ builder.queryType({
   description: 'Everything that a screen shows. Rows are limited to the companies of who asks.',
 });
 builder.mutationType({});
-
-export const MAX_PAGE = 200;
-export const DEFAULT_PAGE = 50;

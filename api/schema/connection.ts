@@ -1,6 +1,6 @@
 import { ClosewatchError } from '../../model/errors.ts';
 import type { Page } from '../../store/paging.ts';
-import { DEFAULT_PAGE, MAX_PAGE } from './builder.ts';
+import { DEFAULT_PAGE, MAX_PAGE } from '../limits.ts';
 
 /** For how many rows a list of spans counts: the allowance of the request watches over what is really there. */
 export const USUAL_SPANS = 20;
