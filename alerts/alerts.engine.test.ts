@@ -196,6 +196,47 @@ test('in another channel what is open is told anew, and the message in the old o
   ]);
 });
 
+test('when the channel changes and comes back, what was resolved and told is left alone', async () => {
+  for (const rule of ['R1', 'R2', 'R3']) await incident(1, { rule });
+  await alertsOf().run(at(61));
+  await changeExceptions(postgres, ['e0R1', 'e0R2', 'e0R3'], { state: 'late' });
+  await incidents().run(at(62));
+  await alertsOf().run(at(62));
+  await incident(1, { rule: 'R4' });
+  await alertsOf({}, { channel: 'C0000002' }).run(at(63));
+  expect(slack.messages.map(({ channel }) => channel)).toEqual([CHANNEL, CHANNEL, CHANNEL, 'C0000002']);
+  slack.remove(slack.messages[0]!.ts);
+  const calls = slack.calls.length;
+  // Another address: told again, every message would be another one.
+  const moved = { publicUrl: () => 'https://moved.acme.example' };
+  expect(await alertsOf(moved).run(at(64))).toMatchObject({ posted: 1, edited: 1, failed: 0 });
+  expect(slack.calls.slice(calls).map(({ args }) => String(args.text))).toEqual([
+    expect.stringContaining('(Open)'),
+    expect.stringContaining('(Open)'),
+  ]);
+});
+
+test('bad news nobody heard goes first, what is resolved last', async () => {
+  await incident(1, { rule: 'R1' });
+  await incident(1, { rule: 'R2' });
+  await alertsOf().run(at(61));
+  await changeExceptions(postgres, ['e0R1'], { state: 'late' });
+  await changeExceptions(postgres, ['e0R2'], { severity: 'high' });
+  await incidents().run(at(62));
+  await alertsOf({ runMs: 0 }).run(at(62));
+  const calls = slack.calls.length;
+  await incident(1, { rule: 'R3', severity: 'medium' });
+  await incident(1, { rule: 'R4', severity: 'critical' });
+  await alertsOf().run(at(64));
+  const told = slack.calls.slice(calls).map(({ method, args }) => [method, String(args.text)]);
+  expect(told).toEqual([
+    ['chat.postMessage', expect.stringMatching(/critical/i)],
+    ['chat.postMessage', expect.stringMatching(/medium/i)],
+    ['chat.update', expect.stringContaining('(Open)')],
+    ['chat.update', expect.stringContaining('(Resolved)')],
+  ]);
+});
+
 test('one message an incident: posted once, then edited in place through fifty changes', async () => {
   await incident(50);
   const alerts = alertsOf();
@@ -342,6 +383,70 @@ test('a 429 is waited out for as long as Slack asks, then the message goes', asy
   expect(await alerts.run(at(90))).toMatchObject({ posted: 0, failed: 0 });
   expect(slack.callsOf('chat.postMessage')).toHaveLength(1);
   expect(await alertsOf().run(at(92))).toMatchObject({ posted: 1 });
+});
+
+test('a 429 in one channel holds up no other one, and the run does not wait for its end', async () => {
+  await incident(1);
+  await alertsOf().run(at(61));
+  const moved = { channel: 'C0000002' };
+  await alertsOf({}, moved).run(at(62));
+  await changeExceptions(postgres, ['e0'], { severity: 'high' });
+  await incidents().run(at(63));
+  slack.script('chat.update', { status: 429, retryAfter: 3_600 });
+  const alerts = alertsOf({}, moved);
+  expect(await alerts.run(at(63))).toMatchObject({ edited: 1, failed: 1 });
+  const [first, second] = slack.callsOf('chat.update').map(({ args }) => args.channel);
+  expect([first, second].toSorted()).toEqual([CHANNEL, 'C0000002']);
+  await changeExceptions(postgres, ['e0'], { severity: 'critical' });
+  await incidents().run(at(64));
+  expect(await alerts.run(at(64))).toMatchObject({ edited: 1, failed: 0 });
+  expect(slack.callsOf('chat.update').at(-1)?.args.channel).toBe(second);
+  expect((await messages()).find(({ channel }) => channel === first)).toMatchObject({
+    state: 'pending',
+    attempts: 0,
+  });
+});
+
+test('stopping does not wait for a channel that rests, and takes no message for it', async () => {
+  for (const rule of ['R1', 'R2']) await incident(1, { rule });
+  slack.script('chat.postMessage', { status: 429, retryAfter: 3_600 });
+  const alerts = alertsOf({ runMs: 7_200_000 });
+  const run = alerts.run(at(61));
+  await vi.waitFor(
+    async () => expect((await messages()).some(({ last_error }) => last_error === 'ratelimited')).toBe(true),
+    30_000,
+  );
+  await alerts.stop();
+  expect(await run).toMatchObject({ posted: 0, failed: 1 });
+  expect((await messages()).map(({ attempts }) => attempts).toSorted()).toEqual([0, 1]);
+  expect(await alertsOf().run(at(62 + 3_600))).toMatchObject({ posted: 2 });
+});
+
+test('the message of a resolved incident that people deleted is not posted anew, unless it comes back', async () => {
+  await incident(1);
+  const alerts = alertsOf();
+  await alerts.run(at(61));
+  slack.remove(slack.messages[0]!.ts);
+  await changeExceptions(postgres, ['e0'], { state: 'late' });
+  await incidents().run(at(62));
+  expect(await alerts.run(at(62))).toMatchObject({ changed: 1, posted: 0, edited: 0, failed: 0 });
+  expect(slack.messages).toEqual([]);
+  expect((await messages())[0]).toMatchObject({ state: 'sent', last_error: null });
+  expect(counted()).toContainEqual(['closewatch_messages', 'left', 1]);
+  await changeExceptions(postgres, ['e0'], { state: 'open', reopened: 1 });
+  await incidents().run(at(63));
+  expect(await alerts.run(at(63))).toMatchObject({ posted: 1 });
+  expect(slack.messages).toHaveLength(1);
+});
+
+test('a message that can no longer be edited is followed by one that tells that it is resolved', async () => {
+  await incident(1);
+  await alertsOf().run(at(61));
+  await changeExceptions(postgres, ['e0'], { state: 'late' });
+  await incidents().run(at(62));
+  slack.script('chat.update', { error: 'edit_window_closed' });
+  expect(await alertsOf().run(at(62))).toMatchObject({ posted: 1 });
+  expect(slack.messages.map(({ text }) => text.includes('(Resolved)'))).toEqual([false, true]);
 });
 
 test('a message that people deleted is posted anew', async () => {

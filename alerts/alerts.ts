@@ -44,7 +44,7 @@ export interface Alerts {
   run(now: bigint): Promise<AlertsResult>;
   /** For `POST /slack/events`: there when a bot token and a signing secret are configured and Socket Mode is not. */
   readonly slackHandler?: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
-  /** Ends the socket, waits for a run to end. */
+  /** Ends the socket and the run, which finishes no more than the message that is on its way. */
   stop(): Promise<void>;
 }
 
@@ -66,6 +66,7 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
           timeoutMs: config.slackTimeoutMs,
           logger: slackLogger(logger),
         });
+  const stopping = new AbortController();
   let running: Promise<AlertsResult> | undefined;
   let again: Promise<AlertsResult> | undefined;
 
@@ -77,7 +78,7 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
     for (;;) {
       const page = await incidentsToRoute(postgres, PAGE);
       for (const news of page) {
-        const messages = route(config, news.toldIn).map(({ channel, kind }): RenderedMessage => {
+        const messages = route(config, news).map(({ channel, kind }): RenderedMessage => {
           const { blocks, text } = render(news, {
             publicUrl: config.publicUrl(),
             companyName: deps.company(news.incident.company).name,
@@ -98,7 +99,10 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
   async function once(at: bigint): Promise<AlertsResult> {
     const changed = await tell(at);
     const done = sender
-      ? await deliver({ postgres, sender, pace, logger, counters }, at, config.runMs ?? 30_000)
+      ? await deliver({ postgres, sender, pace, logger, counters }, at, {
+          runMs: config.runMs ?? 30_000,
+          signal: stopping.signal,
+        })
       : { posted: 0, edited: 0, failed: 0 };
     return { changed, ...done };
   }
@@ -128,6 +132,7 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
     run,
     ...(inbound?.handle && { slackHandler: inbound.handle }),
     async stop() {
+      stopping.abort();
       await inbound?.stop();
       await again?.catch(() => undefined);
       await running?.catch(() => undefined);

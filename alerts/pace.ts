@@ -1,33 +1,28 @@
 /** Keeps calls for a channel apart, and a channel still for as long as Slack asked to. Milliseconds of a steady clock. */
 export interface Pace {
-  /** Resolves when the channel may be called. */
-  wait(channel: string): Promise<void>;
+  /** Which of the channels may be called first, and in how many milliseconds. Undefined when there are none. */
+  first(channels: readonly string[]): { readonly channel: string; readonly inMs: number } | undefined;
+  /** Notes that the channel is called now. */
+  called(channel: string): void;
   /** Keeps the channel still for so long. */
   hold(channel: string, ms: number): void;
-  /** Is every channel that was called held for longer than that? */
-  stopped(ms: number): boolean;
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** A pace of one call a channel in `intervalMs`. */
-export function createPace(
-  intervalMs: number,
-  clock: { now(): number; pause(ms: number): Promise<void> } = { now: () => performance.now(), pause },
-): Pace {
+export function createPace(intervalMs: number, now: () => number = () => performance.now()): Pace {
   const free = new Map<string, number>();
+  const hold = (channel: string, ms: number): void =>
+    void free.set(channel, Math.max(free.get(channel) ?? 0, now() + ms));
   return {
-    async wait(channel) {
-      const at = Math.max(clock.now(), free.get(channel) ?? 0);
-      free.set(channel, at + intervalMs);
-      const ms = at - clock.now();
-      if (ms > 0) await clock.pause(ms);
+    first(channels) {
+      return channels
+        .map((channel) => ({ channel, inMs: Math.max(0, (free.get(channel) ?? 0) - now()) }))
+        .reduce<ReturnType<Pace['first']>>(
+          (best, one) => (best && best.inMs <= one.inMs ? best : one),
+          undefined,
+        );
     },
-    hold(channel, ms) {
-      free.set(channel, Math.max(free.get(channel) ?? 0, clock.now() + ms));
-    },
-    stopped(ms) {
-      return free.size > 0 && [...free.values()].every((at) => at - clock.now() > ms);
-    },
+    called: (channel) => hold(channel, intervalMs),
+    hold,
   };
 }

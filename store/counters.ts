@@ -75,7 +75,7 @@ export const COUNTERS = {
     labels: ['queue'],
   },
   closewatch_messages: {
-    help: 'deliveries to Slack, by outcome: posted, edited, retried (failed, due again), given-up',
+    help: 'deliveries to Slack, by outcome: posted, edited, left (resolved, and deleted by people), retried (failed, due again), given-up',
     labels: ['outcome'],
   },
   closewatch_messages_over_limits: { help: "messages that break Slack's limits", labels: [] },

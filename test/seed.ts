@@ -16,7 +16,7 @@ export const TRACE_B = 'b'.repeat(32);
 export const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** An event of a company at so many minutes before `now` (epoch ns). */
-function seedEvent(
+export function seedEvent(
   now: bigint,
   minutesAgo: number,
   over: Partial<FinanceEvent> & Pick<FinanceEvent, 'id' | 'type' | 'subject'>,

@@ -20,8 +20,8 @@ export type Sent =
       readonly retryAfterMs?: number;
       /** It is unknown whether Slack took the message. */
       readonly unknown?: boolean;
-      /** The message to be edited is no longer there. */
-      readonly gone?: boolean;
+      /** The message to be edited was deleted, or stands there and can no longer be edited. */
+      readonly gone?: 'deleted' | 'locked';
     };
 
 /**
@@ -54,7 +54,11 @@ const TRANSIENT = new Set([
   'request_timeout',
   'team_added_to_org',
 ]);
-const GONE = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed']);
+const GONE: Partial<Record<string, 'deleted' | 'locked'>> = {
+  message_not_found: 'deleted',
+  cant_update_message: 'locked',
+  edit_window_closed: 'locked',
+};
 const EVENT_TYPE = 'closewatch_message';
 /** The most that Slack gives of a history at once. */
 const HISTORY_PAGE = 999;
@@ -173,7 +177,8 @@ function failure(error: unknown): NotSent {
     return { ok: false, retry: true, error: 'ratelimited', retryAfterMs: error.retryAfter * 1_000 };
   if (error instanceof webApi.WebAPIPlatformError) {
     const code = String(error.data.error).slice(0, 100);
-    if (GONE.has(code)) return { ok: false, retry: true, error: code, gone: true };
+    const gone = GONE[code];
+    if (gone) return { ok: false, retry: true, error: code, gone };
     return { ok: false, retry: TRANSIENT.has(code), error: code };
   }
   if (error instanceof webApi.WebAPIHTTPError)

@@ -6,8 +6,8 @@ const SETTING = 'alerts.channels';
 
 /**
  * Notes to which channels messages go from now on. When these are not the ones before, what is not resolved is told anew
- * there, what a message there told before catches up, and what waited for another channel and never left is taken away:
- * nobody would bring it up to date. Returns whether they are other ones.
+ * there, what is resolved only where Slack has a message that tells something older, and what waited for another channel
+ * and never left is taken away: nobody would bring it up to date. Returns whether they are other ones.
  */
 export async function noteDestinations(
   postgres: Postgres,
@@ -50,7 +50,18 @@ export async function noteDestinations(
               .select('m.id')
               .whereRef('m.incident', '=', 'incidents.id')
               .where('m.channel', 'in', channels)
-              .where('m.ts', 'is not', null),
+              .where('m.ts', 'is not', null)
+              // Told elsewhere since, and otherwise: without it the whole history would be told again.
+              .where(({ exists, selectFrom }) =>
+                exists(
+                  selectFrom('messages as later')
+                    .select('later.id')
+                    .whereRef('later.incident', '=', 'm.incident')
+                    .whereRef('later.kind', '=', 'm.kind')
+                    .whereRef('later.updated_at', '>', 'm.updated_at')
+                    .whereRef('later.content_hash', '<>', 'm.content_hash'),
+                ),
+              ),
           ),
         ]),
       )

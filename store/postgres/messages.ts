@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { type Selectable, sql } from 'kysely';
+import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { dateOf } from '../../model/time.ts';
 import { type AssessmentRow, latestAssessment } from './assessments.ts';
 import type { Postgres } from './database.ts';
 import type { IncidentRow } from './incidents.ts';
-import type { MessageTable } from './schema.ts';
+import type { Database, MessageTable } from './schema.ts';
 
 export type MessageRow = Selectable<MessageTable>;
+
+/** A message that is being delivered. */
+export interface ClaimedMessage extends MessageRow {
+  /** Is its incident resolved? */
+  readonly resolved: boolean;
+}
 
 /** An incident as a message tells it. */
 export interface IncidentNews {
@@ -100,15 +106,33 @@ export async function putMessages(
   });
 }
 
+/** The channels for which a message is due. */
+export async function channelsDue(postgres: Postgres, now: bigint): Promise<string[]> {
+  const rows = await postgres.db
+    .selectFrom('messages')
+    .select('channel')
+    .distinct()
+    .where('state', '=', 'pending')
+    .where(isDue(dateOf(now)))
+    .orderBy('channel')
+    .execute();
+  return rows.map(({ channel }) => channel);
+}
+
+const isDue = (at: Date) => (due: ExpressionBuilder<Database, 'messages'>) =>
+  due.or([due('next_attempt_at', 'is', null), due('next_attempt_at', '<=', at)]);
+
 /**
- * Takes the next message that is due for delivery, the longest waiting first, for `leaseMs`: nobody else takes it before.
+ * Takes the next message that is due in the channel for `leaseMs`: nobody else takes it before. What is not resolved goes
+ * first, in it what nobody was told yet, then the gravest, then the longest waiting: no backlog holds up bad news.
  * Undefined when none is due.
  */
 export async function claimMessage(
   postgres: Postgres,
+  channel: string,
   now: bigint,
   leaseMs: number,
-): Promise<MessageRow | undefined> {
+): Promise<ClaimedMessage | undefined> {
   const at = dateOf(now);
   return await postgres.db
     .updateTable('messages')
@@ -119,16 +143,26 @@ export async function claimMessage(
     .where('id', '=', (messages) =>
       messages
         .selectFrom('messages')
-        .select('id')
-        .where('state', '=', 'pending')
-        .where((due) => due.or([due('next_attempt_at', 'is', null), due('next_attempt_at', '<=', at)]))
-        .orderBy('updated_at')
-        .orderBy('id')
+        .leftJoin('incidents as i', 'i.id', 'messages.incident')
+        .select('messages.id')
+        .where('messages.channel', '=', channel)
+        .where('messages.state', '=', 'pending')
+        .where(isDue(at))
+        .orderBy(sql`i.state IS NOT DISTINCT FROM 'resolved'`)
+        .orderBy(sql`messages.ts IS NOT NULL`)
+        .orderBy('i.rank', (rank) => rank.desc().nullsLast())
+        .orderBy('messages.updated_at')
+        .orderBy('messages.id')
         .limit(1)
-        .forUpdate()
+        .forUpdate('messages')
         .skipLocked(),
     )
     .returningAll()
+    .returning(
+      sql<boolean>`EXISTS (SELECT FROM closewatch.incidents i WHERE i.id = messages.incident AND i.state = 'resolved')`.as(
+        'resolved',
+      ),
+    )
     .executeTakeFirst();
 }
 

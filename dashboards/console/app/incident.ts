@@ -239,7 +239,7 @@ const AssessmentCard = ({ assessment: a }: { assessment: Assessment }): View => 
 
 function CaseOf({ exception }: { exception: ExceptionRow }): View {
   const { company, source, subject } = exception;
-  const [loaded, reload] = useQuery<{ caseOf: CaseData | null }>(CASE, { company, source, subject });
+  const [loaded, reload] = useQuery<{ caseOf: CaseData | null }>(CASE, { company, source, subject }, 15_000);
   return html`<section aria-labelledby="timeline">
     <h2 id="timeline">Timeline of ${subject}</h2>
     ${

@@ -113,7 +113,7 @@ export function Incidents({ params }: { params: URLSearchParams }): View {
 
 const List = ({ rows }: { rows: Row[] }): View => html`
   <div class="table-box">
-    <table class="list">
+    <table class="list stacked">
       <thead>
         <tr>
           <th scope="col">Severity</th><th scope="col">Incident</th><th scope="col">State</th>
@@ -124,13 +124,13 @@ const List = ({ rows }: { rows: Row[] }): View => html`
       <tbody>
         ${rows.map(
           (row) => html`<tr key=${row.number}>
-            <td data-label="Severity"><${Severity} of=${row.severity} /></td>
-            <td class="main" data-label="Incident">
+            <td><${Severity} of=${row.severity} /></td>
+            <td class="main">
               <a href=${`#/incidents/${row.number}`}>${row.title}</a>
               <span class="sub">#${row.number} · ${row.company}</span>
             </td>
-            <td data-label="State"><${State} of=${row.state} /></td>
-            <td class="number" data-label="Money"><${Stake} open=${row.openSums} all=${row.sums} /></td>
+            <td><${State} of=${row.state} /></td>
+            <td class="number"><${Stake} open=${row.openSums} all=${row.sums} /></td>
             <td class="number" data-label="Open">${row.openExceptionCount} of ${row.exceptionCount}</td>
             <td data-label="Owner">${row.acknowledgedByName ?? row.owner ?? '—'}</td>
             <td class="number" data-label="Age"><${Age} at=${row.openedAt} /></td>

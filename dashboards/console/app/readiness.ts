@@ -141,24 +141,24 @@ const Verdict = (props: { company: string; readiness: Readiness; letters: Connec
     })}</ul></section>
   ${letters.edges.length > 0 && html`<${Refused} letters=${letters} />`}
   <section aria-labelledby="open"><h2 id="open">Open exceptions</h2>
-    <div class="table-box"><table><thead><tr><th scope="col">Severity</th><th scope="col" class="number">Open</th><th scope="col" class="number">Block the close</th><th scope="col" class="number">Money</th></tr></thead>
+    <div class="table-box"><table class="stacked"><thead><tr><th scope="col">Severity</th><th scope="col" class="number">Open</th><th scope="col" class="number">Block the close</th><th scope="col" class="number">Money</th></tr></thead>
     <tbody>${r.openBySeverity.map(
       (
         line,
-      ) => html`<tr class=${line.count === 0 ? 'zero' : ''}><td><${Severity} of=${line.severity} /></td><td class="number">${counted(line.count, { severity: line.severity })}</td>
-        <td class="number">${counted(line.blockers, { severity: line.severity, impact: 'blocker' })}</td><td class="number">${sumsText(line.sums)}</td></tr>`,
+      ) => html`<tr class=${line.count === 0 ? 'zero' : ''}><td><${Severity} of=${line.severity} /></td><td class="number" data-label="Open">${counted(line.count, { severity: line.severity })}</td>
+        <td class="number" data-label="Block the close">${counted(line.blockers, { severity: line.severity, impact: 'blocker' })}</td><td class="number" data-label="Money">${sumsText(line.sums)}</td></tr>`,
     )}</tbody></table></div>
     ${r.waived.length > 0 && html`<p class="muted">Waived, still in the books: ${sumsText(r.waived)}</p>`}</section>
   <section aria-labelledby="sources"><h2 id="sources">Freshness of the sources</h2>
     ${
       r.sources.length === 0
         ? html`<p class="muted">No source has sent anything for this company yet.</p>`
-        : html`<div class="table-box"><table><thead><tr><th scope="col">Source</th><th scope="col">Freshness</th><th scope="col">Complete up to</th><th scope="col" class="number">Last arrival</th><th scope="col" class="number">Events</th></tr></thead>
+        : html`<div class="table-box"><table class="stacked"><thead><tr><th scope="col">Source</th><th scope="col">Freshness</th><th scope="col">Complete up to</th><th scope="col" class="number">Last arrival</th><th scope="col" class="number">Events</th></tr></thead>
         <tbody>${r.sources.map(
           (source) => html`<tr><td>${source.source}${source.stream && ` · ${source.stream}`}</td>
             <td><span class=${`state ${source.fresh ? 'passed' : 'blocked'}`}>${source.fresh ? 'fresh' : 'stale'}</span></td>
-            <td>${source.completeWithoutLimit ? 'without limit' : source.watermark ? html`<${Time} at=${source.watermark} />` : 'nothing is assured'} <span class="muted">${source.kind}</span></td>
-            <td class="number">${source.lastArrivalAt ? html`<${Age} at=${source.lastArrivalAt} />` : '—'}</td><td class="number">${source.events}</td></tr>`,
+            <td data-label="Complete up to">${source.completeWithoutLimit ? 'without limit' : source.watermark ? html`<${Time} at=${source.watermark} />` : 'nothing is assured'} <span class="muted">${source.kind}</span></td>
+            <td class="number" data-label="Last arrival">${source.lastArrivalAt ? html`<${Age} at=${source.lastArrivalAt} />` : '—'}</td><td class="number" data-label="Events">${source.events}</td></tr>`,
         )}</tbody></table></div>`
     }</section>`;
 };

@@ -16,7 +16,7 @@ const isKey = (text: string): boolean => /^[a-z][a-z0-9]{0,31}:/.test(text);
 export function Search({ asked }: { asked: string }): View {
   const [text, setText] = useState(asked);
   const ofKey = isKey(asked);
-  const [loaded, reload] = useQuery<{ case: CaseData | null }>(ofKey ? CASE : null, { key: asked });
+  const [loaded, reload] = useQuery<{ case: CaseData | null }>(ofKey ? CASE : null, { key: asked }, 15_000);
   useTitle(asked ? `${asked} · Find` : 'Find');
   const malformed =
     loaded.state === 'error' && loaded.error instanceof ApiError && loaded.error.code === 'request.malformed';
@@ -94,6 +94,6 @@ function ByNumber(props: { number: string; companies: { key: string; name: strin
 }
 
 function ByKey({ asked }: { asked: string }): View {
-  const [loaded, reload] = useQuery<{ case: CaseData | null }>(CASE, { key: asked });
+  const [loaded, reload] = useQuery<{ case: CaseData | null }>(CASE, { key: asked }, 15_000);
   return html`<${Found} of=${loaded} retry=${reload} asked=${asked} />`;
 }

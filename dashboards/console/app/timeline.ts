@@ -78,7 +78,7 @@ export const CaseTimeline = ({ found }: { found: CaseData }): View => html`
   <ol class="timeline">
     ${found.timeline.map(({ at, event, span }) =>
       event
-        ? html`<li class="event"><time datetime=${at} title=${at}>${exactTimeText(at)}</time>
+        ? html`<li key=${`${event.source} ${event.id}`} class="event"><time datetime=${at} title=${at}>${exactTimeText(at)}</time>
             <div><strong>${event.type}</strong> ${event.docNumber ?? event.subject}
               <span class="sub">${event.source}${event.actorId ? ` · ${event.actorId}` : ''}${
                 event.amount && event.currency
@@ -86,7 +86,7 @@ export const CaseTimeline = ({ found }: { found: CaseData }): View => html`
                   : ''
               }</span></div></li>`
         : span &&
-          html`<li class=${`span ${span.statusCode === 'Error' ? 'failed' : ''}`}><time datetime=${at} title=${at}>${exactTimeText(at)}</time>
+          html`<li key=${`${span.traceId} ${span.spanId}`} class=${`span ${span.statusCode === 'Error' ? 'failed' : ''}`}><time datetime=${at} title=${at}>${exactTimeText(at)}</time>
             <div><a href=${`#/trace/${span.traceId}`}>${span.service}</a> ${span.name}
               <span class="sub">${durationText(span.durationNs)}${span.statusCode === 'Error' ? ` · error${span.statusMessage ? `: ${span.statusMessage}` : ''}` : ''}</span></div></li>`,
     )}

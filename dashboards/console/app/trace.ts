@@ -58,7 +58,7 @@ function Waterfall({ trace }: { trace: Trace }): View {
   return html`
     <header class="head"><div><h1>Trace <code>${trace.id.slice(0, 8)}…</code></h1>
       <p class="facts"><time datetime=${trace.startedAt}>${exactTimeText(trace.startedAt)}</time> <span>${durationText(trace.durationNs)}</span>
-        <span>${trace.spanCount} spans</span> <span>${trace.services.join(', ')}</span>
+        <span>${trace.spanCount} ${trace.spanCount === 1 ? 'span' : 'spans'}</span> <span>${trace.services.join(', ')}</span>
         ${trace.errorCount > 0 && html`<span class="bad">${trace.errorCount} failed</span>`}</p></div></header>
     ${
       trace.events.length > 0 &&

@@ -59,12 +59,14 @@ export const words = (name: string): string => name.replaceAll(/[_-]/g, ' ');
 
 /**
  * Asks, and asks again when the query changes, every `everyMs`, or on `reload`; meanwhile the old answer stays, as long
- * as it answers the same question.
+ * as it answers the same question. `after` is the cursor that the rows follow: it moves as the rows before it come and
+ * go, and the question stays the same.
  */
 export function useQuery<Data>(
   text: string | null,
   variables: object = {},
   everyMs = 0,
+  after: string | null = null,
 ): [Loaded<Data>, () => void] {
   const values = JSON.stringify(variables);
   const question = `${text} ${values}`;
@@ -76,7 +78,11 @@ export function useQuery<Data>(
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async (): Promise<void> => {
       try {
-        const data = await query<Data>(text, JSON.parse(values), abort.signal);
+        const data = await query<Data>(
+          text,
+          after === null ? JSON.parse(values) : { ...JSON.parse(values), after },
+          abort.signal,
+        );
         setHeld({ question, loaded: { state: 'ready', data, at: Date.now() } });
       } catch (error) {
         if (abort.signal.aborted) return;
@@ -90,7 +96,7 @@ export function useQuery<Data>(
       abort.abort();
       clearTimeout(timer);
     };
-  }, [text, values, everyMs, turn]);
+  }, [text, values, everyMs, after, turn]);
   return [answerTo(held, question), useCallback(() => setTurn((n) => n + 1), [])];
 }
 
@@ -134,7 +140,7 @@ interface MoreProps<Data, Node> {
   children: (rows: Node[]) => ComponentChildren;
 }
 
-/** The rows after the page, once somebody asks for them, and so on. */
+/** The rows after the page, once somebody asks for them, and so on: they go on from where that page ends by now. */
 export function More<Data, Node>(props: MoreProps<Data, Node>): View | null {
   const [asked, setAsked] = useState(false);
   const { hasNextPage, endCursor } = props.of.pageInfo;
@@ -146,7 +152,7 @@ export function More<Data, Node>(props: MoreProps<Data, Node>): View | null {
 
 function NextRows<Data, Node>(props: MoreProps<Data, Node> & { after: string | null }): View {
   const { query: text, variables, after, pick, children } = props;
-  const [loaded, reload] = useQuery<Data>(text, { ...variables, after }, 15_000);
+  const [loaded, reload] = useQuery<Data>(text, variables, 15_000, after);
   const start = useRef<HTMLDivElement>(null);
   // The button that was pressed is gone: reading goes on where it stood.
   useEffect(() => start.current?.focus({ preventScroll: true }), []);
