@@ -50,7 +50,8 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
   return {
     async detect(now) {
       const pass = await counted(detector.pass(now), counters);
-      const result = { pass, incidents: await incidents.run(now) };
+      // As of the same instant: what a pass opened a moment ahead of this clock is not of the future.
+      const result = { pass, incidents: await incidents.run(pass.asOf) };
       for (const [change, count] of Object.entries(result.incidents))
         counters.add('closewatch_incidents', { change }, count);
       await readiness.run(now);

@@ -2,7 +2,7 @@ import { defineCommand } from 'citty';
 import { z } from 'zod';
 import { createDetector, type PassResult } from '../analyzer/detect/pass.ts';
 import { busy } from '../analyzer/detect/rejudge.ts';
-import { nanosOf } from '../model/time.ts';
+import { formatInstant, nanosOf } from '../model/time.ts';
 import { createAnalysis } from './analysis.ts';
 import { readCatalogue } from './catalogue.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
@@ -10,8 +10,9 @@ import { runTask } from './run-task.ts';
 import type { Stores } from './stores.ts';
 import type { Task } from './task.ts';
 
-/** What one pass did; batch numbers as text. */
-export interface DetectReport extends Omit<PassResult, 'fromBatch' | 'toBatch'> {
+/** What one pass did; batch numbers and the instant as text. */
+export interface DetectReport extends Omit<PassResult, 'asOf' | 'fromBatch' | 'toBatch'> {
+  readonly asOf: string;
   readonly fromBatch: string;
   readonly toBatch: string;
   /** Exceptions that are open or indeterminate after it. */
@@ -43,6 +44,7 @@ export const detectTask: Task<Stores, z.infer<typeof detectArgs>, never, DetectR
     const shown = again ?? pass;
     return {
       ...shown,
+      asOf: formatInstant(shown.asOf),
       fromBatch: `${shown.fromBatch}`,
       toBatch: `${shown.toBatch}`,
       openExceptions: Number(count),
