@@ -21,19 +21,22 @@ export interface DetectReport extends Omit<PassResult, 'asOf' | 'fromBatch' | 't
 
 const detectArgs = z.strictObject({ rebuild: z.boolean() });
 
-/** One pass of detection and grouping, now, under the flows of the process that holds the stores. */
+/**
+ * One pass of detection and grouping, now, under the flows that the process runs which holds the stores; one that runs none
+ * reads them. What new rules have not seen yet is judged first, to its end: what it says to be open is all of it.
+ */
 export const detectTask: Task<Stores, z.infer<typeof detectArgs>, never, DetectReport> = {
   name: 'detect',
   args: detectArgs,
   async run(stores, { rebuild }) {
     const { postgres, events, logger } = stores;
-    const catalogue = await readCatalogue(stores.config);
+    const catalogue = stores.catalogue ?? (await readCatalogue(stores.config));
     const now = nanosOf(new Date());
     const again = rebuild
       ? await createDetector({ postgres, events, logger, ...catalogue }).pass(now, { rebuild })
       : undefined;
     if (again?.overtaken) throw busy();
-    const { pass } = await createAnalysis(stores, catalogue).detect(now);
+    const { pass } = await createAnalysis(stores, catalogue).detect(now, { catchUp: true });
     // After a rebuild it does not matter which pass goes on.
     if (pass.overtaken && !again) throw busy();
     const { count } = await postgres.db

@@ -12,10 +12,11 @@ import { withSpan } from '../../store/tracing.ts';
 import { createForgetting } from './forget.ts';
 import { gatherDue, gatherEvents, windowsOf } from './gather.ts';
 import { createJudge, type Moment } from './judge.ts';
+import { meetRules, missedBy, notePassed } from './missed.ts';
 import { PassTally } from './pass-tally.ts';
 import { instantOfPass, isAhead, moveBatches, moveClock, positions } from './positions.ts';
-import { createRejudge, type Rejudging } from './rejudge.ts';
-import { closeOtherRules, gatherOtherVersions, rememberRules, rulesToCatchUp } from './rule-changes.ts';
+import { createRejudge } from './rejudge.ts';
+import { closeOtherRules, gatherOtherVersions } from './rule-changes.ts';
 import { rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
 import { createSetBack } from './set-back.ts';
 import { whenSettled } from './settled.ts';
@@ -52,14 +53,21 @@ export interface PassResult {
   readonly rules: readonly { rule: string; judged: number; opened: number; closed: number }[];
 }
 
+export interface PassOptions {
+  /** Every stored event counts as new; other passes get their turns in between. */
+  readonly rebuild?: boolean;
+  /** All that new rules have not seen yet is judged first, however long it takes, and not only some seconds' worth. */
+  readonly catchUp?: boolean;
+}
+
 export interface Detector {
   /**
    * Judges what came since the last pass and what time made due, as of `now` (epoch nanoseconds), or of the last pass when
    * that is a little later, and records it. Costs what is new, not the history. A last pass that was further ahead had a
-   * wrong clock: what it did for a time that is yet to come is taken back. With `rebuild` every stored
-   * event counts as new; other passes get their turns in between. Throws `detect.busy` when a rebuild cannot have its own.
+   * wrong clock: what it did for a time that is yet to come is taken back. Throws `detect.busy` when a rebuild or a long
+   * catching up cannot have its turns.
    */
-  pass(now: bigint, options?: { rebuild?: boolean }): Promise<PassResult>;
+  pass(now: bigint, options?: PassOptions): Promise<PassResult>;
 }
 
 /** How long a pass waits for ClickHouse to have what was accepted. */
@@ -81,8 +89,6 @@ export function createDetector(deps: DetectorDeps): Detector {
   const rejudge = createRejudge({ postgres, events: deps.events, judge, momentOf });
   const patienceMs = deps.turnPatienceMs ?? TURN_PATIENCE_MS;
   const setBack = createSetBack({ ...deps, rules, looking, judge, momentOf, patienceMs });
-  /** Not known before the rules were compared with those of the last start. */
-  let catchUp: Rejudging | undefined;
   let rulesChecked = false;
   let running: Promise<unknown> = Promise.resolve();
 
@@ -109,26 +115,24 @@ export function createDetector(deps: DetectorDeps): Detector {
       }
       for await (const touched of gatherOtherVersions(postgres.db, rules))
         await judge(touched, { turn, tally, ...moment });
-      const fresh = await turn.write((trx) => rulesToCatchUp(trx, rules, moment.at));
-      const { batches } = await positions(postgres.db);
-      if (fresh.length > 0) catchUp = { looking: rulesByType(fresh), after: 0n, upTo: batches ?? 0n };
+      const { batches = 0n } = await positions(postgres.db);
+      await turn.write((trx) => meetRules(trx, rules, batches, moment.at));
       rulesChecked = true;
     });
   }
 
-  /** Judges what is stored again: all of it for a rebuild, else some more of what new rules have not seen. */
-  async function judgeStored(asked: bigint, rebuild: boolean, tally: PassTally): Promise<void> {
-    if (rebuild) {
-      const { batches } = await positions(postgres.db);
-      await rejudge({ looking, after: 0n, upTo: batches ?? 0n }, asked, tally);
-    } else if (catchUp) {
-      catchUp = await rejudge(catchUp, asked, tally, CATCH_UP_MS);
-      if (catchUp.after < catchUp.upTo) return;
-    } else return;
-    catchUp = undefined;
-    await inTurn(postgres, patienceMs, (turn) =>
-      turn.write((trx) => rememberRules(trx, rules, dateOf(asked))),
-    );
+  /** Judges what is stored again: all of it for a rebuild, else what rules have missed, or some more of it. */
+  async function judgeStored(asked: bigint, options: PassOptions, tally: PassTally): Promise<void> {
+    if (options.rebuild) {
+      const { batches = 0n } = await positions(postgres.db);
+      return await rejudge({ rules, after: 0n, upTo: batches }, asked, tally);
+    }
+    const atMostMs = options.catchUp ? undefined : CATCH_UP_MS;
+    let missed = await missedBy(postgres.db, rules);
+    while (missed) {
+      await rejudge(missed, asked, tally, atMostMs);
+      missed = options.catchUp ? await missedBy(postgres.db, rules) : undefined;
+    }
   }
 
   async function judgeNew(
@@ -150,6 +154,7 @@ export function createDetector(deps: DetectorDeps): Detector {
         tally.events += gathered.events;
         await judge(gathered.touched, place, async (trx) => {
           await gathered.remember(trx);
+          await notePassed(trx, rules, window, at);
           await moveBatches(trx, window.upTo, at);
         });
       }
@@ -185,7 +190,8 @@ export function createDetector(deps: DetectorDeps): Detector {
     });
   }
 
-  async function pass(asked: bigint, rebuild: boolean): Promise<PassResult> {
+  async function pass(asked: bigint, options: PassOptions): Promise<PassResult> {
+    const { rebuild = false } = options;
     const tally = new PassTally();
     const resultOf = (overtaken: boolean, asOf: bigint, from: bigint, to: bigint): PassResult => ({
       overtaken,
@@ -200,7 +206,7 @@ export function createDetector(deps: DetectorDeps): Detector {
     try {
       await setBack(asked, tally);
       await checkRules(asked, tally);
-      await judgeStored(asked, rebuild, tally);
+      await judgeStored(asked, options, tally);
       const { from, to, now } = await judgeNew(asked, rebuild, tally);
       return resultOf(false, now, from, to);
     } catch (error) {
@@ -212,8 +218,8 @@ export function createDetector(deps: DetectorDeps): Detector {
   }
 
   return {
-    pass(now, { rebuild = false } = {}) {
-      const next = running.then(() => withSpan('detect.pass', {}, () => pass(now, rebuild)));
+    pass(now, options = {}) {
+      const next = running.then(() => withSpan('detect.pass', {}, () => pass(now, options)));
       running = next.catch(() => {});
       return next;
     },
