@@ -1,4 +1,4 @@
-import { createDetector, type PassResult } from '../analyzer/detect/pass.ts';
+import { createDetector, type PassOptions, type PassResult } from '../analyzer/detect/pass.ts';
 import { createIncidents } from '../analyzer/incidents/incidents.ts';
 import { createReadinessHistory } from '../analyzer/readiness/readiness.ts';
 import { createTriage } from '../analyzer/triage/triage.ts';
@@ -15,7 +15,7 @@ import type { Stores } from './stores.ts';
 /** The stages of the analysis, each of which does what there is to do. Instants are epoch nanoseconds. */
 export interface Analysis {
   /** Judges what is new and what fell due, groups what opened, and ships the history, readiness included, to ClickHouse. */
-  detect(now: bigint): Promise<DetectResult>;
+  detect(now: bigint, options?: PassOptions): Promise<DetectResult>;
   /** Writes the rules' assessments. */
   assess(now: bigint): Promise<unknown>;
   /** Has a model write its own, when there is one; takes as long as the model does. */
@@ -48,9 +48,10 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
     { postgres, events, spans, sources: () => listSources(postgres), company, logger, counters },
   );
   return {
-    async detect(now) {
-      const pass = await counted(detector.pass(now), counters);
-      const result = { pass, incidents: await incidents.run(now) };
+    async detect(now, options) {
+      const pass = await counted(detector.pass(now, options), counters);
+      // As of the same instant: what a pass opened a moment ahead of this clock is not of the future.
+      const result = { pass, incidents: await incidents.run(pass.asOf) };
       for (const [change, count] of Object.entries(result.incidents))
         counters.add('closewatch_incidents', { change }, count);
       await readiness.run(now);

@@ -2,7 +2,7 @@ import { defineCommand } from 'citty';
 import { z } from 'zod';
 import { createDetector, type PassResult } from '../analyzer/detect/pass.ts';
 import { busy } from '../analyzer/detect/rejudge.ts';
-import { nanosOf } from '../model/time.ts';
+import { formatInstant, nanosOf } from '../model/time.ts';
 import { createAnalysis } from './analysis.ts';
 import { readCatalogue } from './catalogue.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
@@ -10,8 +10,9 @@ import { runTask } from './run-task.ts';
 import type { Stores } from './stores.ts';
 import type { Task } from './task.ts';
 
-/** What one pass did; batch numbers as text. */
-export interface DetectReport extends Omit<PassResult, 'fromBatch' | 'toBatch'> {
+/** What one pass did; batch numbers and the instant as text. */
+export interface DetectReport extends Omit<PassResult, 'asOf' | 'fromBatch' | 'toBatch'> {
+  readonly asOf: string;
   readonly fromBatch: string;
   readonly toBatch: string;
   /** Exceptions that are open or indeterminate after it. */
@@ -20,19 +21,22 @@ export interface DetectReport extends Omit<PassResult, 'fromBatch' | 'toBatch'> 
 
 const detectArgs = z.strictObject({ rebuild: z.boolean() });
 
-/** One pass of detection and grouping, now, under the flows of the process that holds the stores. */
+/**
+ * One pass of detection and grouping, now, under the flows that the process runs which holds the stores; one that runs none
+ * reads them. What new rules have not seen yet is judged first, to its end: what it says to be open is all of it.
+ */
 export const detectTask: Task<Stores, z.infer<typeof detectArgs>, never, DetectReport> = {
   name: 'detect',
   args: detectArgs,
   async run(stores, { rebuild }) {
     const { postgres, events, logger } = stores;
-    const catalogue = await readCatalogue(stores.config);
+    const catalogue = stores.catalogue ?? (await readCatalogue(stores.config));
     const now = nanosOf(new Date());
     const again = rebuild
       ? await createDetector({ postgres, events, logger, ...catalogue }).pass(now, { rebuild })
       : undefined;
     if (again?.overtaken) throw busy();
-    const { pass } = await createAnalysis(stores, catalogue).detect(now);
+    const { pass } = await createAnalysis(stores, catalogue).detect(now, { catchUp: true });
     // After a rebuild it does not matter which pass goes on.
     if (pass.overtaken && !again) throw busy();
     const { count } = await postgres.db
@@ -43,6 +47,7 @@ export const detectTask: Task<Stores, z.infer<typeof detectArgs>, never, DetectR
     const shown = again ?? pass;
     return {
       ...shown,
+      asOf: formatInstant(shown.asOf),
       fromBatch: `${shown.fromBatch}`,
       toBatch: `${shown.toBatch}`,
       openExceptions: Number(count),

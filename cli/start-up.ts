@@ -86,7 +86,7 @@ export async function startUp(
       { postgres, logger, counters, company: catalogue.company },
     );
     closing.push(() => alerts.stop());
-    const control = await serveControl(TASKS, stores);
+    const control = await serveControl(TASKS, { ...stores, catalogue });
     closing.push(() => control.close());
     if (options.schedule ?? true) {
       await scheduleAnalysis(analysis, { queues, clock, everySeconds: config.detectEverySeconds });

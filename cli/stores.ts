@@ -8,6 +8,7 @@ import { lockDirectory } from '../store/lock.ts';
 import type { Logger } from '../store/logger.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
 import { removeOldRunFile } from '../store/run-file.ts';
+import type { Catalogue } from './catalogue.ts';
 import { createClosing } from './closing.ts';
 import type { Config } from './config.ts';
 
@@ -22,6 +23,8 @@ export interface Stores {
   readonly events: FinanceEventStore;
   /** The embedded engine; undefined on a ClickHouse server. */
   readonly engine: Engine | undefined;
+  /** What the process watches with them, when it does: read at its start. */
+  readonly catalogue?: Catalogue | undefined;
   /** Closes both and gives the data directory free. */
   close(): Promise<void>;
 }

@@ -46,6 +46,15 @@ test('what closed keeps when it closed', () => {
   });
 });
 
+test.each(['open', 'resolved', 'waived'] as const)(
+  'what opened at a time that is yet to come opened now: %s',
+  (state) => {
+    const ahead = before(state, { openedAt: new Date('2026-05-29T00:00:00Z') });
+    expect(nextException(ahead, 'open', JUDGED, NOW)?.openedAt).toEqual(NOW);
+    expect(nextException(ahead, 'resolved', JUDGED, NOW)?.openedAt).toEqual(NOW);
+  },
+);
+
 test('only an indeterminate exception is inhibited', () => {
   const inhibited = before('indeterminate', { inhibitedBy: 'source:odoo' });
   expect(nextException(inhibited, 'indeterminate', JUDGED, NOW)?.inhibitedBy).toBe('source:odoo');

@@ -54,17 +54,19 @@ export function nextException(
     const fresh = { openedAt: now, closedAt: null, reopened: 0, inhibitedBy: null };
     return { ...judged, ...fresh, state, notify: state === 'open', change: 'opened' };
   }
-  if (before.state === 'waived' && breaching) return { ...before, ...judged, change: 'changed' };
+  // A clock that was ahead opened it at a time that is yet to come.
+  const openedAt = before.openedAt > now ? now : before.openedAt;
+  if (before.state === 'waived' && breaching) return { ...before, ...judged, openedAt, change: 'changed' };
   const wasBreaching = isOpenException(before.state) || before.state === 'waived';
   if (!breaching) {
     const closedAt = wasBreaching ? now : before.closedAt;
     const change = wasBreaching ? 'closed' : 'changed';
-    return { ...before, ...judged, state, closedAt, inhibitedBy: null, change };
+    return { ...before, ...judged, state, openedAt, closedAt, inhibitedBy: null, change };
   }
   return {
     ...judged,
     state,
-    openedAt: before.openedAt,
+    openedAt,
     closedAt: null,
     reopened: before.reopened + (wasBreaching ? 0 : 1),
     notify: before.notify || state === 'open',

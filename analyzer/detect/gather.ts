@@ -15,6 +15,7 @@ import {
   keysWithObligations,
   obligationsDue,
   obligationsEscalating,
+  obligationsUnanswered,
   type ToJudge,
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
@@ -144,6 +145,19 @@ export async function gatherDue(
     for (const rule of looking(event.type)) touched.add(rule, { keys: caseKeysOf(rule.expectation, event) });
   }
   return { touched, forget: (trx) => forgetAhead(trx, come) };
+}
+
+/** All that is open or indeterminate, in pages of 50,000. */
+export async function* gatherUnanswered(
+  db: Kysely<Database>,
+  rules: readonly Rule[],
+): AsyncGenerator<Touched> {
+  const ids = rules.map(({ expectation }) => expectation.id);
+  let found: readonly ToJudge[] = [];
+  do {
+    found = await obligationsUnanswered(db, ids, found.at(-1)?.id ?? '');
+    if (found.length > 0) yield await touchedBy(db, rules, found);
+  } while (found.length > 0);
 }
 
 /** The obligations with the keys that find their cases. */

@@ -1,4 +1,3 @@
-import type { Kysely } from 'kysely';
 import { type Company, companyFinder } from '../../model/company.ts';
 import type { Flow } from '../../model/flow.ts';
 import type { ObligationState } from '../../model/obligation.ts';
@@ -6,33 +5,39 @@ import { dateOf } from '../../model/time.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import { recordControlRun } from '../../store/postgres/control-runs.ts';
-import { moveCursor, readCursor } from '../../store/postgres/cursors.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { openInbox } from '../../store/postgres/inbox.ts';
-import type { Database } from '../../store/postgres/schema.ts';
+import { HELD_MS } from '../../store/postgres/turns.ts';
 import { withSpan } from '../../store/tracing.ts';
 import { createForgetting } from './forget.ts';
 import { gatherDue, gatherEvents, windowsOf } from './gather.ts';
 import { createJudge, type Moment } from './judge.ts';
+import { meetRules, missedBy, notePassed } from './missed.ts';
 import { PassTally } from './pass-tally.ts';
-import { createRejudge, type Rejudging } from './rejudge.ts';
-import { closeOtherRules, gatherOtherVersions, rememberRules, rulesToCatchUp } from './rule-changes.ts';
+import { instantOfPass, isAhead, moveBatches, moveClock, positions } from './positions.ts';
+import { createRejudge } from './rejudge.ts';
+import { closeOtherRules, gatherOtherVersions } from './rule-changes.ts';
 import { rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
+import { createSetBack } from './set-back.ts';
 import { whenSettled } from './settled.ts';
 import { recordStaleSources } from './stale-sources.ts';
 import { inTurn, Overtaken } from './turn.ts';
 
 export interface DetectorDeps {
   readonly postgres: Postgres;
-  readonly events: Pick<FinanceEventStore, 'inBatches' | 'byJoinKeys' | 'byIds'>;
+  readonly events: Pick<FinanceEventStore, 'inBatches' | 'byJoinKeys' | 'byIds' | 'datedIn'>;
   readonly flows: readonly Flow[];
   readonly companies: readonly Company[];
   readonly logger: Logger;
+  /** Milliseconds for which a pass waits for the turn of another; 25,000. */
+  readonly turnPatienceMs?: number | undefined;
 }
 
 export interface PassResult {
   /** Another pass had the turn, or took it: this one did nothing, or stopped. The next goes on. */
   readonly overtaken: boolean;
+  /** The instant of its judgement, epoch nanoseconds. */
+  readonly asOf: bigint;
   /** Batches (from, to] were new. */
   readonly fromBatch: bigint;
   readonly toBatch: bigint;
@@ -48,26 +53,29 @@ export interface PassResult {
   readonly rules: readonly { rule: string; judged: number; opened: number; closed: number }[];
 }
 
-export interface Detector {
-  /**
-   * Judges what came since the last pass and what time made due, as of `now` (epoch nanoseconds) or of the last pass, if
-   * that is later, and records it. Costs what is new, not the history. With `rebuild` every stored event counts as new;
-   * other passes get their turns in between. Throws `detect.busy` when a rebuild cannot have its own.
-   */
-  pass(now: bigint, options?: { rebuild?: boolean }): Promise<PassResult>;
+export interface PassOptions {
+  /** Every stored event counts as new; other passes get their turns in between. */
+  readonly rebuild?: boolean;
+  /** All that new rules have not seen yet is judged first, however long it takes, and not only some seconds' worth. */
+  readonly catchUp?: boolean;
 }
 
-const BATCHES = 'detect.batches';
-const CLOCK = 'detect.clock';
+export interface Detector {
+  /**
+   * Judges what came since the last pass and what time made due, as of `now` (epoch nanoseconds), or of the last pass when
+   * that is a little later, and records it. Costs what is new, not the history. A last pass that was further ahead had a
+   * wrong clock: what it did for a time that is yet to come is taken back. Throws `detect.busy` when a rebuild or a long
+   * catching up cannot have its turns.
+   */
+  pass(now: bigint, options?: PassOptions): Promise<PassResult>;
+}
 
 /** How long a pass waits for ClickHouse to have what was accepted. */
 const PATIENCE_MS = 5_000;
-/** How long a pass waits for the turn of another: a rebuild hands over every few seconds. */
-const TURN_PATIENCE_MS = 10_000;
+/** Longer than a turn outlives the process that held it; a rebuild hands over every few seconds. */
+const TURN_PATIENCE_MS = HELD_MS + 5_000;
 /** How long a pass judges what is stored under rules that are new, before it does what passes do. */
 const CATCH_UP_MS = 5_000;
-/** A clock that is behind the last pass by more is told of: two machines differ, or one was set back. */
-const CLOCK_BEHIND_NANOS = 60_000_000_000n;
 
 /** Detection over both stores under the enabled rules of the flows. */
 export function createDetector(deps: DetectorDeps): Detector {
@@ -79,22 +87,16 @@ export function createDetector(deps: DetectorDeps): Detector {
   const judge = createJudge({ events: deps.events, rules, companyOf, logger });
   const forget = createForgetting();
   const rejudge = createRejudge({ postgres, events: deps.events, judge, momentOf });
-  /** Not known before the rules were compared with those of the last start. */
-  let catchUp: Rejudging | undefined;
+  const patienceMs = deps.turnPatienceMs ?? TURN_PATIENCE_MS;
+  const setBack = createSetBack({ ...deps, rules, looking, judge, momentOf, patienceMs });
   let rulesChecked = false;
   let running: Promise<unknown> = Promise.resolve();
 
-  /** The instant of a judgement, never before the last pass: what that judged would not have happened yet. */
+  /** The instant of a judgement, and what it may rely on. */
   async function momentOf(
     asked: bigint,
   ): Promise<Moment & { readonly behind: boolean; readonly to: bigint }> {
-    const { clock } = await positions(postgres.db);
-    const now = clock !== undefined && clock > asked ? clock : asked;
-    if (now - asked > CLOCK_BEHIND_NANOS)
-      logger.warn(
-        { pass: 'detect', behindMs: Number((now - asked) / 1_000_000n) },
-        'the clock is behind the last pass',
-      );
+    const now = instantOfPass((await positions(postgres.db)).clock, asked);
     const settled = await whenSettled(postgres, inbox, PATIENCE_MS);
     // Behind its sources nothing can be said to be missing: new events are judged, deadlines wait for the next pass.
     const streams = settled.streams ?? [];
@@ -104,7 +106,7 @@ export function createDetector(deps: DetectorDeps): Detector {
   /** Once: brings what is stored into line with the rules as they are now. */
   async function checkRules(asked: bigint, tally: PassTally): Promise<void> {
     if (rulesChecked) return;
-    await inTurn(postgres, TURN_PATIENCE_MS, async (turn) => {
+    await inTurn(postgres, patienceMs, async (turn) => {
       const moment = await momentOf(asked);
       for (let left = true; left; ) {
         const closed = await turn.write((trx) => closeOtherRules(trx, rules, moment.at));
@@ -113,59 +115,60 @@ export function createDetector(deps: DetectorDeps): Detector {
       }
       for await (const touched of gatherOtherVersions(postgres.db, rules))
         await judge(touched, { turn, tally, ...moment });
-      const fresh = await turn.write((trx) => rulesToCatchUp(trx, rules, moment.at));
-      const { batches } = await positions(postgres.db);
-      if (fresh.length > 0) catchUp = { looking: rulesByType(fresh), after: 0n, upTo: batches ?? 0n };
+      const { batches = 0n } = await positions(postgres.db);
+      await turn.write((trx) => meetRules(trx, rules, batches, moment.at));
       rulesChecked = true;
     });
   }
 
-  /** Judges what is stored again: all of it for a rebuild, else some more of what new rules have not seen. */
-  async function judgeStored(asked: bigint, rebuild: boolean, tally: PassTally): Promise<void> {
-    if (rebuild) {
-      const { batches } = await positions(postgres.db);
-      await rejudge({ looking, after: 0n, upTo: batches ?? 0n }, asked, tally);
-    } else if (catchUp) {
-      catchUp = await rejudge(catchUp, asked, tally, CATCH_UP_MS);
-      if (catchUp.after < catchUp.upTo) return;
-    } else return;
-    catchUp = undefined;
-    await inTurn(postgres, TURN_PATIENCE_MS, (turn) =>
-      turn.write((trx) => rememberRules(trx, rules, dateOf(asked))),
-    );
+  /** Judges what is stored again: all of it for a rebuild, else what rules have missed, or some more of it. */
+  async function judgeStored(asked: bigint, options: PassOptions, tally: PassTally): Promise<void> {
+    if (options.rebuild) {
+      const { batches = 0n } = await positions(postgres.db);
+      return await rejudge({ rules, after: 0n, upTo: batches }, asked, tally);
+    }
+    const atMostMs = options.catchUp ? undefined : CATCH_UP_MS;
+    let missed = await missedBy(postgres.db, rules);
+    while (missed) {
+      await rejudge(missed, asked, tally, atMostMs);
+      missed = options.catchUp ? await missedBy(postgres.db, rules) : undefined;
+    }
   }
 
   async function judgeNew(
     asked: bigint,
     rebuild: boolean,
     tally: PassTally,
-  ): Promise<{ from: bigint; to: bigint }> {
+  ): Promise<{ from: bigint; to: bigint; now: bigint }> {
     const startedAt = new Date();
-    return await inTurn(postgres, TURN_PATIENCE_MS, async (turn) => {
+    return await inTurn(postgres, patienceMs, async (turn) => {
       const before = await positions(postgres.db);
       const { behind, to, ...moment } = await momentOf(asked);
       const { now, at, streams } = moment;
       const place = { turn, tally, ...moment };
+      // A clock that is ahead still is one that nothing was taken back of yet: that comes first.
+      const wait = behind || isAhead(before.clock, asked);
       const from = before.batches ?? 0n;
       for await (const window of windowsOf(postgres.db, from, to)) {
         const gathered = await gatherEvents(deps.events, postgres.db, looking, window, now);
         tally.events += gathered.events;
         await judge(gathered.touched, place, async (trx) => {
           await gathered.remember(trx);
-          await moveCursor(trx, BATCHES, window.upTo, at);
+          await notePassed(trx, rules, window, at);
+          await moveBatches(trx, window.upTo, at);
         });
       }
       if (behind) logger.warn({ pass: 'detect' }, 'ClickHouse is behind the inbox; deadlines wait');
-      else {
+      if (!wait) {
         const since = before.clock ?? now;
         const due = { rules, looking, streams, companyOf, since, now };
         const gathered = await gatherDue(deps.events, postgres.db, due);
         await judge(gathered.touched, place, gathered.forget);
       }
       await turn.write(async (trx) => {
-        if (!behind) {
+        if (!wait) {
           tally.add(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at, companyOf }));
-          await moveCursor(trx, CLOCK, now, at);
+          await moveClock(trx, now, at);
         }
         const total = tally.total();
         await recordControlRun(trx, {
@@ -183,14 +186,16 @@ export function createDetector(deps: DetectorDeps): Detector {
         });
       });
       await forget(turn, at);
-      return { from, to };
+      return { from, to, now };
     });
   }
 
-  async function pass(asked: bigint, rebuild: boolean): Promise<PassResult> {
+  async function pass(asked: bigint, options: PassOptions): Promise<PassResult> {
+    const { rebuild = false } = options;
     const tally = new PassTally();
-    const resultOf = (overtaken: boolean, from: bigint, to: bigint): PassResult => ({
+    const resultOf = (overtaken: boolean, asOf: bigint, from: bigint, to: bigint): PassResult => ({
       overtaken,
+      asOf,
       fromBatch: rebuild ? 0n : from,
       toBatch: to,
       events: tally.events,
@@ -199,29 +204,24 @@ export function createDetector(deps: DetectorDeps): Detector {
       rules: tally.rules().filter(({ rule, judged }) => rule !== '' && judged > 0),
     });
     try {
+      await setBack(asked, tally);
       await checkRules(asked, tally);
-      await judgeStored(asked, rebuild, tally);
-      const { from, to } = await judgeNew(asked, rebuild, tally);
-      return resultOf(false, from, to);
+      await judgeStored(asked, options, tally);
+      const { from, to, now } = await judgeNew(asked, rebuild, tally);
+      return resultOf(false, now, from, to);
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error;
       logger.info({ pass: 'detect' }, 'another pass of detection has the turn; this one stopped');
-      const { batches = 0n } = await positions(postgres.db);
-      return resultOf(true, batches, batches);
+      const { batches = 0n, clock } = await positions(postgres.db);
+      return resultOf(true, instantOfPass(clock, asked), batches, batches);
     }
   }
 
   return {
-    pass(now, { rebuild = false } = {}) {
-      const next = running.then(() => withSpan('detect.pass', {}, () => pass(now, rebuild)));
+    pass(now, options = {}) {
+      const next = running.then(() => withSpan('detect.pass', {}, () => pass(now, options)));
       running = next.catch(() => {});
       return next;
     },
   };
-}
-
-async function positions(
-  db: Kysely<Database>,
-): Promise<{ batches: bigint | undefined; clock: bigint | undefined }> {
-  return { batches: await readCursor(db, BATCHES), clock: await readCursor(db, CLOCK) };
 }

@@ -63,7 +63,7 @@ export async function record(
   const stored = await obligationsTouched(trx, rule.expectation.id, { keys, ids });
   const before = new Map(stored.map((row) => [row.id, row]));
   const judged = onceEach(judgement, context).map((obligation) =>
-    steady(obligation, before.get(obligation.id)),
+    steady(obligation, before.get(obligation.id), context.now),
   );
   const changed = judged.filter((obligation) => differs(obligation, before.get(obligation.id)));
   const there = new Set(judged.map(({ id }) => id));
@@ -149,15 +149,17 @@ function onceEach({ rule, obligations }: Judgement, { logger }: RecordContext): 
 
 /**
  * What was once found open at a deadline stays so though the source's watermark is behind it again: an assumed source that
- * falls silent takes back nothing of what it had assured.
+ * falls silent takes back nothing of what it had assured. What was assured up to a time that is yet to come, by a clock that
+ * was ahead, was not.
  */
-function steady(obligation: Obligation, before: ObligationRow | undefined): Obligation {
+function steady(obligation: Obligation, before: ObligationRow | undefined, now: bigint): Obligation {
   const assured =
     obligation.state === 'indeterminate' &&
     before?.state === 'open' &&
     BigInt(before.due_ns) === obligation.dueAt &&
     before.watermark_ns !== null &&
-    BigInt(before.watermark_ns) >= obligation.dueAt;
+    BigInt(before.watermark_ns) >= obligation.dueAt &&
+    BigInt(before.watermark_ns) <= now;
   return assured
     ? { ...obligation, state: 'open', why: before.why, watermark: BigInt(before.watermark_ns ?? 0) }
     : obligation;
@@ -188,6 +190,7 @@ function exceptionDiffers(row: DetectedException, known: ExceptionRow): boolean 
     row.rule_version !== known.rule_version ||
     row.notify !== known.notify ||
     row.inhibited_by !== known.inhibited_by ||
+    Number(row.opened_at) !== Number(known.opened_at) ||
     row.amount !== known.amount ||
     row.currency !== known.currency ||
     BigInt(row.due_ns) !== BigInt(known.due_ns) ||

@@ -2,17 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
-import { gatherEvents, type Looking, windowsOf } from './gather.ts';
+import { gatherEvents, windowsOf } from './gather.ts';
 import type { createJudge, Moment } from './judge.ts';
+import { type Missed, noteJudged } from './missed.ts';
 import type { PassTally } from './pass-tally.ts';
+import { rulesByType } from './rules.ts';
 import { inTurn, Overtaken, type Turn } from './turn.ts';
-
-/** What is to be judged again: the batches (after, upTo], under the rules that look at their events. */
-export interface Rejudging {
-  readonly looking: Looking;
-  readonly after: bigint;
-  readonly upTo: bigint;
-}
 
 interface RejudgeDeps {
   readonly postgres: Postgres;
@@ -32,16 +27,17 @@ const TRIES = 10;
 
 /**
  * Makes the judgement of what is stored again, in turns between which other passes get theirs. It stops after about
- * `atMostMs`, and returns what is left. Judged again nothing changes, so that a turn that was lost is simply repeated.
+ * `atMostMs`; how far it came is remembered. Judged again nothing changes, so that a turn that was lost is simply repeated.
  * Throws `detect.busy` when it cannot have a turn.
  */
 export function createRejudge({ postgres, events, judge, momentOf }: RejudgeDeps) {
   return async (
-    work: Rejudging,
+    work: Missed,
     asked: bigint,
     tally: PassTally,
     atMostMs = Number.POSITIVE_INFINITY,
-  ): Promise<Rejudging> => {
+  ): Promise<void> => {
+    const looking = rulesByType(work.rules);
     const startedAt = performance.now();
     const isOver = (): boolean => performance.now() - startedAt >= atMostMs;
     let after = work.after;
@@ -57,14 +53,16 @@ export function createRejudge({ postgres, events, judge, momentOf }: RejudgeDeps
       if (tries >= TRIES) throw busy();
       if (after < work.upTo) await sleep(PAUSE_MS);
     }
-    return { ...work, after };
 
     async function judgeSome(turn: Turn): Promise<void> {
       const { now, at, streams } = await momentOf(asked);
       const turnAt = performance.now();
       for await (const window of windowsOf(postgres.db, after, work.upTo)) {
-        const gathered = await gatherEvents(events, postgres.db, work.looking, window, now);
-        await judge(gathered.touched, { turn, tally, now, at, streams }, gathered.remember);
+        const gathered = await gatherEvents(events, postgres.db, looking, window, now);
+        await judge(gathered.touched, { turn, tally, now, at, streams }, async (trx) => {
+          await gathered.remember(trx);
+          await noteJudged(trx, work.rules, window, at);
+        });
         tally.events += gathered.events;
         after = window.upTo;
         if (isOver() || performance.now() - turnAt >= TURN_MS) return;

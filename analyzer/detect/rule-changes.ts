@@ -8,36 +8,11 @@ import {
   type ToJudge,
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { readSetting, writeSetting } from '../../store/postgres/settings.ts';
 import { nextException } from './exception-changes.ts';
 import { touchedBy } from './gather.ts';
 import { asDetected, beforeOf, columnsOf, exceptionChange, judgedOf, type Recorded } from './record.ts';
 import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
 import type { Touched } from './touched.ts';
-
-/** The setting that holds the ids of the rules under which everything stored has been judged. */
-const JUDGED = 'detect.rules';
-
-/**
- * The rules under which what is stored was never judged, or not since they were switched off; the others are remembered.
- * Where nothing was ever judged there is nothing to catch up with.
- */
-export async function rulesToCatchUp(
-  db: Kysely<Database>,
-  rules: readonly Rule[],
-  at: Date,
-): Promise<readonly Rule[]> {
-  const judged = await readSetting<string[]>(db, JUDGED);
-  const fresh = judged ? rules.filter(({ expectation }) => !judged.includes(expectation.id)) : [];
-  const known = rules.filter((rule) => !fresh.includes(rule));
-  await rememberRules(db, known, at);
-  return fresh;
-}
-
-/** Remembers that everything stored has been judged under these rules and no other. */
-export async function rememberRules(db: Kysely<Database>, rules: readonly Rule[], at: Date): Promise<void> {
-  await writeSetting(db, JUDGED, rules.map(({ expectation }) => expectation.id).sort(), at);
-}
 
 /** Unanswered obligations that another version of their rule judged, in pages of 50,000. */
 export async function* gatherOtherVersions(

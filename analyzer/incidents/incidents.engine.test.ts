@@ -83,6 +83,12 @@ test('forty bills that miss for one failing interface are one incident with thei
   expect((await all())[0]?.version).toBe(1);
 });
 
+test('an exception dated ahead by a wrong clock does not have its incident wait for that time', async () => {
+  const opened_at = new Date(Number(at(86_400) / 1_000_000n));
+  await openExceptions(postgres, [exceptionRow('a', { opened_at })]);
+  expect(await incidentsOf().run(at(60))).toMatchObject({ opened: 1 });
+});
+
 test('a living incident takes new ones at once, follows their changes and resolves with the last', async () => {
   const incidents = incidentsOf();
   await openExceptions(postgres, [exceptionRow('a'), exceptionRow('b', { severity: 'high' })]);

@@ -145,7 +145,9 @@ export function createIncidents(deps: IncidentDeps): Incidents {
       let incident = await lockLiving(trx, company, cause);
       const opens = !incident;
       if (!incident) {
-        if (now - group.oldest < groupWait) return undefined;
+        // One that a clock opened that was ahead has waited: its time need not come first.
+        const waited = now - group.oldest;
+        if (waited >= 0n && waited < groupWait) return undefined;
         incident =
           (await insertIncident(trx, { company, cause, now })) ?? (await lockLiving(trx, company, cause));
       }

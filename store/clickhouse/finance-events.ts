@@ -35,6 +35,8 @@ export interface FinanceEventStore {
     joinKeys: readonly string[],
     options?: { asOf?: bigint | undefined; types?: readonly string[] | undefined },
   ): Promise<FinanceEvent[]>;
+  /** Events dated in (after, upTo], epoch nanoseconds, of the type patterns, in no order. */
+  datedIn(span: { after: bigint; upTo: bigint; types: readonly string[] }): AsyncIterable<FinanceEvent>;
   /** Events with these ids, of whatever source, in the order of events. */
   byIds(ids: readonly string[]): Promise<FinanceEvent[]>;
   /** These events of these sources, in the order of events. */
@@ -81,6 +83,15 @@ const eventsByJoinKeys = defineQuery({
         AND match(Type, {types:String}))
     ORDER BY Time, Sequence, EventId`,
   params: z.object({ joinKeys: texts, asOf: whole, types: z.string() }),
+  row: eventRow,
+});
+
+const eventsDatedIn = defineQuery({
+  name: 'finance_events.dated_in',
+  sql: `SELECT ${EVENT_COLUMNS} FROM finance_events
+    WHERE Time > fromUnixTimestamp64Nano({after:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({upTo:Int64}, 'UTC')
+      AND match(Type, {types:String})`,
+  params: z.object({ after: whole, upTo: whole, types: z.string() }),
   row: eventRow,
 });
 
@@ -260,6 +271,14 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       });
       return merged(answers);
     },
+    datedIn: ({ after, upTo, types }) =>
+      events(
+        clickhouse.stream(eventsDatedIn, {
+          after: int64(after),
+          upTo: int64(upTo),
+          types: typesRegex(types),
+        }),
+      ),
     async byIds(ids) {
       const answers: FinanceEvent[][] = [];
       await inParallel(chunksOf(new Set(ids)), async (chunk) => {

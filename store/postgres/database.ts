@@ -10,6 +10,7 @@ import { migrate } from './migrate.ts';
 import { SharedSession } from './pglite/session.ts';
 import { vacuumRegularly } from './pglite/vacuum.ts';
 import type { Database } from './schema.ts';
+import { endTurns } from './turns.ts';
 import { typeParsers } from './types.ts';
 
 /** Embedded (PGlite under `<dataDir>/postgres`) or a server; the limits are those of both. */
@@ -51,6 +52,9 @@ export async function openPostgres(
 ): Promise<Postgres> {
   const opened = 'url' in config ? openServer(config) : await openEmbedded(config, deps.logger);
   const { pool } = opened;
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  // Embedded it is opened under a lock: no other process has it.
+  const isAlone = !('url' in config);
   const report = (error: Error): void => deps.logger.warn({ err: error }, 'a database connection was lost');
   pool.on('error', report);
   // The pool listens to idle clients only: without this, one cut off inside a transaction would end the process.
@@ -71,15 +75,16 @@ export async function openPostgres(
       });
     });
     await migrate(pool, deps);
+    if (isAlone) await endTurns(db);
   } catch (error) {
     await close();
     throw error;
   }
-  const vacuum = 'url' in config ? undefined : vacuumRegularly(pool, deps.logger);
+  const vacuum = isAlone ? vacuumRegularly(pool, deps.logger) : undefined;
   return {
-    db: new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }),
+    db,
     pool,
-    backend: 'url' in config ? 'server' : 'pglite',
+    backend: isAlone ? 'pglite' : 'server',
     ping: async () => void (await pool.query('SELECT 1')),
     async close() {
       await vacuum?.stop();

@@ -97,6 +97,7 @@ export async function saveExceptions(
           close_impact: ref('excluded.close_impact'),
           amount: ref('excluded.amount'),
           currency: ref('excluded.currency'),
+          opened_at: ref('excluded.opened_at'),
           closed_at: ref('excluded.closed_at'),
           due_ns: ref('excluded.due_ns'),
           anchor_ns: ref('excluded.anchor_ns'),

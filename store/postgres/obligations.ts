@@ -162,6 +162,23 @@ export async function obligationsOpenIn(
     .execute();
 }
 
+/** The unanswered obligations of the rules, by id after `after`, 50,000 at most. */
+export async function obligationsUnanswered(
+  db: Kysely<Database>,
+  rules: readonly string[],
+  after: string,
+): Promise<ToJudge[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(['id', 'rule'])
+    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
+    .where('id', '>', after)
+    .where('state', 'in', ['open', 'indeterminate'])
+    .orderBy('id')
+    .limit(MOST)
+    .execute();
+}
+
 /** Where obligations wait for a source: by rule, company and source how many, and the span of their deadlines. */
 export interface IndeterminateGroup {
   readonly rule: string;

@@ -3,6 +3,7 @@ import type { Migration } from '../migrations.ts';
 import { openPostgres, type Postgres, type PostgresConfig } from './database.ts';
 import { migrate, postgresMigrations } from './migrate.ts';
 import { backEnds, keepingLogger, type TemporaryPlace } from './testing/back-ends.ts';
+import { takeTurn } from './turns.ts';
 
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -52,6 +53,14 @@ describe.each(await backEnds())('on $name', ({ isAbsent, isEmbedded, create }) =
     const { rows } = await postgres.pool.query(`SELECT to_regclass('half') AS half`);
     expect(rows).toEqual([{ half: null }]);
     expect(await versions()).toEqual(postgresMigrations().map(({ version }) => version));
+  });
+
+  test.skipIf(isAbsent)('a turn ends with the process that has the database alone', async () => {
+    expect(await takeTurn(postgres.db, 'detect')).toBe(1n);
+    await postgres.close();
+    await open();
+    // On a server it may be that of another process.
+    expect(await takeTurn(postgres.db, 'detect')).toBe(isEmbedded ? 2n : undefined);
   });
 
   test.skipIf(isAbsent)('of several starters one migrates', async () => {

@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database } from './schema.ts';
 
-/** For how long a turn holds after its last sign of life, by the database's clock. */
-const HELD_MS = 20_000;
+/** For how long a turn holds after its last sign of life, by the database's clock. Whoever waits for one must wait for longer: its holder may be dead. */
+export const HELD_MS = 20_000;
 
 const until = sql<Date>`clock_timestamp() + ${HELD_MS}::integer * interval '1 millisecond'`;
 
@@ -44,5 +44,14 @@ export async function endTurn(db: Kysely<Database>, name: string, token: bigint)
     .set({ held_until: sql`clock_timestamp()` })
     .where('name', '=', name)
     .where('token', '=', `${token}`)
+    .execute();
+}
+
+/** Ends every turn, where nobody else can have the database open: whoever had one is dead. */
+export async function endTurns(db: Kysely<Database>): Promise<void> {
+  await db
+    .updateTable('turns')
+    .set({ held_until: sql`clock_timestamp()` })
+    .where(sql<boolean>`held_until > clock_timestamp()`)
     .execute();
 }
