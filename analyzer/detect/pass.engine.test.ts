@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -202,6 +203,17 @@ test('a bill that nobody posts opens an exception at its deadline, and closes it
   await arrive(event('bill.posted', '5', { supref: 'v: 1', subject: 'move-1' }));
   expect(await pass(instantOf('6'))).toMatchObject({ events: 1, closed: 1 });
   expect(await exceptions()).toEqual([['posted', 'scan-1', 'late', true]]);
+});
+
+test('names as long as they may be are judged like others', async () => {
+  await complete('30');
+  // Of three bytes each, and random, so that nothing makes them shorter.
+  const long = (count: number): string =>
+    String.fromCodePoint(...Array.from({ length: count }, () => 0x4e00 + randomInt(20_000)));
+  const names = { source: long(341), subject: long(341), supref: `V:${long(500)}` };
+  await arrive(event('bill.received', '1', names));
+  expect(await detector().pass(instantOf('3'))).toMatchObject({ opened: 1 });
+  expect(await exceptions()).toEqual([['posted', names.subject, 'open', true]]);
 });
 
 test('the same pass again changes nothing but leaves its control run', async () => {
