@@ -65,9 +65,13 @@ async function serve(config: EngineConfig, lock: Lock): Promise<RunningEngine> {
   const folders = bodyFolders(config.dataDir);
   await killer.run(`CREATE DATABASE IF NOT EXISTS \`${config.database}\` ENGINE = Atomic`);
   const version = (await killer.run('SELECT version()')).bytes.toString('utf8').trim();
-  const sessions = new Sessions(() => new NativeConnection(path, args));
+  const sessions = new Sessions(
+    () => new NativeConnection(path, args),
+    // Without a database of this name no connection opens.
+    () => killer.run('CREATE DATABASE IF NOT EXISTS default ENGINE = Memory'),
+  );
   const slots = new Slots(folders.choose(0), config.maxConcurrency, config.maxQueue);
-  const executor = new Executor(sessions, slots, killer);
+  const executor = new Executor(sessions, slots, killer, config.database);
   const door = new Door({ config, executor, slots, folders, version });
   const server = createServer({ keepAliveTimeout: 10_000, requestTimeout: 600_000 }, (request, response) => {
     void door.handle(request, response);
