@@ -5,6 +5,7 @@ import { post } from '../testing/http.ts';
 import { bodiesOf, type TemporaryEngine, temporaryEngine } from '../testing/temporary.ts';
 import { EngineError } from './errors.ts';
 import { tokens } from './lexer.ts';
+import { FIXED } from './settings.ts';
 
 /** Bytes of strangers are rows, whatever they hold; and no answer ever holds the bytes of another one. */
 let engine: TemporaryEngine;
@@ -272,6 +273,25 @@ describe('what SQL cannot reach', () => {
     }
     expect(await value('EXISTS TABLE victim')).toBe('1');
   });
+});
+
+test('no setting names a file, an address or SQL but those that are constant', async () => {
+  /** Looked at one by one: names of things inside of the store, sizes, switches, or for sources that grants refuse. */
+  const HARMLESS = [
+    ...['s3queue_default_zookeeper_path', 'filesystem_cache_name', 'distributed_cache_file_cache_name'],
+    ...['local_filesystem_read_method', 'remote_filesystem_read_method', 'temporary_files_codec'],
+    ...['format_schema_message_name', 'column_names_for_schema_inference', 'trace_profile_events_list'],
+  ];
+  const name =
+    "match(name, 'path|file|schema|url|uri|dictionary|disk|dialect|filter|hint|template_(row|resultset)$')";
+  const list = await value(
+    `SELECT name FROM system.settings WHERE type IN ('String', 'URI', 'Map', 'Dialect') AND ${name}`,
+  );
+  const names = list.split('\n').filter((setting) => !HARMLESS.includes(setting));
+  expect(names.filter((setting) => !FIXED.includes(setting))).toEqual([]);
+  const fixed = FIXED.map((setting) => `'${setting}'`).join(', ');
+  const changeable = `SELECT name FROM system.settings WHERE name IN (${fixed}) AND NOT readonly`;
+  expect(await value(changeable)).toBe('');
 });
 
 describe('our lexer and ClickHouse’s', () => {
