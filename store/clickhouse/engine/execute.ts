@@ -29,7 +29,7 @@ export class Executor {
   readonly #slots: Slots;
   readonly #killer: NativeConnection;
   readonly #database: string;
-  #killing: Promise<unknown> = Promise.resolve();
+  #asides: Promise<unknown> = Promise.resolve();
   readonly #tags = new Set<string>();
 
   /** `database` is that of a connection whose request names none. */
@@ -119,8 +119,14 @@ export class Executor {
   #kill(tag: string): Promise<unknown> {
     const isIt = `startsWith(Settings['log_comment'], ${quote(tag)}) OR startsWith(query, ${quote(`/*${tag}*/`)})`;
     const sql = `KILL QUERY WHERE ${isIt} ASYNC FORMAT Null`;
-    this.#killing = this.#killing.then(() => this.#killer.run(sql)).catch(() => undefined);
-    return this.#killing;
+    return this.aside(sql).catch(() => undefined);
+  }
+
+  /** Runs the engine's own SQL on the connection that is always open, one after another. Throws an EngineError. */
+  aside(sql: string): Promise<Outcome> {
+    const run = this.#asides.then(() => this.#killer.run(sql));
+    this.#asides = run.catch(() => undefined);
+    return run;
   }
 
   /** Kills all that runs; for the end of the process. */
