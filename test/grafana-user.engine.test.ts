@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COMPANY_VARIABLE, PERIOD_VARIABLE, QUERIES } from '../dashboards/grafana/queries.ts';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
+import { post } from '../store/clickhouse/testing/http.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { writtenOut } from './grafana-macros.ts';
 import { temporaryFolder } from './harness.ts';
@@ -48,12 +49,23 @@ async function run(config: string, statements: readonly string[]): Promise<strin
   return JSON.parse(stdout.split('\nRESULTS ')[1] ?? '[]') as string[];
 }
 
+/** What the history tells of. */
+const SHOWN = ['exception', 'incident', 'readiness', 'watermark'];
+const ENTITIES = [...SHOWN, 'assessment', 'dead-letter', 'message', 'obligation', 'setting'];
+
 let config: string;
 beforeAll(async () => {
   const engine = await temporaryEngine({ dataDir });
   const clickhouse = connectClickHouse(engine);
   await migrate(clickhouse);
   await clickhouse.close();
+  const history = ENTITIES.map((entity, i) => `(${i}, now(), '${entity}', 'kim@example.com')`).join(', ');
+  const { status } = await post(
+    engine,
+    {},
+    `INSERT INTO incident_events (Seq, At, Entity, EntityId) VALUES ${history}`,
+  );
+  expect(status).toBe(200);
   await engine.stop();
   const users = join(folder.path, 'users.xml');
   config = join(folder.path, 'config.xml');
@@ -70,6 +82,16 @@ test('the user of Grafana may ask what the dashboard asks', async () => {
   ];
   const results = await run(config, ['USE closewatch', 'SET max_execution_time = 65', ...queries]);
   expect(results).toEqual(results.map(() => 'ok'));
+});
+
+test('it sees of the history what the panels show, and nothing of people and settings', async () => {
+  const seen = 'SELECT throwIf(arraySort(groupArray(toString(Entity))) !=';
+  const results = await run(config, [
+    'USE closewatch',
+    `${seen} [${SHOWN.map((entity) => `'${entity}'`).join(', ')}]) FROM incident_events`,
+    "SELECT throwIf(count() > 0) FROM incident_events WHERE Entity = 'setting' OR Seq >= 4",
+  ]);
+  expect(results).toEqual(['ok', 'ok', 'ok']);
 });
 
 test.each([

@@ -102,7 +102,7 @@ export async function receive(query: string, body: Readable, options: ReceiveOpt
   let rest: AsyncIterable<Buffer> = chunks;
   let first: Buffer = text.subarray(statement.dataAt);
   if (statement.format === 'Values') {
-    first = await checkedValues(first, chunks);
+    first = await checkedValues(first, chunks, params);
     rest = nothing();
   }
   const path = join(options.folders.choose(options.expectedBytes), `body-${randomBytes(16).toString('hex')}`);
@@ -119,7 +119,11 @@ export async function receive(query: string, body: Readable, options: ReceiveOpt
 }
 
 /** VALUES may be expressions, so they are read before they are stored, and are not many. */
-async function checkedValues(first: Buffer, rest: AsyncIterable<Buffer>): Promise<Buffer> {
+async function checkedValues(
+  first: Buffer,
+  rest: AsyncIterable<Buffer>,
+  params: ReceiveOptions['params'],
+): Promise<Buffer> {
   const parts = [first];
   let bytes = first.length;
   for await (const chunk of rest) {
@@ -134,7 +138,7 @@ async function checkedValues(first: Buffer, rest: AsyncIterable<Buffer>): Promis
     }
   }
   const all = Buffer.concat(parts);
-  checkValues(all);
+  checkValues(all, params);
   return all;
 }
 

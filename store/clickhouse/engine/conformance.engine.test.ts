@@ -218,6 +218,11 @@ function suite(address: () => Promise<Address>, release: () => Promise<void>) {
     expect(await rows('SELECT x FROM tmp', inside)).toEqual([{ x: 7 }]);
     expect(await code(client.query({ query: 'SELECT x FROM tmp' }))).toBe('60');
     expect(await code(client.query({ query: 'SELECT x FROM tmp', session_id: randomUUID() }))).toBe('60');
+    const plain = createClient({ ...(await address()), log: { level: ClickHouseLogLevel.OFF } });
+    const current = { query: 'SELECT currentDatabase() AS name', ...inside, format: 'JSONEachRow' } as const;
+    await plain.command({ query: 'USE system', ...inside });
+    expect(await (await plain.query(current)).json()).toEqual([{ name: 'system' }]);
+    await plain.close();
     await client.command({ query: 'SET max_block_size = 777', ...inside });
     const setting = "SELECT value FROM system.settings WHERE name = 'max_block_size'";
     expect(await rows(setting, { ...inside, clickhouse_settings: { max_block_size: '555' } })).toEqual([

@@ -28,13 +28,16 @@ export class Executor {
   readonly #sessions: Sessions;
   readonly #slots: Slots;
   readonly #killer: NativeConnection;
-  #killing: Promise<unknown> = Promise.resolve();
+  readonly #database: string;
+  #asides: Promise<unknown> = Promise.resolve();
   readonly #tags = new Set<string>();
 
-  constructor(sessions: Sessions, slots: Slots, killer: NativeConnection) {
+  /** `database` is that of a connection whose request names none. */
+  constructor(sessions: Sessions, slots: Slots, killer: NativeConnection, database: string) {
     this.#sessions = sessions;
     this.#slots = slots;
     this.#killer = killer;
+    this.#database = database;
   }
 
   /**
@@ -55,7 +58,8 @@ export class Executor {
       slot = await this.#slots.take(signal);
       lease = await this.#sessions.lease(request.session);
       const tag = `closewatch:${randomBytes(12).toString('hex')}`;
-      const restore = await prepare(lease, request, received, tag);
+      const database = request.database ?? (lease.fresh ? this.#database : undefined);
+      const restore = await prepare(lease, request, database, received, tag);
       // An insert whose body is whole is stored, also when its sender has just gone.
       if (received.statement.kind !== 'insert') signal.throwIfAborted();
       failed = await this.#start(lease.connection, tag, slot, received, signal, use);
@@ -115,8 +119,14 @@ export class Executor {
   #kill(tag: string): Promise<unknown> {
     const isIt = `startsWith(Settings['log_comment'], ${quote(tag)}) OR startsWith(query, ${quote(`/*${tag}*/`)})`;
     const sql = `KILL QUERY WHERE ${isIt} ASYNC FORMAT Null`;
-    this.#killing = this.#killing.then(() => this.#killer.run(sql)).catch(() => undefined);
-    return this.#killing;
+    return this.aside(sql).catch(() => undefined);
+  }
+
+  /** Runs the engine's own SQL on the connection that is always open, one after another. Throws an EngineError. */
+  aside(sql: string): Promise<Outcome> {
+    const run = this.#asides.then(() => this.#killer.run(sql));
+    this.#asides = run.catch(() => undefined);
+    return run;
   }
 
   /** Kills all that runs; for the end of the process. */
@@ -132,12 +142,13 @@ function sqlOf(statement: Received['statement'], path: string | undefined): stri
 }
 
 /**
- * Sets database, settings and parameters. On a named session, whose SET must not outlive its request, returns the SQL
+ * Sets database (a session without a new one keeps its own), settings and parameters. On a named session, whose SET must not outlive its request, returns the SQL
  * that sets back what was changed. `readonly` cannot be taken back, so there it is kept by kind of statement.
  */
 async function prepare(
   lease: Lease,
   request: EngineRequest,
+  database: string | undefined,
   received: Received,
   tag: string,
 ): Promise<string | undefined> {
@@ -157,7 +168,7 @@ async function prepare(
   if (readonly !== undefined) set.push(`readonly = ${quote(readonly)}`);
   const params = [...request.params].map(([name, value]) => `param_${name} = ${quote(value)}`);
   const statements = [
-    `USE ${identifier(request.database)}`,
+    ...(database === undefined ? [] : [`USE ${identifier(database)}`]),
     ...(params.length > 0 ? [`SET ${params.join(', ')}`] : []),
     ...(set.length > 0 ? [`SET ${set.join(', ')}`] : []),
   ];

@@ -5,6 +5,7 @@ import { post } from '../testing/http.ts';
 import { bodiesOf, type TemporaryEngine, temporaryEngine } from '../testing/temporary.ts';
 import { EngineError } from './errors.ts';
 import { tokens } from './lexer.ts';
+import { FIXED } from './settings.ts';
 
 /** Bytes of strangers are rows, whatever they hold; and no answer ever holds the bytes of another one. */
 let engine: TemporaryEngine;
@@ -187,14 +188,29 @@ describe('what SQL cannot reach', () => {
     ["SELECT 1 FORMAT Template SETTINGS format_template_row = '/etc/passwd'", '452'],
     ["SELECT 1 SETTINGS format_avro_schema_registry_url = 'http://127.0.0.1:1/'", '452'],
     ["SELECT * FROM eval('SELECT 1')", '497'],
-    ["SELECT * FROM executable('id', 'TSV', 'a String')", '1'],
+    ["SELECT * FROM executable('id', 'TSV', 'a String')", '497'],
     ["SELECT 1 INTO OUTFILE '/tmp/x'", '48'],
     ["INSERT INTO victim FROM INFILE '/etc/passwd' FORMAT LineAsString", '48'],
-    ["BACKUP TABLE victim TO File('/tmp/x')", '497'],
+    ["BACKUP TABLE victim TO File('/tmp/x')", '62'],
+    ["ATTACH TABLE x FROM '/tmp/x' (a UInt8) ENGINE = MergeTree ORDER BY a", '62'],
+    ['DETACH DATABASE default', '62'],
+    ['DROP DATABASE default', '497'],
+    ['DROP DATABASE `default` SYNC', '497'],
+    ['DROP DATABASE system', '497'],
+    ['DROP TABLE system.processes', '497'],
+    ['RENAME TABLE system.settings TO settings', '497'],
+    ["CREATE TABLE r (a UInt64) ENGINE == EmbeddedRocksDB(0, '/tmp/closewatch-rocks') PRIMARY KEY a", '497'],
+    ["CREATE TABLE l (a String) ENGINE == FileLog('/tmp/x', 'CSV')", '497'],
+    ['CREATE VIEW v AS SELECT arrayMap({f:Identifier}, [1])', '497'],
+    ["SELECT * FROM viewExplain('EXPLAIN TABLE OVERRIDE', '', (SELECT 1))", '497'],
+    [`SELECT * FROM format('JSONEachR\\x7{w', 'a String, b String DEFAULT ${FILE}', '{"a":1}')`, '497'],
+    [`SELECT b FROM values(('a String, b String ALIAS ${FILE}'), 'x')`, '497'],
+    [`WITH 'a String, b String ALIAS ${FILE}' AS s SELECT b FROM values(s, 'x')`, '497'],
+    ["SELECT 1 AS a FORMAT Protobuf SETTINGS output_format_schema = '/tmp/x'", '452'],
     ['SYSTEM SHUTDOWN', '497'],
     ['SYSTEM KILL', '497'],
     ["CREATE USER u IDENTIFIED BY 'x'", '497'],
-    ['GRANT ALL ON *.* TO default', '497'],
+    ['GRANT ALL ON *.* TO default', '62'],
     ["SELECT demangle('x')", '497'],
   ])('%s', async (sql, code) => {
     const answer = await run(sql);
@@ -208,6 +224,10 @@ describe('what SQL cannot reach', () => {
       expect(await code("SELECT {f:Identifier}('/etc/hostname')", { param_f })).toBe('497');
       expect(await code("SELECT arrayMap({f : Identifier}, ['/etc/hostname'])", { param_f })).toBe('497');
     }
+    const rows = "VALUES (length(arrayMap({f:Identifier}, ['/etc/hostname'])[1]))";
+    expect(await code(`INSERT INTO victim ${rows}`, { param_f: 'file' })).toBe('497');
+    expect(await code(`INSERT INTO victim ${rows}`, {})).toBe('456');
+    expect(await code('DROP DATABASE {d:Identifier}', { param_d: 'default' })).toBe('497');
     expect((await run('SELECT {s:String}', { param_s: 'file' })).text).toBe('file\n');
     expect(await code("SELECT * FROM values({s:String}, 'x')", { param_s: 'a String' })).toBe('497');
     expect(await code('SELECT 1', { additional_result_filter: '1' })).toBe('452');
@@ -215,6 +235,9 @@ describe('what SQL cannot reach', () => {
     const dialect = await run('SELECT 1', { dialect: 'kusto' });
     expect(dialect.headers.get('x-clickhouse-exception-code')).toBe('452');
     const session = { session_id: 's' };
+    expect((await run('SELECT 1', { ...session, param_f: 'file' })).text).toBe('1\n');
+    expect(await code("SELECT arrayMap({f:Identifier}, ['/etc/hostname'])", session)).toBe('456');
+    expect(await code('SELECT {f:String}', session)).toBe('456');
     expect(await code("SET param_f = 'file'", session)).toBe('497');
     expect((await run("SET dialect = 'prql'", session)).headers.get('x-clickhouse-exception-code')).toBe(
       '452',
@@ -250,6 +273,25 @@ describe('what SQL cannot reach', () => {
     }
     expect(await value('EXISTS TABLE victim')).toBe('1');
   });
+});
+
+test('no setting names a file, an address or SQL but those that are constant', async () => {
+  /** Looked at one by one: names of things inside of the store, sizes, switches, or for sources that grants refuse. */
+  const HARMLESS = [
+    ...['s3queue_default_zookeeper_path', 'filesystem_cache_name', 'distributed_cache_file_cache_name'],
+    ...['local_filesystem_read_method', 'remote_filesystem_read_method', 'temporary_files_codec'],
+    ...['format_schema_message_name', 'column_names_for_schema_inference', 'trace_profile_events_list'],
+  ];
+  const name =
+    "match(name, 'path|file|schema|url|uri|dictionary|disk|dialect|filter|hint|template_(row|resultset)$')";
+  const list = await value(
+    `SELECT name FROM system.settings WHERE type IN ('String', 'URI', 'Map', 'Dialect') AND ${name}`,
+  );
+  const names = list.split('\n').filter((setting) => !HARMLESS.includes(setting));
+  expect(names.filter((setting) => !FIXED.includes(setting))).toEqual([]);
+  const fixed = FIXED.map((setting) => `'${setting}'`).join(', ');
+  const changeable = `SELECT name FROM system.settings WHERE name IN (${fixed}) AND NOT readonly`;
+  expect(await value(changeable)).toBe('');
 });
 
 describe('our lexer and ClickHouse’s', () => {

@@ -75,13 +75,23 @@ function endOf(sql: string, start: number, pattern: RegExp): number {
   return pattern.test(sql) ? pattern.lastIndex : start;
 }
 
+/** Where each `$tag$` of the text stands last: a text of many that never end is not searched for each of them. */
+function lastTags(sql: string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (let i = sql.indexOf('$'); i !== -1; i = sql.indexOf('$', i + 1)) {
+    const end = endOf(sql, i, HEREDOC_TAG);
+    if (end > i) found.set(sql.slice(i, end), i);
+  }
+  return found;
+}
+
 /** The offset behind `$tag$ … $tag$`, or -1 when none begins at `start`. */
-function endOfHeredoc(sql: string, start: number): number {
+function endOfHeredoc(sql: string, start: number, last: () => Map<string, number>): number {
   const behindTag = endOf(sql, start, HEREDOC_TAG);
   if (behindTag === start) return -1;
   const tag = sql.slice(start, behindTag);
-  const close = sql.indexOf(tag, behindTag);
-  return close === -1 ? -1 : close + tag.length;
+  if (last().get(tag)! < behindTag) return -1;
+  return sql.indexOf(tag, behindTag) + tag.length;
 }
 
 /**
@@ -92,6 +102,11 @@ function endOfHeredoc(sql: string, start: number): number {
  */
 export function* tokens(sql: string): Generator<Token> {
   let depth = 0;
+  let tags: Map<string, number> | undefined;
+  const last = (): Map<string, number> => {
+    tags ??= lastTags(sql);
+    return tags;
+  };
   let i = endOfBlank(sql, 0);
   while (i < sql.length) {
     const char = sql[i]!;
@@ -112,7 +127,7 @@ export function* tokens(sql: string): Generator<Token> {
       const close = endOfQuoted(sql, i);
       end = close === -1 ? sql.length : close;
     } else if (char === '$') {
-      const close = endOfHeredoc(sql, i);
+      const close = endOfHeredoc(sql, i, last);
       if (close !== -1) [kind, end] = ['string', close];
       // `$a` is a name; a lone `$` is none, and a here-document may begin right behind it.
       else if (sql[i + 1] !== '$') [kind, end] = ['word', endOf(sql, i + 1, WORD)];

@@ -143,6 +143,28 @@ test('what will not end is killed when the drain is over', async () => {
   await endless;
 });
 
+test('behind a crash inside of chDB the process ends, and does not refuse everything for minutes', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'closewatch-engine-'));
+  const module = (name: string) => JSON.stringify(join(import.meta.dirname, name));
+  // The engine's guard refuses what is known to crash: here it is sent past it.
+  const script = `
+    import { NativeConnection } from ${module('native.ts')};
+    import { runEngine } from ${module('server.ts')};
+    const engine = await runEngine({ dataDir: process.argv[1], password: 'secret' });
+    const connection = new NativeConnection(process.argv[1] + '/db', []);
+    void connection.run("SELECT * FROM viewExplain('EXPLAIN TABLE OVERRIDE', '', (SELECT 1))").catch(() => undefined);
+    const ask = () => fetch(engine.url + '/?query=SELECT+1&user=closewatch&password=secret');
+    for (;;) await ask().then((answer) => answer.text());`;
+  const argv = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script, dataDir];
+  const child = spawn(process.execPath, argv, { stdio: 'ignore' });
+  const timer = setTimeout(() => child.kill('SIGTERM'), 30_000);
+  const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  clearTimeout(timer);
+  rmSync(bodiesFolder(dataDir), { recursive: true, force: true });
+  rmSync(dataDir, { recursive: true, force: true });
+  expect(signal).toBe('SIGKILL');
+}, 60_000);
+
 describe('with a parent of its own', () => {
   const SCRIPT = `
     import { startEngine } from ${JSON.stringify(new URL('./supervisor.ts', import.meta.url).href)};

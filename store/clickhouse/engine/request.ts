@@ -6,7 +6,8 @@ import { EngineError } from './errors.ts';
 /** What the URL and the headers of a request say, after ClickHouse's HTTP interface. */
 export interface EngineRequest {
   readonly query: string;
-  readonly database: string;
+  /** Undefined when the request names none: a session goes on in its own then. */
+  readonly database: string | undefined;
   readonly queryId: string | undefined;
   readonly session:
     | { readonly id: string; readonly seconds: number; readonly mustExist: boolean }
@@ -85,7 +86,7 @@ export function readRequest(request: IncomingMessage, url: URL, config: EngineCo
     throw new EngineError(73, `Unknown format ${defaultFormat}.`, 'UNKNOWN_FORMAT');
   return {
     query: search.getAll('query').join(''),
-    database: search.get('database') ?? header(request, 'x-clickhouse-database') ?? config.database,
+    database: search.get('database') ?? header(request, 'x-clickhouse-database'),
     queryId: queryId(search.get('query_id')),
     session: readSession(search),
     settings,

@@ -39,6 +39,7 @@ const DEFAULT_QUERY_BYTES = MIB;
 const LOCK_PATIENCE_MS = 12_000;
 /** ClickHouse cannot open a file: here its own lock of the folder. */
 const CANNOT_OPEN_FILE = 76;
+const ABORTED = 236;
 
 /**
  * Serves chDB over ClickHouse's HTTP interface until `stop`. The process should have been started with
@@ -65,9 +66,13 @@ async function serve(config: EngineConfig, lock: Lock): Promise<RunningEngine> {
   const folders = bodyFolders(config.dataDir);
   await killer.run(`CREATE DATABASE IF NOT EXISTS \`${config.database}\` ENGINE = Atomic`);
   const version = (await killer.run('SELECT version()')).bytes.toString('utf8').trim();
-  const sessions = new Sessions(() => new NativeConnection(path, args));
+  const sessions = new Sessions(
+    () => new NativeConnection(path, args),
+    // Without a database of this name no connection opens.
+    () => executor.aside('CREATE DATABASE IF NOT EXISTS default ENGINE = Memory'),
+  );
   const slots = new Slots(folders.choose(0), config.maxConcurrency, config.maxQueue);
-  const executor = new Executor(sessions, slots, killer);
+  const executor = new Executor(sessions, slots, killer, config.database);
   const door = new Door({ config, executor, slots, folders, version });
   const server = createServer({ keepAliveTimeout: 10_000, requestTimeout: 600_000 }, (request, response) => {
     void door.handle(request, response);
@@ -206,7 +211,7 @@ class Door {
     let answer = new Answer(request, response, version, randomUUID());
     try {
       authenticate(request, url, config);
-      if (!this.#open) throw new EngineError(236, 'The engine is shutting down.', 'ABORTED', 503);
+      if (!this.#open) throw new EngineError(ABORTED, 'The engine is shutting down.', 'ABORTED', 503);
       let asked = readRequest(request, url, config);
       answer = new Answer(request, response, version, asked.queryId ?? randomUUID());
       slots.admit();
@@ -236,10 +241,19 @@ class Door {
       const wrote = received.statement.kind === 'insert';
       await executor.run(asked, received, gone.signal, (running) => answer.send(running, asked, wrote));
     } catch (error) {
-      answer.fail(engineError(error));
+      const failure = engineError(error);
+      answer.fail(failure);
+      if (failure.code === ABORTED && (await isBroken(executor))) process.kill(process.pid, 'SIGKILL');
     }
   }
 }
+
+/** Behind a crash inside of it chDB refuses everything for minutes before it ends; a merge that was stopped is no crash. */
+const isBroken = (executor: Executor): Promise<boolean> =>
+  executor.aside('SELECT 1').then(
+    () => false,
+    (error: EngineError) => error.code === ABORTED,
+  );
 
 const queryLimit = (asked: string | undefined): number =>
   Math.min(MAX_QUERY_BYTES, Math.max(DEFAULT_QUERY_BYTES, Number(asked) || 0));

@@ -6,6 +6,8 @@ import type { EngineRequest } from './request.ts';
 export interface Lease {
   readonly connection: NativeConnection;
   readonly named: boolean;
+  /** Nothing went well on it yet: its database is still to be chosen. */
+  readonly fresh: boolean;
   /** `failed` says that the last query threw: what it left behind must not reach the next one. */
   release(failed: boolean): Promise<void>;
 }
@@ -13,6 +15,7 @@ export interface Lease {
 interface Named {
   readonly connection: NativeConnection;
   busy: boolean;
+  fresh: boolean;
   /** Told when it is no longer busy. */
   onFree: (() => void) | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -25,15 +28,28 @@ const TIDY_MS = 300;
 export class Sessions {
   readonly #named = new Map<string, Named>();
   readonly #open: () => NativeConnection;
+  readonly #mend: () => Promise<unknown>;
 
-  constructor(open: () => NativeConnection) {
+  /** `mend` is called when a connection does not open; it is tried once more then. */
+  constructor(open: () => NativeConnection, mend: () => Promise<unknown>) {
     this.#open = open;
+    this.#mend = mend;
   }
 
   async lease(wanted: EngineRequest['session']): Promise<Lease> {
+    try {
+      return await this.#lease(wanted);
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.type !== 'UNKNOWN_EXCEPTION') throw error;
+      await this.#mend();
+      return await this.#lease(wanted);
+    }
+  }
+
+  async #lease(wanted: EngineRequest['session']): Promise<Lease> {
     if (!wanted) {
       const connection = this.#open();
-      return { connection, named: false, release: async () => connection.close() };
+      return { connection, named: false, fresh: true, release: async () => connection.close() };
     }
     await this.#free(this.#named.get(wanted.id));
     let session = this.#named.get(wanted.id);
@@ -48,7 +64,7 @@ export class Sessions {
           'TOO_MANY_SIMULTANEOUS_QUERIES',
         );
       }
-      session = { connection: this.#open(), busy: false, onFree: undefined, timer: undefined };
+      session = { connection: this.#open(), busy: false, fresh: true, onFree: undefined, timer: undefined };
       this.#named.set(wanted.id, session);
     }
     const held = session;
@@ -57,8 +73,10 @@ export class Sessions {
     return {
       connection: held.connection,
       named: true,
+      fresh: held.fresh,
       release: async (failed) => {
         if (failed) await held.connection.run('SELECT 1 FORMAT Null').catch(() => undefined);
+        else held.fresh = false;
         held.busy = false;
         held.onFree?.();
         held.timer = setTimeout(() => this.#end(wanted.id), wanted.seconds * 1000).unref();

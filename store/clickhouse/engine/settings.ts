@@ -53,13 +53,18 @@ const GRANTS = [
   'DROP DATABASE, DROP TABLE, DROP VIEW, DROP DICTIONARY, DROP FUNCTION ON *.*',
   'SYSTEM MERGES, SYSTEM TTL MERGES, SYSTEM MOVES, SYSTEM VIEWS, SYSTEM DROP CACHE, SYSTEM FLUSH ON *.*',
 ];
+/** The engine itself reads `system`: to kill queries, and to set settings back. */
+const REVOKED = ['system', 'information_schema', 'INFORMATION_SCHEMA'].map(
+  (database) => `INSERT, ALTER, TRUNCATE, CREATE, DROP ON ${database}.*`,
+);
 
 /**
  * Settings that name files or addresses, that hold SQL, or that choose the language of the query (our reader knows one,
  * and reads the query only). No request may set them.
  */
-const FIXED = [
+export const FIXED = [
   'dialect',
+  'polyglot_dialect',
   'additional_table_filters',
   'additional_result_filter',
   'parallel_replicas_custom_key',
@@ -69,6 +74,7 @@ const FIXED = [
   'url_base',
   'format_schema',
   'format_schema_source',
+  'output_format_schema',
   'format_template_row',
   'format_template_resultset',
   'format_avro_schema_registry_url',
@@ -93,6 +99,7 @@ ${FIXED.map((name) => `      <${name}><const/></${name}>`).join('\n')}
     <password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
     <grants>
 ${GRANTS.map((grant) => `      <query>GRANT ${grant}</query>`).join('\n')}
+${REVOKED.map((grant) => `      <query>REVOKE ${grant}</query>`).join('\n')}
     </grants>
   </default></users>
 </clickhouse>

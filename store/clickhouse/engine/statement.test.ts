@@ -4,7 +4,13 @@ import type { EngineError } from './errors.ts';
 import { tokens } from './lexer.ts';
 import { checkValues, readStatement } from './statement.ts';
 
-const read = (sql: string, complete = true) => readStatement(Buffer.from(sql), complete, 'TabSeparated');
+const PARAMS = new Map([
+  ['t', 'table'],
+  ['f', 'file'],
+  ['d', 'default'],
+]);
+const read = (sql: string, complete = true) =>
+  readStatement(Buffer.from(sql), complete, 'TabSeparated', PARAMS);
 const insert = (sql: string, complete = true) => {
   const statement = read(sql, complete);
   if (statement.kind !== 'insert') throw new Error(`an insert, not ${statement.kind}`);
@@ -100,6 +106,36 @@ describe('what is refused', () => {
     ["SELECT 1+.5e3INTO OUTFILE 'x'", 62],
     ["SELECT * FROM format(Values, 'a String', '1')", 497],
     ["SELECT * FROM values('a String, b String Alias file(1)', 'x')", 497],
+    ["SELECT * FROM values((('a String, b String Alias f(1)')), 'x')", 497],
+    ["SELECT * FROM values('a String, b String A' || 'lias f(1)', 'x')", 497],
+    ["WITH 'a String, b String Alias f(1)' AS s SELECT * FROM values(s, 'x')", 497],
+    ["SELECT * FROM values((SELECT 'a String, b String Alias f(1)'), 'x')", 497],
+    ["SELECT * FROM format('JSONEachR\\x7{w', 'a String', '1')", 497],
+    ["SELECT * FROM viewExplain('EXPLAIN', '', (SELECT 1))", 497],
+    ["SELECT * FROM executable('x', 'TSV', 'a String')", 497],
+    ['CREATE TABLE t (a UInt8) ENGINE == File(CSV)', 497],
+    ['CREATE TABLE t (a UInt8) ENGINE = = File(CSV)', 497],
+    ['CREATE TABLE t (a UInt8) ENGINE File(CSV)', 497],
+    ['CREATE TABLE t (a UInt8) ENGINE = {t:Identifier}', 497],
+    ['CREATE TABLE t (a UInt8) ENGINE', 497],
+    ['CREATE TABLE t (a UInt8) ENGINE = GenerateRandom(1)', 497],
+    ['CREATE DATABASE b ENGINE == Filesystem', 497],
+    ['CREATE VIEW v AS SELECT arrayMap({t:Identifier}, [1])', 497],
+    ['SELECT arrayMap({f:Identifier}, [1])', 497],
+    ['SELECT arrayMap({ /* x */ f /* } */ : /* y */ Identifier }, [1])', 497],
+    ['SELECT arrayMap({none:Identifier}, [1])', 456],
+    ['SELECT {none:String}', 456],
+    ['INSERT INTO t ({f:Identifier}) FORMAT CSV\n1', 497],
+    ['INSERT INTO {none:Identifier} FORMAT CSV\n1', 456],
+    ['DROP DATABASE default', 497],
+    ['DROP DATABASE IF EXISTS "default" SYNC', 497],
+    ['DROP DATABASE {d:Identifier}', 497],
+    ['RENAME DATABASE a TO b, `default` TO c', 497],
+    ["ATTACH TABLE t FROM '/x' (a UInt8) ENGINE = Log", 62],
+    ['DETACH DATABASE default', 62],
+    ["BACKUP TABLE t TO File('x')", 62],
+    ['EXECUTE AS u SELECT 1', 62],
+    ['1 + 1', 62],
     ["SELECT 1 INTO OUTFILE '/etc/x'", 48],
     ["INSERT INTO t FROM INFILE '/etc/passwd' FORMAT CSV", 48],
     ["INSERT INTO t FROM/**/infile '/etc/passwd' FORMAT CSV", 48],
@@ -116,22 +152,31 @@ describe('what is refused', () => {
     expect(refused('SELECT outfile, infile FROM t')).toBe(0);
     expect(refused("SELECT 'it''s; \\'; x'")).toBe(0);
     expect(refused('INSERT INTO t SELECT format, input FROM s')).toBe(0);
+    expect(refused("SELECT * FROM values(('a', 'default \\x41'), ('b', 'c'))")).toBe(0);
+    expect(refused('SELECT * FROM values(1, 2), values([1]), values(-1), values(NULL)')).toBe(0);
+    expect(refused('CREATE TABLE t (`engine` String) ENGINE = "Memory"')).toBe(0);
+    expect(refused('CREATE VIEW v AS SELECT {x:UInt8} AS x')).toBe(0);
+    expect(refused("SELECT {t:Identifier} FROM s SETTINGS http_response_headers = {'a': 'b'}")).toBe(0);
+    expect(refused('DROP DATABASE a')).toBe(0);
+    expect(refused('DROP TABLE default.t')).toBe(0);
   });
 });
 
 describe('the rows of VALUES', () => {
   const code = (rows: string): number => {
     try {
-      checkValues(Buffer.from(rows));
+      checkValues(Buffer.from(rows), PARAMS);
     } catch (error) {
       return (error as EngineError).code;
     }
     return 0;
   };
-  test.each(["(1, 'a -- /* $$ \" ` \u00a0 file(')", '(now(), [1, 2]), (1+1, NULL)', "(1, 'it''s \\' x');\n"])(
-    '%j may stand',
-    (rows) => expect(code(rows)).toBe(0),
-  );
+  test.each([
+    "(1, 'a -- /* $$ \" ` \u00a0 file(')",
+    '(now(), [1, 2]), (1+1, NULL)',
+    '({t:String})',
+    "(1, 'it''s \\' x');\n",
+  ])('%j may stand', (rows) => expect(code(rows)).toBe(0));
   test.each([
     ["(file('x'))", 497],
     ['(1 /* x */)', 497],
@@ -140,6 +185,8 @@ describe('the rows of VALUES', () => {
     ['(`a`)', 497],
     ['($$a$$)', 497],
     ['(1,\u00a02)', 62],
+    ["(arrayMap({f:Identifier}, ['x'])[1])", 497],
+    ["(arrayMap({none:Identifier}, ['x'])[1])", 456],
   ])('%j may not', (rows, expected) => expect(code(rows)).toBe(expected));
 });
 
@@ -194,4 +241,15 @@ test('tokens cover the text in order and end', () => {
       },
     ),
   );
+});
+
+test('texts with many here-documents that never end are read in one go', { timeout: 30_000 }, () => {
+  const tags = Array.from({ length: 300_000 }, (_, i) => `$t${i}$`);
+  expect([...tokens(tags.join(' '))]).toHaveLength(tags.length);
+  expect([...tokens('$a$ $b$ $c$ $b$ $a$ $$ x')].map(({ text }) => text)).toEqual([
+    '$a$ $b$ $c$ $b$ $a$',
+    '$',
+    '$',
+    'x',
+  ]);
 });

@@ -35,6 +35,14 @@ const WITH_RESULT = new Set([
   'VALUES',
   '(',
 ]);
+/**
+ * Statements that answer little or nothing. Any other first word is refused: ATTACH, for one, would take a folder of the
+ * machine for a table's.
+ */
+const COMMANDS = new Set([
+  ...['INSERT', 'CREATE', 'REPLACE', 'ALTER', 'DROP', 'TRUNCATE', 'RENAME', 'EXCHANGE', 'UNDROP'],
+  ...['DELETE', 'UPDATE', 'OPTIMIZE', 'SET', 'USE', 'KILL', 'SYSTEM'],
+]);
 /** Clauses that only ClickHouse's own console client has; a server refuses them, and so do we: they reach files. */
 const CLIENT_ONLY = new Set(['INFILE', 'OUTFILE']);
 const FORMAT_NAME =
@@ -125,7 +133,7 @@ function dataStart(sql: string, nameEnd: number): number {
 }
 
 /** `INSERT INTO name (columns) [SETTINGS …] (VALUES | FORMAT name) data`; undefined for INSERT … SELECT. */
-function insertWithData(sql: string, complete: boolean): Statement | undefined {
+function insertWithData(sql: string, complete: boolean, params: Params): Statement | undefined {
   const reader = new Reader(sql);
   reader.next();
   if (reader.word('INTO')) reader.next();
@@ -147,7 +155,7 @@ function insertWithData(sql: string, complete: boolean): Statement | undefined {
   if (!keyword) return missing(sql, complete);
   const settings = settingsAt < 0 ? '' : utf8(sql, settingsAt, keyword.start);
   const head = utf8(sql, 0, clauseAt);
-  refuseReach([...tokens(sql.slice(0, clauseAt))]);
+  refuseReach([...tokens(sql.slice(0, keyword.start))], params);
   const into = (format: string) => (path: string) =>
     `${head} FROM INFILE ${quoted(path)} COMPRESSION 'none' ${settings} FORMAT ${format}`;
   if (keyword.upper === 'VALUES') {
@@ -171,9 +179,9 @@ function insertWithData(sql: string, complete: boolean): Statement | undefined {
 }
 
 /** The same for text that may be cut anywhere: what is wrong with it is said when it is whole. */
-function beginningOfInsert(sql: string): Statement {
+function beginningOfInsert(sql: string, params: Params): Statement {
   try {
-    const insert = insertWithData(sql, false);
+    const insert = insertWithData(sql, false, params);
     return insert?.kind === 'insert' && insert.dataAt < sql.length ? insert : cutBehindLine(sql, insert);
   } catch {
     return { kind: 'unfinished' };
@@ -246,7 +254,8 @@ function formatClause(list: readonly Token[]): number {
 
 /**
  * Reads `bytes`, the query text of a request (and, for an INSERT, the beginning of its data). `complete` says that
- * nothing follows. Throws code 62 on two statements, 48 on what this engine does not do. Never looks at data.
+ * nothing follows. Throws code 62 on two statements and on one of no known kind, 48 on what this engine does not do.
+ * Never looks at data.
  */
 export function readStatement(
   bytes: Buffer,
@@ -261,10 +270,12 @@ export function readStatement(
     throw new EngineError(62, 'Syntax error: empty query.', 'SYNTAX_ERROR');
   }
   if (first.upper === 'INSERT') {
-    const insert = complete ? insertWithData(sql, true) : beginningOfInsert(sql);
+    const insert = complete ? insertWithData(sql, true, params) : beginningOfInsert(sql, params);
     if (insert) return insert;
   }
   if (!complete) return { kind: 'unfinished' };
+  if (!WITH_RESULT.has(first.upper) && !COMMANDS.has(first.upper))
+    throw syntax('a statement of this engine does not begin so', sql.slice(first.start));
   const startsInsert = first.upper === 'INSERT' || (first.upper === 'WITH' && hasInsert(sql));
   const list = oneStatement(sql, startsInsert, params);
   const last = list.at(-1)!;
@@ -279,8 +290,8 @@ export function readStatement(
 }
 
 /** The rows of VALUES may be expressions: these must not reach what a statement must not. Throws code 497. */
-export function checkValues(bytes: Buffer): void {
-  refuseReachInValues(bytes.toString('latin1'));
+export function checkValues(bytes: Buffer, params: Params = new Map()): void {
+  refuseReachInValues(bytes.toString('latin1'), params);
 }
 
 /** `WITH … INSERT INTO …`: the one statement that inserts without beginning with INSERT. */
