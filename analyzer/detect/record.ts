@@ -110,17 +110,12 @@ export async function record(
     trx,
     gone.map(({ id }) => id),
   );
-  await saveExceptions(
-    trx,
-    writes.map(({ row }) => row),
-    context.at,
-  );
   const moved = changed.filter((obligation) => before.get(obligation.id)?.state !== obligation.state);
   await appendChanges(trx, [
     ...moved.map((obligation) => obligationChange(obligation, context.at)),
     ...gone.map((row) => goneChange(row, context.at)),
-    ...writes.map(({ row, change }) => exceptionChange(row, change, context.at)),
   ]);
+  await writeExceptions(trx, writes, context.at);
   return {
     judged: judged.length + gone.length,
     opened: writes.filter(({ change }) => change === 'opened' || change === 'reopened').length,
@@ -288,7 +283,7 @@ const goneChange = (row: ObligationRow, at: Date): Change => ({
   data: { subject: row.subject },
 });
 
-export const exceptionChange = (row: DetectedException, change: string, at: Date): Change => ({
+const exceptionChange = (row: DetectedException, change: string, at: Date): Change => ({
   entity: 'exception',
   entityId: row.id,
   company: row.company,
@@ -301,3 +296,20 @@ export const exceptionChange = (row: DetectedException, change: string, at: Date
   currency: row.currency ?? null,
   data: { subject: row.subject, source: row.source, closeImpact: row.close_impact, why: row.why },
 });
+
+/** Saves exceptions and appends to the history what became of each. */
+export async function writeExceptions(
+  trx: Transaction<Database>,
+  writes: readonly { readonly row: DetectedException; readonly change: string }[],
+  at: Date,
+): Promise<void> {
+  await saveExceptions(
+    trx,
+    writes.map(({ row }) => row),
+    at,
+  );
+  await appendChanges(
+    trx,
+    writes.map(({ row, change }) => exceptionChange(row, change, at)),
+  );
+}

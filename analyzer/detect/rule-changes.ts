@@ -1,6 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
-import { appendChanges } from '../../store/postgres/change-log.ts';
-import { exceptionsOf, saveExceptions } from '../../store/postgres/exceptions.ts';
+import { exceptionsOf } from '../../store/postgres/exceptions.ts';
 import {
   obligationsOfOtherRules,
   obligationsOfOtherVersions,
@@ -10,7 +9,7 @@ import {
 import type { Database } from '../../store/postgres/schema.ts';
 import { nextException } from './exception-changes.ts';
 import { touchedBy } from './gather.ts';
-import { asDetected, beforeOf, columnsOf, exceptionChange, judgedOf, type Recorded } from './record.ts';
+import { asDetected, beforeOf, columnsOf, judgedOf, type Recorded, writeExceptions } from './record.ts';
 import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
 import type { Touched } from './touched.ts';
 
@@ -52,14 +51,6 @@ export async function closeOtherRules(
     trx,
     left.map(({ id }) => id),
   );
-  await saveExceptions(
-    trx,
-    writes.map(({ row }) => row),
-    at,
-  );
-  await appendChanges(
-    trx,
-    writes.map(({ row, change }) => exceptionChange(row, change, at)),
-  );
+  await writeExceptions(trx, writes, at);
   return { judged: left.length, opened: 0, closed: writes.length };
 }

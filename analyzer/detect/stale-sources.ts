@@ -4,13 +4,11 @@ import { expectedTypesOf } from '../../model/flow.ts';
 import type { Obligation } from '../../model/obligation.ts';
 import { formatInstant } from '../../model/time.ts';
 import { isFresh, type SourceStream } from '../../model/watermark.ts';
-import { appendChanges } from '../../store/postgres/change-log.ts';
 import {
   type DetectedException,
   exceptionsOf,
   inhibitExceptions,
   openExceptionsOfRule,
-  saveExceptions,
 } from '../../store/postgres/exceptions.ts';
 import {
   type IndeterminateGroup,
@@ -26,10 +24,10 @@ import {
   asDetected,
   beforeOf,
   columnsOf,
-  exceptionChange,
   judgedOf,
   type Recorded,
   rowOf,
+  writeExceptions,
 } from './record.ts';
 import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
 import { anyOf } from './sentences.ts';
@@ -173,14 +171,6 @@ async function save(trx: Transaction<Database>, stale: readonly Obligation[], at
     trx,
     over.map(({ id }) => id),
   );
-  await saveExceptions(
-    trx,
-    writes.map(({ row }) => row),
-    at,
-  );
-  await appendChanges(
-    trx,
-    writes.map(({ row, change }) => exceptionChange(row, change, at)),
-  );
+  await writeExceptions(trx, writes, at);
   return { judged: stale.length, opened: fresh.length, closed: over.length };
 }
