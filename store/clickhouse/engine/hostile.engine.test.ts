@@ -356,7 +356,9 @@ describe('our lexer and ClickHouse’s', () => {
   }
 
   test('find the same words and texts, or ours refuses', async () => {
-    const texts = fc.sample(soup, 10_000);
+    // Another seed looks at other texts: CLOSEWATCH_TEST_SEED.
+    const seed = Number(process.env.CLOSEWATCH_TEST_SEED ?? 20260501);
+    const texts = fc.sample(soup, { numRuns: 10_000, seed });
     const found: (string[] | undefined)[] = [];
     for (let at = 0; at < texts.length; at += 1000) found.push(...(await theirs(texts.slice(at, at + 1000))));
     expect(found).toHaveLength(texts.length);
