@@ -4,7 +4,8 @@ import { keepingLogger, type TemporaryStores, temporaryStores } from '../test/te
 import type { FinanceEventStore } from './clickhouse/finance-events.ts';
 import { createForwarder, type Forwarder } from './forwarder.ts';
 import { takeImportBatch } from './postgres/imports.ts';
-import { type AcceptedEvent, type Inbox, openInbox } from './postgres/inbox.ts';
+import { type Inbox, openInbox } from './postgres/inbox.ts';
+import { acceptedEvent as eventOf } from './postgres/testing/accepted-event.ts';
 
 /** Generous, for a busy machine. */
 const SOON = { timeout: 30_000 };
@@ -23,23 +24,6 @@ beforeEach(() => {
 });
 afterEach(() => forwarder?.stop());
 
-const eventOf = (id: string): AcceptedEvent => ({
-  event: {
-    id,
-    source: '/shop',
-    type: 'order.paid',
-    version: 1,
-    time: '2026-05-31T17:00:00Z',
-    sequence: '0',
-    company: 'acme',
-    subject: `order/${id}`,
-    ingestPath: 'push',
-    keys: [{ type: 'extid', value: id }],
-    attributes: {},
-    data: '{}',
-  },
-  bodyHash: id,
-});
 const acceptOne = () => inbox.accept([eventOf(`event-${++serial}`)]);
 const start = (
   more: { events?: FinanceEventStore; now?: () => Date; logger?: TemporaryStores['logger'] } = {},

@@ -1,28 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgres, type Postgres } from './database.ts';
 import { keepDeadLetters } from './dead-letters.ts';
-import { type AcceptedEvent, openInbox } from './inbox.ts';
+import { openInbox } from './inbox.ts';
 import { countErrors } from './sources.ts';
+import { acceptedEvent as eventOf } from './testing/accepted-event.ts';
 import { backEnds, keepingLogger, type TemporaryPlace } from './testing/back-ends.ts';
-
-const eventOf = (id: string, more: Partial<AcceptedEvent['event']> = {}): AcceptedEvent => ({
-  event: {
-    id,
-    source: '/shop',
-    type: 'order.paid',
-    version: 1,
-    time: '2026-05-31T17:00:00Z',
-    sequence: '0',
-    company: 'acme',
-    subject: `order/${id}`,
-    ingestPath: 'push',
-    keys: [{ type: 'extid', value: id }],
-    attributes: {},
-    data: '{}',
-    ...more,
-  },
-  bodyHash: `hash of ${id}`,
-});
 
 describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
   let temporary: TemporaryPlace;
