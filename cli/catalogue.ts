@@ -1,15 +1,18 @@
 import { join } from 'node:path';
 import { type LoadedFlow, loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
+import { type CollectorConfig, readCollectorConfig } from '../collector/config.ts';
 import { type Company, companyFinder } from '../model/company.ts';
 import type { Config } from './config.ts';
 
 /** The flows that come with Closewatch. */
 const DEFAULT_FLOWS = join(import.meta.dirname, '..', 'flows');
 
-/** What is watched: the flow files and the companies beside them. */
+/** What is watched: the flow files, and the companies and the collector's settings beside them. */
 export interface Catalogue {
   readonly flows: readonly LoadedFlow[];
   readonly companies: readonly Company[];
+  /** How the collector takes what is sent. */
+  readonly collector: CollectorConfig;
   /** The company of a key; one with every default when companies.yaml does not name it. */
   company(key: string): Company;
   ruleName(rule: string): string | undefined;
@@ -18,13 +21,18 @@ export interface Catalogue {
 /** Reads the catalogue of `CLOSEWATCH_FLOWS_DIR`, or the default one. Throws `flow.invalid` with file, line and column. */
 export async function readCatalogue(config: Pick<Config, 'flowsDir'>): Promise<Catalogue> {
   const folder = config.flowsDir ?? DEFAULT_FLOWS;
-  const [flows, companies] = await Promise.all([loadFlows(folder), loadCompanies(folder)]);
+  const [flows, companies, collector] = await Promise.all([
+    loadFlows(folder),
+    loadCompanies(folder),
+    readCollectorConfig(folder),
+  ]);
   const names = new Map(
     flows.flatMap(({ expectations }) => expectations.map(({ id, name }) => [id, name] as const)),
   );
   return {
     flows,
     companies,
+    collector,
     company: companyFinder(companies),
     ruleName: (rule) => names.get(rule),
   };

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { cloudEventsConfig } from '../collector/cloudevents/config.ts';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
-import { otlpConfig } from '../collector/otlp/config.ts';
+import type { CollectorConfig } from '../collector/config.ts';
 import { createOtlpHandler, type OtlpCounts } from '../collector/otlp/handler.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
@@ -22,17 +21,17 @@ export interface Collector {
 }
 
 /** Starts the collector: OTLP/HTTP and CloudEvents on one port. */
-export async function startCollector(stores: Stores): Promise<Collector> {
+export async function startCollector(stores: Stores, settings: CollectorConfig): Promise<Collector> {
   const { config, postgres, events, logger, counters } = stores;
   const inbox = openInbox(postgres);
   const forwarder = createForwarder({ postgres, inbox, events, logger, counters });
   const { authenticate } = createIngestAuth(postgres);
-  const otlp = createOtlpHandler(otlpConfig.parse({}), {
+  const otlp = createOtlpHandler(settings.otlp, {
     traces: openTraces(stores.clickhouse),
     authenticate,
     logger,
   });
-  const cloudEvents = createCloudEventsHandler(cloudEventsConfig.parse({}), {
+  const cloudEvents = createCloudEventsHandler(settings.cloudEvents, {
     postgres,
     inbox,
     authenticate,

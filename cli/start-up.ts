@@ -70,7 +70,7 @@ export async function startUp(
     const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger, counters });
     closing.push(() => queues.close());
     const analysis = createAnalysis(stores, catalogue);
-    const collector = await startCollector(stores);
+    const collector = await startCollector(stores, catalogue.collector);
     closing.push(() => collector.close());
 
     let handle: Handle = startingUp;

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { backtest } from '../analyzer/backtest/backtest.ts';
-import { parseYaml } from '../analyzer/detect/flow-files.ts';
 import { companiesFile } from '../model/company.ts';
 import type { FinanceEvent } from '../model/event.ts';
 import { expectation, type Flow, flow, matchesTypes } from '../model/flow.ts';
 import { parseInstant } from '../model/time.ts';
+import { parseYaml } from '../store/yaml.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../docs/flows.md'), 'utf8');
 const blocks = [...text.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```/gms)].map(([, kind, rest, body = '']) => ({
