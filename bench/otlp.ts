@@ -10,12 +10,14 @@ import type { AddressInfo } from 'node:net';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { otlpConfig } from '../collector/otlp/config.ts';
+import type { Sink } from '../collector/otlp/decoder.ts';
 import { createOtlpHandler } from '../collector/otlp/handler.ts';
 import { protobufOfJson } from '../collector/otlp/json.ts';
 import { TraceDecoder } from '../collector/otlp/traces.ts';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
 import { SpanBlock } from '../store/clickhouse/span-block.ts';
+import { openTelemetry, type TelemetryStore } from '../store/clickhouse/telemetry.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import { encodeRequest, TraceRequest } from '../test/otlp-proto.ts';
@@ -90,6 +92,7 @@ function makeRequest(seed: number) {
   return { resourceSpans };
 }
 
+const sinkOf = (block: SpanBlock): Sink => ({ blockOf: (() => block) as Sink['blockOf'] });
 const limits = { latest: 2n ** 63n - 1n, maxRowBytes: 1 << 30 };
 
 function median(values: number[]): number {
@@ -122,10 +125,9 @@ function benchReading(): void {
   );
   const decoder = new TraceDecoder();
   const block = new SpanBlock();
-  const discard = new SpanBlock();
   const decode = (bytes: Buffer): void => {
     block.clear();
-    decoder.decode(bytes, { blockOf: () => block }, discard, limits);
+    decoder.decode(bytes, sinkOf(block), limits);
   };
   const encode = (bytes: Buffer): void => {
     decode(bytes);
@@ -156,12 +158,13 @@ async function benchStoring(seconds: number): Promise<void> {
   const clickhouse = connectClickHouse(engine);
   await migrate(clickhouse);
   const traces = openTraces(clickhouse);
+  const telemetry = openTelemetry(clickhouse);
   const sizes: number[] = [];
   const handler = createOtlpHandler(otlpConfig.parse({}), {
-    traces: {
-      async insertSpans(block, token) {
-        sizes.push(block.length);
-        await traces.insertSpans(block, token);
+    telemetry: {
+      async insert(table, blocks, token) {
+        sizes.push(blocks.length);
+        await telemetry.insert(table, blocks, token);
       },
     },
     authenticate: async () => ({ source: 'bench', tokenId: 'bench' }),
@@ -189,7 +192,7 @@ async function benchStoring(seconds: number): Promise<void> {
     overHttp.push((spans * 1000) / ms);
     waits.push(...latencies);
     spansABlock = Math.max(SPANS, Math.round(spans / sizes.length / SPANS) * SPANS);
-    direct.push(await insertDirectly(traces, spansABlock, seconds * 1000));
+    direct.push(await insertDirectly(telemetry, spansABlock, seconds * 1000));
   }
   const { spans, repeats } = await traces.countSpans();
   await loader.terminate();
@@ -213,19 +216,19 @@ async function benchStoring(seconds: number): Promise<void> {
 
 /** Spans a second that the engine takes as ready blocks, one insert at a time. */
 async function insertDirectly(
-  traces: ReturnType<typeof openTraces>,
+  telemetry: TelemetryStore,
   spansABlock: number,
   forMs: number,
 ): Promise<number> {
   const block = new SpanBlock();
   const decoder = new TraceDecoder();
   for (let i = 0; i * SPANS < spansABlock; i++)
-    decoder.decode(encodeRequest(makeRequest(i + 1)), { blockOf: () => block }, new SpanBlock(), limits);
+    decoder.decode(encodeRequest(makeRequest(i + 1)), sinkOf(block), limits);
   const bytes = block.encode();
   const start = performance.now();
   let spans = 0;
   while (performance.now() - start < forMs) {
-    await traces.insertSpans(bytes, `bench:${crypto.randomUUID()}`);
+    await telemetry.insert('otel_traces', bytes, `bench:${crypto.randomUUID()}`);
     spans += spansABlock;
   }
   return (spans * 1000) / (performance.now() - start);

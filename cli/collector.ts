@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
 import type { CollectorConfig } from '../collector/config.ts';
 import { createOtlpHandler, type OtlpCounts } from '../collector/otlp/handler.ts';
-import { openTraces } from '../store/clickhouse/traces.ts';
+import { openTelemetry } from '../store/clickhouse/telemetry.ts';
 import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
 import { createForwarder, type Forwarder } from '../store/forwarder.ts';
 import { openInbox } from '../store/postgres/inbox.ts';
@@ -27,7 +27,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
   const forwarder = createForwarder({ postgres, inbox, events, logger, counters });
   const { authenticate } = createIngestAuth(postgres);
   const otlp = createOtlpHandler(settings.otlp, {
-    traces: openTraces(stores.clickhouse),
+    telemetry: openTelemetry(stores.clickhouse),
     authenticate,
     logger,
   });

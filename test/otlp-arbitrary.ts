@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Sink } from '../collector/otlp/decoder.ts';
 import { TraceDecoder } from '../collector/otlp/traces.ts';
 import { MalformedRequest } from '../collector/otlp/wire.ts';
 import { SpanBlock } from '../store/clickhouse/span-block.ts';
@@ -7,13 +8,12 @@ import { decodeRequest, hasIds, type OtlpRequest, rowsOf } from './otlp-proto.ts
 
 const limits = { latest: 2n ** 63n - 1n, maxRowBytes: 1 << 30 };
 const decoder = new TraceDecoder();
-const discard = new SpanBlock();
 
 /** The rows that the decoder makes of a body; of a malformed one the kind of malformation. */
 export function rows(body: Buffer): Row[] | string {
   const block = new SpanBlock();
   try {
-    decoder.decode(body, { blockOf: () => block }, discard, limits);
+    decoder.decode(body, { blockOf: (() => block) as Sink['blockOf'] }, limits);
   } catch (error) {
     if (error instanceof MalformedRequest) return error.kind;
     throw error;

@@ -5,6 +5,7 @@ import { createOtlpHandler, type OtlpHandler } from '../collector/otlp/handler.t
 import { ClosewatchError } from '../model/errors.ts';
 import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
+import { openTelemetry, type TelemetryStore } from '../store/clickhouse/telemetry.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { openTraces, type TraceStore } from '../store/clickhouse/traces.ts';
 import { decodeRequest, encodeRequest, RpcStatus, rowsOf } from './otlp-proto.ts';
@@ -17,15 +18,13 @@ export const JSON_TYPE = 'application/json';
 export interface OtlpReceiver {
   readonly clickhouse: ClickHouse;
   readonly traces: TraceStore;
+  readonly telemetry: TelemetryStore;
   readonly handler: OtlpHandler;
   readonly url: string;
   /** What was logged, as JSON. */
   readonly logged: string[];
   /** One more receiver, with these settings, that stores there. */
-  serve(
-    settings: object,
-    store: Pick<TraceStore, 'insertSpans'>,
-  ): Promise<[handler: OtlpHandler, url: string]>;
+  serve(settings: object, store: TelemetryStore): Promise<[handler: OtlpHandler, url: string]>;
   stop(): Promise<void>;
 }
 
@@ -34,17 +33,15 @@ export async function startReceiver(): Promise<OtlpReceiver> {
   const clickhouse = connectClickHouse(engine);
   await migrate(clickhouse);
   const traces = openTraces(clickhouse);
+  const telemetry = openTelemetry(clickhouse);
   const logged: string[] = [];
   const servers: HttpServer[] = [];
   const log = (fields: object, message: string) => {
     logged.push(JSON.stringify([message, fields]));
   };
-  const serve = async (
-    settings: object,
-    store: Pick<TraceStore, 'insertSpans'>,
-  ): Promise<[OtlpHandler, string]> => {
+  const serve = async (settings: object, store: TelemetryStore): Promise<[OtlpHandler, string]> => {
     const handler = createOtlpHandler(otlpConfig.parse(settings), {
-      traces: store,
+      telemetry: store,
       logger: { error: log, warn: log, info: log, debug: log },
       async authenticate(req) {
         if (!req.headers.authorization) throw new ClosewatchError('auth.missing', 'a token is needed');
@@ -58,14 +55,14 @@ export async function startReceiver(): Promise<OtlpReceiver> {
     servers.push(server);
     return [handler, server.url];
   };
-  const [handler, url] = await serve({}, traces);
+  const [handler, url] = await serve({}, telemetry);
   const stop = async () => {
     await handler.close();
     await Promise.all(servers.map((server) => server.close(0)));
     await clickhouse.close();
     await engine.remove();
   };
-  return { clickhouse, traces, handler, url, logged, serve, stop };
+  return { clickhouse, traces, telemetry, handler, url, logged, serve, stop };
 }
 
 export interface Answer {

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ClosewatchError } from '../../model/errors.ts';
 import { connectClickHouse } from '../../store/clickhouse/client.ts';
 import { migrate } from '../../store/clickhouse/migrate.ts';
+import { openTelemetry } from '../../store/clickhouse/telemetry.ts';
 import { temporaryEngine } from '../../store/clickhouse/testing/temporary.ts';
-import { openTraces } from '../../store/clickhouse/traces.ts';
 import { encodeRequest, TraceResponse } from '../../test/otlp-proto.ts';
 import {
   hexOf,
@@ -144,7 +144,7 @@ describe('limits', () => {
   const small = { maxBodyBytes: 100_000, maxPendingBytes: 200_000 };
 
   test('a body that is too large is refused with 413, plain, inflated, with and without a length', async () => {
-    const [, url] = await receiver.serve(small, receiver.traces);
+    const [, url] = await receiver.serve(small, receiver.telemetry);
     const large = Buffer.alloc(3_000_000, 1);
     for (const headers of [{}, { 'transfer-encoding': 'chunked' }] as Record<string, string>[]) {
       const answer = await post(url, large, headers);
@@ -158,7 +158,7 @@ describe('limits', () => {
   });
 
   test('a small body whose spans would repeat a large resource many times is refused with 413', async () => {
-    const [, url] = await receiver.serve({ maxRowBytes: 10_000_000 }, receiver.traces);
+    const [, url] = await receiver.serve({ maxRowBytes: 10_000_000 }, receiver.telemetry);
     const attributes = [{ key: 'k', value: { stringValue: 'x'.repeat(100_000) } }];
     const spans = Array.from({ length: 1000 }, () => span());
     const body = encodeRequest({ resourceSpans: [{ resource: { attributes }, scopeSpans: [{ spans }] }] });
@@ -169,9 +169,9 @@ describe('limits', () => {
   test('when the store is slow and memory is used up, 429 with Retry-After; nothing that was taken is lost', async () => {
     const gate = Promise.withResolvers<void>();
     const [held, url] = await receiver.serve(small, {
-      async insertSpans(block, token) {
+      async insert(...block) {
         await gate.promise;
-        await receiver.traces.insertSpans(block, token);
+        await receiver.telemetry.insert(...block);
       },
     });
     const statuses: number[] = [];
@@ -196,7 +196,7 @@ describe('limits', () => {
     const [failing, url] = await receiver.serve(
       {},
       {
-        async insertSpans() {
+        async insert() {
           throw new ClosewatchError('engine.failed', 'secret details of the engine');
         },
       },
@@ -213,13 +213,13 @@ describe('limits', () => {
     const clickhouse = connectClickHouse(engine);
     await migrate(clickhouse);
     const gate = Promise.withResolvers<void>();
-    const traces = openTraces(clickhouse);
+    const telemetry = openTelemetry(clickhouse);
     const [held, url] = await receiver.serve(
       { gatherMs: 0 },
       {
-        async insertSpans(block, token) {
+        async insert(...block) {
           await gate.promise;
-          await traces.insertSpans(block, token);
+          await telemetry.insert(...block);
         },
       },
     );
@@ -238,7 +238,7 @@ describe('limits', () => {
   });
 
   test('a request whose body comes while the collector closes is asked again later', async () => {
-    const [closing, url] = await receiver.serve({}, receiver.traces);
+    const [closing, url] = await receiver.serve({}, receiver.telemetry);
     const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': PROTOBUF };
     const req = request(`${url}/v1/traces`, { method: 'POST', headers });
     const answered = new Promise<IncomingMessage>((done) => req.once('response', done));
@@ -253,7 +253,7 @@ describe('limits', () => {
 
   test('bodies that inflate to more than there is room for are sent back with 429 until others are answered', async () => {
     const gate = Promise.withResolvers<void>();
-    const [held, url] = await receiver.serve(small, { insertSpans: () => gate.promise });
+    const [held, url] = await receiver.serve(small, { insert: () => gate.promise });
     const attributes = [{ key: 'k', value: { stringValue: 'x'.repeat(60_000) } }];
     const zipped = () => post(url, gzipSync(requestOf(span({ attributes }))), { 'content-encoding': 'gzip' });
     const first = zipped();
@@ -267,7 +267,7 @@ describe('limits', () => {
   });
 
   test('closing stores what was taken and refuses the rest', async () => {
-    const [closing, url] = await receiver.serve({ gatherMs: 60_000 }, receiver.traces);
+    const [closing, url] = await receiver.serve({ gatherMs: 60_000 }, receiver.telemetry);
     const body = requestOf(span());
     const answer = post(url, body);
     await expect.poll(() => closing.pendingBytes(), SOON).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
+import { type Decoded, REFUSALS, type Refusal, refusedIn } from './decoder.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
-import type { DecodedSpans } from './traces.ts';
 import { VARINT } from './wire.ts';
 
 /** The encoding of a request, and so of its answer. */
@@ -33,13 +33,11 @@ export function sendStatus(res: ServerResponse, encoding: Encoding, status: numb
 }
 
 /** Answers 200 with `ExportTraceServiceResponse`; `partial_success` only where spans were refused. */
-export function sendStored(res: ServerResponse, encoding: Encoding, { refused }: DecodedSpans): void {
-  const rejected = refused.id + refused.time;
-  const errorMessage = [
-    refused.id > 0 ? `${refused.id} with an id that is missing, zero or of a wrong length` : '',
-    refused.time > 0 ? `${refused.time} with a time in the future or after 2262` : '',
-  ]
-    .filter(Boolean)
+export function sendStored(res: ServerResponse, encoding: Encoding, decoded: Decoded): void {
+  const rejected = refusedIn(decoded);
+  const errorMessage = (Object.keys(REFUSALS) as Refusal[])
+    .filter((reason) => decoded.refused[reason] > 0)
+    .map((reason) => `${decoded.refused[reason]} ${REFUSALS[reason]}`)
     .join(', ');
   if (encoding === 'application/json') {
     const partialSuccess = { rejectedSpans: String(rejected), errorMessage };

@@ -8,6 +8,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, SimpleSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Span } from '../../model/span.ts';
+import type { TelemetryStore } from '../../store/clickhouse/telemetry.ts';
 import { fixtures } from '../../test/harness.ts';
 import { decodeRequest, rowsOf } from '../../test/otlp-proto.ts';
 import {
@@ -193,16 +194,13 @@ describe('what is stored', () => {
   test('an insert with the same token is stored once, of however many days it is', async () => {
     const days = [0n, 1n, 2n].map((day) => String(1_700_000_000_000_000_000n + day * 86_400_000_000_000n));
     const body = requestOf(...days.map((time) => span({ startTimeUnixNano: time, endTimeUnixNano: time })));
-    const blocks: [Uint8Array, string][] = [];
-    const [, url] = await receiver.serve(
-      {},
-      { insertSpans: async (block, token) => void blocks.push([block, token]) },
-    );
+    const blocks: Parameters<TelemetryStore['insert']>[] = [];
+    const [, url] = await receiver.serve({}, { insert: async (...block) => void blocks.push(block) });
     await post(url, body, {});
     expect(blocks).toHaveLength(1);
-    const [block, token] = blocks[0] as [Uint8Array, string];
+    const block = blocks[0] as (typeof blocks)[0];
     const before = await receiver.traces.countSpans();
-    for (let i = 0; i < 3; i++) await receiver.traces.insertSpans(block, token);
+    for (let i = 0; i < 3; i++) await receiver.telemetry.insert(...block);
     expect(await receiver.traces.countSpans()).toEqual({ spans: before.spans + 3, repeats: before.repeats });
   });
 

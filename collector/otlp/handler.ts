@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ClosewatchError, errorCode } from '../../model/errors.ts';
-import { SpanBlock } from '../../store/clickhouse/span-block.ts';
-import type { TraceStore } from '../../store/clickhouse/traces.ts';
+import type { TelemetryStore } from '../../store/clickhouse/telemetry.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Sender } from '../../store/postgres/tokens.ts';
 import { BodyBudget, BodyHold, readBody } from '../body.ts';
 import { type Encoding, encodingOfType, sendStatus, sendStored, sendText } from './answers.ts';
 import type { OtlpConfig } from './config.ts';
+import { type Decoded, REFUSALS, type Refusal, refusedIn } from './decoder.ts';
 import { protobufOfJson } from './json.ts';
-import { type DecodedSpans, TraceDecoder } from './traces.ts';
+import { TraceDecoder } from './traces.ts';
 import { createSpanWriter } from './writer.ts';
 
 export interface OtlpDeps {
-  readonly traces: Pick<TraceStore, 'insertSpans'>;
+  readonly telemetry: TelemetryStore;
   /** Who sends; throws `auth.*`. */
   authenticate(req: IncomingMessage): Promise<Sender>;
   readonly logger: Logger;
@@ -30,7 +30,7 @@ export interface OtlpCounts {
   bytes: number;
   /** Spans stored; a span that its sender sends again counts again. */
   spans: number;
-  spansRefused: DecodedSpans['refused'];
+  spansRefused: Decoded['refused'];
   /** Spans stored with Duration 0 because they end before they start. */
   spansReversed: number;
 }
@@ -56,19 +56,18 @@ export function createOtlpHandler(config: OtlpConfig, deps: OtlpDeps): OtlpHandl
     failed: {},
     bytes: 0,
     spans: 0,
-    spansRefused: { id: 0, time: 0 },
+    spansRefused: { id: 0, time: 0, signal: 0 },
     spansReversed: 0,
   };
   const writer = createSpanWriter(config, {
-    insert: (block, token) => deps.traces.insertSpans(block, token),
+    insert: (table, blocks, token) => deps.telemetry.insert(table, blocks, token),
   });
   const decoder = new TraceDecoder();
-  const discard = new SpanBlock();
   const now = deps.now ?? (() => new Date());
   const budget = new BodyBudget(config.maxPendingBytes, () => writer.pendingBytes);
   let closed = false;
 
-  const receive = async (req: IncomingMessage, encoding: Encoding, hold: BodyHold): Promise<DecodedSpans> => {
+  const receive = async (req: IncomingMessage, encoding: Encoding, hold: BodyHold): Promise<Decoded> => {
     const sender = await deps.authenticate(req);
     if (pathOf(req) !== '/v1/traces')
       throw new ClosewatchError(
@@ -81,12 +80,14 @@ export function createOtlpHandler(config: OtlpConfig, deps: OtlpDeps): OtlpHandl
     const body = encoding === 'application/json' ? protobufOfJson(sent) : sent;
     const latest = BigInt(now().getTime() + config.maxAheadMs) * 1_000_000n;
     const limits = { latest, maxRowBytes: config.maxRowBytes };
-    const decoded = await writer.write((sink) => decoder.decode(body, sink, discard, limits));
+    const decoded = await writer.write((sink) => decoder.decode(body, sink, limits));
     count(counts, decoded);
     deps.stored?.(sender, decoded.accepted);
-    const { id, time } = decoded.refused;
-    if (id + time > 0)
-      deps.logger.warn({ source: sender.source, id, time, stored: decoded.accepted }, 'spans were refused');
+    if (refusedIn(decoded) > 0)
+      deps.logger.warn(
+        { source: sender.source, ...decoded.refused, stored: decoded.accepted },
+        'spans were refused',
+      );
     return decoded;
   };
 
@@ -142,9 +143,9 @@ function answerTo(error: unknown): { status: number; message: string } {
   return { status, message };
 }
 
-function count(counts: OtlpCounts, decoded: DecodedSpans): void {
+function count(counts: OtlpCounts, decoded: Decoded): void {
   counts.spans += decoded.accepted;
   counts.spansReversed += decoded.reversed;
-  counts.spansRefused.id += decoded.refused.id;
-  counts.spansRefused.time += decoded.refused.time;
+  for (const reason of Object.keys(REFUSALS) as Refusal[])
+    counts.spansRefused[reason] += decoded.refused[reason];
 }

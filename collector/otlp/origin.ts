@@ -1,4 +1,5 @@
-import type { SpanBlock } from '../../store/clickhouse/span-block.ts';
+import type { LowCardinalityColumn, StringColumn } from '../../store/clickhouse/native/columns.ts';
+import type { AttributesColumn } from '../../store/clickhouse/span-block.ts';
 import type { AttributesReader } from './attributes.ts';
 import { LEN, type WireReader } from './wire.ts';
 
@@ -12,7 +13,14 @@ const KEY_BYTES = 4;
 
 type Range = readonly [start: number, end: number];
 
-/** The `Resource` that the spans at hand share: its attributes and the service's name. */
+/** What every table of telemetry has of the resource. */
+interface ResourceColumns {
+  readonly resourceAttributes: AttributesColumn;
+  readonly serviceName: LowCardinalityColumn;
+  clear(): void;
+}
+
+/** The `Resource` that the records at hand share: its attributes and the service's name. */
 export class ResourceRow {
   readonly #wire: WireReader;
   readonly #attributes: AttributesReader;
@@ -20,7 +28,7 @@ export class ResourceRow {
   #ranges: number[] = [];
   #size = 0;
   /** The block that holds the attributes already, and where. */
-  #block: SpanBlock | undefined;
+  #block: ResourceColumns | undefined;
   #keys: Range = [0, 0];
   #values: Range = [0, 0];
   #service = 0;
@@ -49,15 +57,15 @@ export class ResourceRow {
     this.#block = undefined;
   }
 
-  /** Reads the message through if no span did. */
-  check(discard: SpanBlock): void {
+  /** Reads the message through if no record did. */
+  check(discard: ResourceColumns): void {
     if (this.#used || this.#size === 0) return;
     this.append(discard);
     discard.clear();
     this.forget();
   }
 
-  append(block: SpanBlock): void {
+  append(block: ResourceColumns): void {
     const { keys, values } = block.resourceAttributes;
     if (this.#block === block) {
       this.#wire.charge((this.#keys[1] - this.#keys[0]) * KEY_BYTES + this.#values[1] - this.#values[0]);
@@ -93,7 +101,7 @@ export class ResourceRow {
     }
   }
 
-  #appendService(block: SpanBlock): void {
+  #appendService(block: ResourceColumns): void {
     const index = this.#attributes.serviceName();
     const text = index < 0 ? '' : this.#attributes.readValue(index);
     const { start, end } = this.#attributes.values;
@@ -125,7 +133,7 @@ export class ScopeRow {
   }
 
   /** Reads the message that ends at `end`; its attributes are read through and dropped. */
-  read(end: number, discard: SpanBlock): void {
+  read(end: number, discard: AttributesColumn): void {
     const wire = this.#wire;
     this.#attributes.clear();
     let attributes = 0;
@@ -142,12 +150,12 @@ export class ScopeRow {
       } else wire.skip(tag, end);
     }
     if (attributes === 0) return;
-    this.#attributes.append(discard.spanAttributes);
+    this.#attributes.append(discard);
     discard.clear();
     wire.position = end;
   }
 
-  append(block: SpanBlock): void {
+  append(block: { readonly scopeName: StringColumn; readonly scopeVersion: StringColumn }): void {
     block.scopeName.append(this.#wire.data, this.#name[0], this.#name[1]);
     block.scopeVersion.append(this.#wire.data, this.#version[0], this.#version[1]);
   }

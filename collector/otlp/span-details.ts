@@ -1,6 +1,7 @@
 import type { StringColumn } from '../../store/clickhouse/native/columns.ts';
 import type { SpanBlock } from '../../store/clickhouse/span-block.ts';
 import { type AttributesReader, KEPT_LENGTH } from './attributes.ts';
+import type { Refusal } from './decoder.ts';
 import { I64, LEN, type WireReader } from './wire.ts';
 
 const EVENT_TIME = 1 * 8 + I64;
@@ -10,9 +11,6 @@ const LINK_TRACE_ID = 1 * 8 + LEN;
 const LINK_SPAN_ID = 2 * 8 + LEN;
 const LINK_TRACE_STATE = 3 * 8 + LEN;
 const LINK_ATTRIBUTES = 4 * 8 + LEN;
-
-/** Why a span is left out: an id of it cannot be one, or a time of it is out of range. */
-export type Refusal = 'id' | 'time';
 
 /** The last instant that a span may speak of. */
 export class Latest {

@@ -6,18 +6,21 @@ import { SpanBlock } from '../../store/clickhouse/span-block.ts';
 import { fixtures } from '../../test/harness.ts';
 import { readBlocks } from '../../test/native-block.ts';
 import { decodeRequest, encodeRequest, rowsOf } from '../../test/otlp-proto.ts';
+import type { Decoded, Sink } from './decoder.ts';
 import { protobufOfJson } from './json.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
-import { type DecodedSpans, TraceDecoder } from './traces.ts';
+import { TraceDecoder } from './traces.ts';
 
 const fixture = (name: string) => readFileSync(resolve(fixtures ?? '', 'otlp', name));
 
 const limits = { latest: BigInt(Date.now() + 86_400_000) * 1_000_000n, maxRowBytes: 1 << 30 };
 const decoder = new TraceDecoder();
 
-function decode(body: Buffer): DecodedSpans & { block: SpanBlock } {
+const sinkOf = (block: SpanBlock): Sink => ({ blockOf: (() => block) as Sink['blockOf'] });
+
+function decode(body: Buffer): Decoded & { block: SpanBlock } {
   const block = new SpanBlock();
-  return { ...decoder.decode(body, { blockOf: () => block }, new SpanBlock(), limits), block };
+  return { ...decoder.decode(body, sinkOf(block), limits), block };
 }
 
 describe.skipIf(!fixtures)('fixtures (skipped where there are none)', () => {
@@ -82,7 +85,7 @@ describe('what takes many times its bytes in memory is charged when it is found'
     const decodeSome = (count: number) => {
       const block = new SpanBlock();
       const body = emptyMessages(path, field, count);
-      return decoder.decode(body, { blockOf: () => block }, new SpanBlock(), { ...limits, maxRowBytes });
+      return decoder.decode(body, sinkOf(block), { ...limits, maxRowBytes });
     };
     expect(() => decodeSome(1000)).not.toThrow();
     expect(() => decodeSome(40_000)).toThrow('take too much memory');
@@ -97,9 +100,9 @@ describe('what takes many times its bytes in memory is charged when it is found'
     }));
     const body = encodeRequest({ resourceSpans: [{ resource: { attributes }, scopeSpans: [{ spans }] }] });
     const days = [new SpanBlock(), new SpanBlock()];
-    const blockOf = (day: number) => days[day] as SpanBlock;
+    const blockOf = ((_table, day) => days[day]) as Sink['blockOf'];
     const decodeWithin = (maxRowBytes: number) =>
-      decoder.decode(body, { blockOf }, new SpanBlock(), { ...limits, maxRowBytes });
+      decoder.decode(body, { blockOf }, { ...limits, maxRowBytes });
     expect(decodeWithin(4 << 20).accepted).toBe(100);
     expect(() => decodeWithin(2 << 20)).toThrow('take too much memory');
   });

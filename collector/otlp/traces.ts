@@ -1,30 +1,17 @@
-import type { SpanBlock } from '../../store/clickhouse/span-block.ts';
+import { SpanBlock } from '../../store/clickhouse/span-block.ts';
 import { AttributesReader } from './attributes.ts';
+import {
+  type Decoded,
+  type DecodeLimits,
+  type Decoder,
+  nothing,
+  type Refusal,
+  type Sink,
+} from './decoder.ts';
 import { ResourceRow, ScopeRow } from './origin.ts';
-import { appendId, isZero, Latest, type Refusal, SpanDetails } from './span-details.ts';
+import { appendId, isZero, Latest, SpanDetails } from './span-details.ts';
 import { SpanFields } from './span-fields.ts';
 import { I64, LEN, VARINT, WireReader } from './wire.ts';
-
-/** Where decoded spans go: one block for each day (UTC) on which spans start, by days since 1970. */
-export interface SpanSink {
-  blockOf(day: number): SpanBlock;
-}
-
-export interface DecodeLimits {
-  /** Spans with a time after this instant (nanoseconds since 1970) are refused. */
-  readonly latest: bigint;
-  /** Throws `request.too-large` when what one request holds would take more memory than this as rows. */
-  readonly maxRowBytes: number;
-}
-
-export interface DecodedSpans {
-  /** Spans appended to the sink. */
-  accepted: number;
-  /** Spans left out: an id is missing, zero or of another length than it must have; a time is out of range. */
-  refused: Record<Refusal, number>;
-  /** Accepted spans whose end lies before their start; their Duration is 0. */
-  reversed: number;
-}
 
 const RESOURCE_SPANS = 1 * 8 + LEN;
 const RESOURCE = 1 * 8 + LEN;
@@ -57,24 +44,21 @@ const ROW_BYTES = 256;
  * Collector's ClickHouse exporter writes them. One decoder serves one request after the other. Where a field that is
  * no list comes twice, the last one counts.
  */
-export class TraceDecoder {
+export class TraceDecoder implements Decoder {
   readonly #wire = new WireReader();
   readonly #attributes = new AttributesReader(this.#wire);
   readonly #resource = new ResourceRow(this.#wire, this.#attributes);
   readonly #scope = new ScopeRow(this.#wire, this.#attributes);
   readonly #details = new SpanDetails(this.#wire, this.#attributes);
   readonly #span = new SpanFields();
+  /** Takes the refused spans. */
+  readonly #discard = new SpanBlock();
   #latest = new Latest(0n);
 
-  /**
-   * Appends the spans of `body` to `sink`; `discard` takes the refused ones, which are read through all the same.
-   * Throws `MalformedRequest` for bytes that are no such request, `request.too-large` when the rows pass the limit;
-   * the sink may then hold half of a row.
-   */
-  decode(body: Buffer, sink: SpanSink, discard: SpanBlock, limits: DecodeLimits): DecodedSpans {
-    const decoded: DecodedSpans = { accepted: 0, refused: { id: 0, time: 0 }, reversed: 0 };
+  decode(body: Buffer, sink: Sink, limits: DecodeLimits): Decoded {
+    const decoded = nothing();
     const wire = this.#wire;
-    discard.clear();
+    this.#discard.clear();
     wire.data = body;
     wire.position = 0;
     this.#latest = new Latest(limits.latest);
@@ -82,7 +66,7 @@ export class TraceDecoder {
     try {
       while (wire.position < body.length) {
         const tag = wire.tag(body.length);
-        if (tag === RESOURCE_SPANS) this.#resourceSpans(wire.item(body.length), sink, discard, decoded);
+        if (tag === RESOURCE_SPANS) this.#resourceSpans(wire.item(body.length), sink, decoded);
         else wire.skip(tag, body.length);
       }
     } finally {
@@ -94,7 +78,7 @@ export class TraceDecoder {
     return decoded;
   }
 
-  #resourceSpans(end: number, sink: SpanSink, discard: SpanBlock, decoded: DecodedSpans): void {
+  #resourceSpans(end: number, sink: Sink, decoded: Decoded): void {
     const wire = this.#wire;
     const scopes: number[] = [];
     this.#resource.reset();
@@ -110,35 +94,35 @@ export class TraceDecoder {
       wire.position = stop;
     }
     for (let i = 0; i < scopes.length; i += 2)
-      this.#scopeSpans(scopes[i] as number, scopes[i + 1] as number, sink, discard, decoded);
-    this.#resource.check(discard);
+      this.#scopeSpans(scopes[i] as number, scopes[i + 1] as number, sink, decoded);
+    this.#resource.check(this.#discard);
     wire.position = end;
   }
 
-  #scopeSpans(start: number, end: number, sink: SpanSink, discard: SpanBlock, decoded: DecodedSpans): void {
+  #scopeSpans(start: number, end: number, sink: Sink, decoded: Decoded): void {
     const wire = this.#wire;
     wire.position = start;
     this.#scope.reset();
     while (wire.position < end) {
       const tag = wire.tag(end);
-      if (tag === SCOPE) this.#scope.read(wire.content(end), discard);
+      if (tag === SCOPE) this.#scope.read(wire.content(end), this.#discard.spanAttributes);
       else wire.skip(tag, end);
     }
     wire.position = start;
     while (wire.position < end) {
       const tag = wire.tag(end);
-      if (tag === SPAN) this.#spanMessage(wire.content(end), sink, discard, decoded);
+      if (tag === SPAN) this.#spanMessage(wire.content(end), sink, decoded);
       else wire.skip(tag, end);
     }
   }
 
-  #spanMessage(end: number, sink: SpanSink, discard: SpanBlock, decoded: DecodedSpans): void {
+  #spanMessage(end: number, sink: Sink, decoded: Decoded): void {
     const refusal = this.#readSpan(end);
     this.#wire.charge(ROW_BYTES + this.#scope.bytes);
-    this.#append(refusal ? discard : sink.blockOf(this.#span.day()));
+    this.#append(refusal ? this.#discard : sink.blockOf('otel_traces', this.#span.day()));
     if (refusal) {
       decoded.refused[refusal]++;
-      discard.clear();
+      this.#discard.clear();
       this.#resource.forget();
     } else {
       decoded.accepted++;

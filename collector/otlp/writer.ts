@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { context } from '@opentelemetry/api';
 import { ClosewatchError, errorCode } from '../../model/errors.ts';
-import { SpanBlock } from '../../store/clickhouse/span-block.ts';
+import type { Block } from '../../store/clickhouse/native.ts';
+import { TELEMETRY_TABLES, type TelemetryTable } from '../../store/clickhouse/telemetry.ts';
 import { isUntraced } from '../../store/tracing.ts';
 import type { OtlpConfig } from './config.ts';
-import type { SpanSink } from './traces.ts';
+import type { Sink } from './decoder.ts';
 
 export interface WriterDeps {
-  /** Stores a Native block; tries passing failures again by itself, with the same token. */
-  insert(block: Uint8Array, token: string): Promise<void>;
+  /** Stores Native blocks of a table; tries passing failures again by itself, with the same token. */
+  insert(table: TelemetryTable, blocks: Uint8Array, token: string): Promise<void>;
 }
 
 export interface SpanWriter {
@@ -17,7 +18,7 @@ export interface SpanWriter {
    * Runs `append` with the blocks of the moment and resolves with its result when what it appended is stored. When
    * `append` throws, what it appended is taken back and the error passed on. Rejects when the rows cannot be stored.
    */
-  write<R>(append: (sink: SpanSink) => R): Promise<R>;
+  write<R>(append: (sink: Sink) => R): Promise<R>;
   /** Bytes of rows that are not stored yet. */
   readonly pendingBytes: number;
   /** Stores what is pending; later writes are refused. */
@@ -27,8 +28,6 @@ export interface SpanWriter {
 /** What an empty block of one more day takes. */
 const BLOCK_BYTES = 16 << 10;
 const DAYS_AN_INSERT = 90;
-/** So many emptied blocks are kept to be filled again. */
-const SPARE_BLOCKS = 2;
 
 /**
  * Group commit: the requests that come while one insert is under way share the next one, so that many senders make few
@@ -39,7 +38,6 @@ export function createSpanWriter(
   config: Pick<OtlpConfig, 'maxBlockBytes' | 'gatherMs'>,
   deps: WriterDeps,
 ): SpanWriter {
-  const spare: SpanBlock[] = [];
   const waiting: Group[] = [];
   let running: Promise<void> | undefined;
   let inFlight = 0;
@@ -48,20 +46,16 @@ export function createSpanWriter(
   const groupOf = (): Group => {
     const last = waiting.at(-1);
     if (last && last.bytes < config.maxBlockBytes) return last;
-    const group = new Group(() => spare.pop() ?? new SpanBlock());
+    const group = new Group();
     waiting.push(group);
     return group;
   };
 
   const store = async (group: Group): Promise<void> => {
-    for (const blocks of group.inserts()) {
+    for (const [table, blocks] of group.inserts()) {
       const bytes = Buffer.concat(blocks.map((block) => block.encode()));
       inFlight = group.bytes + bytes.length;
-      for (const block of blocks.slice(0, SPARE_BLOCKS - spare.length)) {
-        block.clear();
-        spare.push(block);
-      }
-      await deps.insert(bytes, `otlp:${randomUUID()}`);
+      await deps.insert(table, bytes, `otlp:${randomUUID()}`);
     }
   };
 
@@ -107,47 +101,44 @@ export function createSpanWriter(
 /** Requests that are stored together. */
 class Group {
   readonly stored = Promise.withResolvers<void>();
-  readonly #newBlock: () => SpanBlock;
-  readonly #days = new Map<number, SpanBlock>();
+  /** By table, then day. */
+  readonly #blocks = new Map<TelemetryTable, Map<number, Block>>();
   bytes = 0;
   #requests = 0;
   /** The trace in which the insert lies: that of the first request that is traced. */
   trace = context.active();
 
-  constructor(newBlock: () => SpanBlock) {
-    this.#newBlock = newBlock;
+  constructor() {
     this.stored.promise.catch(() => {
       // Each request that waits has its own; a group that nobody waits for must not end the process.
     });
   }
 
   get empty(): boolean {
-    return this.#days.size === 0;
+    return this.#blocks.size === 0;
   }
 
-  append<R>(append: (sink: SpanSink) => R): R {
+  append<R>(append: (sink: Sink) => R): R {
     if (isUntraced(this.trace)) this.trace = context.active();
-    for (const block of this.#days.values()) block.save();
-    const before = this.#days.size;
-    let lastDay: number | undefined;
-    let last: SpanBlock | undefined;
-    const blockOf = (day: number): SpanBlock => {
-      if (day === lastDay && last) return last;
-      last = this.#days.get(day) ?? this.#open(day);
-      lastDay = day;
-      return last;
+    const before = this.#all();
+    for (const block of before) block.save();
+    let last: { readonly table: TelemetryTable; readonly day: number; readonly block: Block } | undefined;
+    const blockOf = (table: TelemetryTable, day: number): Block => {
+      if (last?.day === day && last.table === table) return last.block;
+      last = { table, day, block: this.#open(table, day) };
+      return last.block;
     };
     try {
-      const result = append({ blockOf });
+      const result = append({ blockOf } as Sink);
       this.#requests++;
       return result;
     } catch (error) {
-      for (const block of this.#days.values()) block.restore();
-      for (const day of [...this.#days.keys()].slice(before)) this.#days.delete(day);
+      for (const block of before) block.restore();
+      this.#keep(new Set(before));
       throw error;
     } finally {
       this.bytes = 0;
-      for (const block of this.#days.values()) this.bytes += block.byteLength + BLOCK_BYTES;
+      for (const block of this.#all()) this.bytes += block.byteLength + BLOCK_BYTES;
     }
   }
 
@@ -158,16 +149,32 @@ class Group {
     return new ClosewatchError('store.unavailable', message, { cause: error });
   }
 
-  /** The blocks, as many together as may go into one insert. */
-  *inserts(): Generator<SpanBlock[]> {
-    const blocks = [...this.#days.values()];
-    for (let i = 0; i < blocks.length; i += DAYS_AN_INSERT) yield blocks.slice(i, i + DAYS_AN_INSERT);
+  /** The blocks of each table, as many together as may go into one insert. */
+  *inserts(): Generator<[TelemetryTable, Block[]]> {
+    for (const [table, days] of this.#blocks) {
+      const blocks = [...days.values()];
+      for (let i = 0; i < blocks.length; i += DAYS_AN_INSERT)
+        yield [table, blocks.slice(i, i + DAYS_AN_INSERT)];
+    }
   }
 
-  #open(day: number): SpanBlock {
-    const block = this.#newBlock();
-    block.save();
-    this.#days.set(day, block);
+  #all(): Block[] {
+    return [...this.#blocks.values()].flatMap((days) => [...days.values()]);
+  }
+
+  #open(table: TelemetryTable, day: number): Block {
+    const days = this.#blocks.get(table) ?? new Map<number, Block>();
+    this.#blocks.set(table, days);
+    const block = days.get(day) ?? new TELEMETRY_TABLES[table]();
+    days.set(day, block);
     return block;
+  }
+
+  /** Forgets every other block. */
+  #keep(kept: ReadonlySet<Block>): void {
+    for (const [table, days] of this.#blocks) {
+      for (const [day, block] of days) if (!kept.has(block)) days.delete(day);
+      if (days.size === 0) this.#blocks.delete(table);
+    }
   }
 }

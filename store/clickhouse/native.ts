@@ -21,3 +21,37 @@ export function encodeBlock(columns: ReadonlyMap<string, Column>): Buffer {
   }
   return out.data.subarray(0, out.length);
 }
+
+/** Rows of one table, column by column. Who appends a row appends one value to every column. */
+export abstract class Block {
+  abstract readonly columns: ReadonlyMap<string, Column>;
+
+  get rows(): number {
+    for (const column of this.columns.values()) return column.rows;
+    return 0;
+  }
+
+  get byteLength(): number {
+    let bytes = 0;
+    for (const column of this.columns.values()) bytes += column.byteLength;
+    return bytes;
+  }
+
+  /** Remembers the present rows; `restore` takes back every row since, also a half-written one. */
+  save(): void {
+    for (const column of this.columns.values()) column.save();
+  }
+
+  restore(): void {
+    for (const column of this.columns.values()) column.restore();
+  }
+
+  clear(): void {
+    for (const column of this.columns.values()) column.clear();
+  }
+
+  /** The rows as one Native block. */
+  encode(): Buffer {
+    return encodeBlock(this.columns);
+  }
+}

@@ -1,15 +1,17 @@
 import { type Column, FixedColumn, LowCardinalityColumn, StringColumn } from './native/columns.ts';
 import { ArrayColumn, MapColumn } from './native/nested.ts';
-import { encodeBlock } from './native.ts';
+import { Block } from './native.ts';
 
+/** `Map(LowCardinality(String), String)`: attributes, as every table of telemetry has them. */
 export type AttributesColumn = MapColumn<LowCardinalityColumn, StringColumn>;
-const attributes = (): AttributesColumn => new MapColumn(new LowCardinalityColumn(), new StringColumn());
+export const attributes = (): AttributesColumn =>
+  new MapColumn(new LowCardinalityColumn(), new StringColumn());
 
 /**
  * Rows of `otel_traces`, column by column. Who appends a span appends one value to every column; texts, units and
  * names are those of the OpenTelemetry Collector's ClickHouse exporter.
  */
-export class SpanBlock {
+export class SpanBlock extends Block {
   /** Start, nanoseconds since 1970. */
   readonly timestamp = new FixedColumn('DateTime64(9)');
   readonly traceId = new StringColumn();
@@ -35,7 +37,7 @@ export class SpanBlock {
   readonly linkTraceStates = new ArrayColumn(new StringColumn());
   readonly linkAttributes = new ArrayColumn(attributes());
 
-  readonly columns: ReadonlyMap<string, Column> = new Map<string, Column>([
+  override readonly columns: ReadonlyMap<string, Column> = new Map<string, Column>([
     ['Timestamp', this.timestamp],
     ['TraceId', this.traceId],
     ['SpanId', this.spanId],
@@ -59,32 +61,4 @@ export class SpanBlock {
     ['Links.TraceState', this.linkTraceStates],
     ['Links.Attributes', this.linkAttributes],
   ]);
-
-  get rows(): number {
-    return this.timestamp.rows;
-  }
-
-  get byteLength(): number {
-    let bytes = 0;
-    for (const column of this.columns.values()) bytes += column.byteLength;
-    return bytes;
-  }
-
-  /** Remembers the present rows; `restore` takes back every row since, also a half-written one. */
-  save(): void {
-    for (const column of this.columns.values()) column.save();
-  }
-
-  restore(): void {
-    for (const column of this.columns.values()) column.restore();
-  }
-
-  clear(): void {
-    for (const column of this.columns.values()) column.clear();
-  }
-
-  /** The rows as one Native block. */
-  encode(): Buffer {
-    return encodeBlock(this.columns);
-  }
 }

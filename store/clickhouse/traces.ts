@@ -1,17 +1,9 @@
-import { ClickHouseError } from '@clickhouse/client';
 import { z } from 'zod';
-import { ClosewatchError } from '../../model/errors.ts';
 import type { Span } from '../../model/span.ts';
 import type { ClickHouse } from './client.ts';
 import { defineQuery } from './query.ts';
-import { SpanBlock } from './span-block.ts';
 
 export interface TraceStore {
-  /**
-   * Stores a Native block of `SpanBlock`; the same token never stores it twice. Throws `request.too-large` for more bytes
-   * than ClickHouse takes at once, now or later.
-   */
-  insertSpans(block: Uint8Array, token: string): Promise<void>;
   /** The spans of a trace in the order of their start, each once; empty when there is none. At most `limit`, 10,000. */
   traceById(traceId: string, options?: { limit?: number; signal?: AbortSignal }): Promise<Span[]>;
   /** The spans of some traces, each once, by trace and start; of each trace at most `limit`, 1,000. */
@@ -25,9 +17,6 @@ export interface TraceStore {
   countSpansSince(since: bigint): Promise<{ spans: number; repeats: number }>;
 }
 
-const COLUMNS = [...new SpanBlock().columns.keys()];
-/** The number of ClickHouse's exception TOO_MANY_BYTES. */
-const TOO_MANY_BYTES = '307';
 /** Ids are a parameter, of which ClickHouse takes 128 KiB. */
 const TRACES_A_QUERY = 2_000;
 
@@ -107,7 +96,7 @@ const countsSince = defineQuery({
   row: counts.row,
 });
 
-/** Reads and writes `otel_traces`. */
+/** Reads `otel_traces`. */
 export function openTraces(clickhouse: ClickHouse): TraceStore {
   const spans = async (traceIds: readonly string[], limit: number, signal: AbortSignal | undefined) => {
     const options = signal === undefined ? {} : { signal };
@@ -120,16 +109,6 @@ export function openTraces(clickhouse: ClickHouse): TraceStore {
     return found.map(spanOf);
   };
   return {
-    async insertSpans(block, token) {
-      try {
-        await clickhouse.insertNative('otel_traces', COLUMNS, block, { token });
-      } catch (error) {
-        const { cause } = error as ClosewatchError;
-        if (!(cause instanceof ClickHouseError) || cause.code !== TOO_MANY_BYTES) throw error;
-        const message = `${block.length} bytes of spans are more than ClickHouse takes at once`;
-        throw new ClosewatchError('request.too-large', message, { cause });
-      }
-    },
     traceById: (traceId, { limit = 10_000, signal } = {}) => spans([traceId], limit, signal),
     async spansOfTraces(traceIds, { limit = 1000, signal } = {}) {
       const unique = [...new Set(traceIds)].sort();
