@@ -13,6 +13,7 @@ import { otlpConfig } from '../collector/otlp/config.ts';
 import type { Sink } from '../collector/otlp/decoder.ts';
 import { createOtlpHandler } from '../collector/otlp/handler.ts';
 import { protobufOfJson } from '../collector/otlp/json.ts';
+import { createOtlpReceiver } from '../collector/otlp/receiver.ts';
 import { TraceDecoder } from '../collector/otlp/traces.ts';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
@@ -160,16 +161,16 @@ async function benchStoring(seconds: number): Promise<void> {
   const traces = openTraces(clickhouse);
   const telemetry = openTelemetry(clickhouse);
   const sizes: number[] = [];
-  const handler = createOtlpHandler(otlpConfig.parse({}), {
+  const receiver = createOtlpReceiver(otlpConfig.parse({}), {
     telemetry: {
       async insert(table, blocks, token) {
         sizes.push(blocks.length);
         await telemetry.insert(table, blocks, token);
       },
     },
-    authenticate: async () => ({ source: 'bench', tokenId: 'bench' }),
     logger: { error: console.error, warn: console.error, info() {}, debug() {} },
   });
+  const handler = createOtlpHandler(receiver, async () => ({ source: 'bench', tokenId: 'bench' }));
   const server = createServer((req, res) => void handler(req, res));
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const port = (server.address() as AddressInfo).port;
@@ -198,7 +199,7 @@ async function benchStoring(seconds: number): Promise<void> {
   await loader.terminate();
   server.close();
   server.closeAllConnections();
-  await handler.close();
+  await receiver.close();
   await clickhouse.close();
   await engine.remove();
   const k = (value: number) => `${(value / 1000).toFixed(1)} k spans/s`;

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
 import type { CollectorConfig } from '../collector/config.ts';
-import { createOtlpHandler, type OtlpCounts } from '../collector/otlp/handler.ts';
+import { createOtlpHandler } from '../collector/otlp/handler.ts';
+import { createOtlpReceiver, type OtlpCounts } from '../collector/otlp/receiver.ts';
 import { openTelemetry } from '../store/clickhouse/telemetry.ts';
 import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
 import { createForwarder, type Forwarder } from '../store/forwarder.ts';
@@ -26,11 +27,8 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
   const inbox = openInbox(postgres);
   const forwarder = createForwarder({ postgres, inbox, events, logger, counters });
   const { authenticate } = createIngestAuth(postgres);
-  const otlp = createOtlpHandler(settings.otlp, {
-    telemetry: openTelemetry(stores.clickhouse),
-    authenticate,
-    logger,
-  });
+  const receiver = createOtlpReceiver(settings.otlp, { telemetry: openTelemetry(stores.clickhouse), logger });
+  const otlp = createOtlpHandler(receiver, authenticate);
   const cloudEvents = createCloudEventsHandler(settings.cloudEvents, {
     postgres,
     inbox,
@@ -61,10 +59,10 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
   return {
     http,
     forwarder,
-    counters: () => [...counters.snapshot(), ...samplesOf(otlp.counts)],
+    counters: () => [...counters.snapshot(), ...samplesOf(receiver.counts)],
     async close() {
       await http.close();
-      await otlp.close();
+      await receiver.close();
       await inbox.drain();
       await forwarder.stop();
     },
@@ -88,10 +86,13 @@ function samplesOf(counts: OtlpCounts): Sample[] {
       sample('closewatch_otlp_requests_failed', value, { status }),
     ),
     sample('closewatch_otlp_bytes', counts.bytes),
-    sample('closewatch_spans_stored', counts.spans),
-    ...Object.entries(counts.spansRefused).map(([reason, value]) =>
-      sample('closewatch_spans_refused', value, { reason }),
-    ),
+    ...Object.entries(counts.signals).flatMap(([signal, { stored, dropped, refused }]) => [
+      sample('closewatch_otlp_records_stored', stored, { signal }),
+      sample('closewatch_otlp_records_dropped', dropped, { signal }),
+      ...Object.entries(refused).map(([reason, value]) =>
+        sample('closewatch_otlp_records_refused', value, { reason, signal }),
+      ),
+    ]),
     sample('closewatch_spans_reversed', counts.spansReversed),
   ];
 }

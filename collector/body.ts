@@ -69,17 +69,27 @@ export class BrokenOff extends ClosewatchError {
  * read is left in the request, which is paused then.
  */
 export async function readBody(request: IncomingMessage, limit: number, hold: BodyHold): Promise<Buffer> {
-  // One that broke off earlier has had its `close`, and never has another event.
-  if (request.destroyed) throw new BrokenOff();
-  const encoding = encodingOf(request);
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
-  hold.take(0);
-  const sent = await bytesOf(request, limit, hold);
-  if (encoding === 'identity' || sent.length === 0) return sent;
+  const { bytes, gzip } = await readSent(request, limit, hold);
+  const sent = Buffer.from(bytes.buffer);
+  if (!gzip || sent.length === 0) return sent;
   const body = inflate(sent, limit);
   hold.take(body.length);
   hold.give(sent.length);
   return body;
+}
+
+/** As `readBody`, but as it was sent, in memory of its own; `gzip` says whether it is compressed. */
+export async function readSent(
+  request: IncomingMessage,
+  limit: number,
+  hold: BodyHold,
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly gzip: boolean }> {
+  // One that broke off earlier has had its `close`, and never has another event.
+  if (request.destroyed) throw new BrokenOff();
+  const gzip = encodingOf(request) === 'gzip';
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
+  hold.take(0);
+  return { bytes: await bytesOf(request, limit, hold), gzip };
 }
 
 function encodingOf(request: IncomingMessage): 'gzip' | 'identity' {
@@ -88,7 +98,7 @@ function encodingOf(request: IncomingMessage): 'gzip' | 'identity' {
   throw new ClosewatchError('request.media-type', 'Content-Encoding must be gzip or identity');
 }
 
-function bytesOf(request: IncomingMessage, limit: number, hold: BodyHold): Promise<Buffer> {
+function bytesOf(request: IncomingMessage, limit: number, hold: BodyHold): Promise<Uint8Array<ArrayBuffer>> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -104,14 +114,27 @@ function bytesOf(request: IncomingMessage, limit: number, hold: BodyHold): Promi
       }
     };
     request.on('data', take);
-    request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    request.once('end', () => resolve(joined(chunks, size)));
     request.once('error', () => reject(new BrokenOff()));
     request.once('close', () => reject(new BrokenOff()));
   });
 }
 
-/** On this thread: what follows takes longer, and so only one inflated body at a time is not yet in the budget. */
-function inflate(body: Buffer, limit: number): Buffer {
+function joined(chunks: readonly Buffer[], size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/**
+ * The body, inflated, at most `limit` bytes. On the thread that calls: what follows takes longer, and so only one inflated
+ * body at a time is not yet in the budget. Throws `request.too-large` and `request.malformed`.
+ */
+export function inflate(body: Buffer, limit: number): Buffer {
   try {
     return gunzipSync(body, { maxOutputLength: limit });
   } catch (error) {

@@ -89,6 +89,18 @@ export const COUNTERS = {
     labels: ['state'],
   },
   closewatch_otlp_bytes: { help: 'bytes of OTLP requests, inflated', labels: [] },
+  closewatch_otlp_records_dropped: {
+    help: 'records that were answered before they were stored (ack: buffered) and lost, by signal',
+    labels: ['signal'],
+  },
+  closewatch_otlp_records_refused: {
+    help: 'spans, log records and metric points refused, by signal and reason: id, time, signal (of another one)',
+    labels: ['reason', 'signal'],
+  },
+  closewatch_otlp_records_stored: {
+    help: 'spans, log records and metric points stored, by signal',
+    labels: ['signal'],
+  },
   closewatch_otlp_requests: { help: 'OTLP requests', labels: [] },
   closewatch_otlp_requests_failed: {
     help: 'OTLP requests refused or failed, by HTTP status',
@@ -99,12 +111,10 @@ export const COUNTERS = {
     help: 'requests to /slack/events that were refused or failed, by HTTP status',
     labels: ['status'],
   },
-  closewatch_spans_refused: { help: 'spans refused, by reason: id, time', labels: ['reason'] },
   closewatch_spans_reversed: {
     help: 'spans stored with duration 0 because they end before they start',
     labels: [],
   },
-  closewatch_spans_stored: { help: 'spans stored', labels: [] },
   closewatch_tripwire_hits: {
     help: 'prompts that were not sent because of what they held: iban, card, vat, e-mail, secret',
     labels: ['found'],

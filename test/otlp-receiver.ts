@@ -1,7 +1,8 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { type HttpServer, listen } from '../cli/http.ts';
 import { otlpConfig } from '../collector/otlp/config.ts';
-import { createOtlpHandler, type OtlpHandler } from '../collector/otlp/handler.ts';
+import { createOtlpHandler } from '../collector/otlp/handler.ts';
+import { createOtlpReceiver, type OtlpReceiver as Receiver } from '../collector/otlp/receiver.ts';
 import { ClosewatchError } from '../model/errors.ts';
 import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
@@ -19,12 +20,12 @@ export interface OtlpReceiver {
   readonly clickhouse: ClickHouse;
   readonly traces: TraceStore;
   readonly telemetry: TelemetryStore;
-  readonly handler: OtlpHandler;
+  readonly handler: Receiver;
   readonly url: string;
   /** What was logged, as JSON. */
   readonly logged: string[];
   /** One more receiver, with these settings, that stores there. */
-  serve(settings: object, store: TelemetryStore): Promise<[handler: OtlpHandler, url: string]>;
+  serve(settings: object, store: TelemetryStore): Promise<[handler: Receiver, url: string]>;
   stop(): Promise<void>;
 }
 
@@ -39,19 +40,19 @@ export async function startReceiver(): Promise<OtlpReceiver> {
   const log = (fields: object, message: string) => {
     logged.push(JSON.stringify([message, fields]));
   };
-  const serve = async (settings: object, store: TelemetryStore): Promise<[OtlpHandler, string]> => {
-    const handler = createOtlpHandler(otlpConfig.parse(settings), {
+  const serve = async (settings: object, store: TelemetryStore): Promise<[Receiver, string]> => {
+    const handler = createOtlpReceiver(otlpConfig.parse(settings), {
       telemetry: store,
       logger: { error: log, warn: log, info: log, debug: log },
-      async authenticate(req) {
-        if (!req.headers.authorization) throw new ClosewatchError('auth.missing', 'a token is needed');
-        if (req.headers.authorization !== `Bearer ${TOKEN}`)
-          throw new ClosewatchError('auth.invalid', 'the token is unknown');
-        return { source: 'test', tokenId: '1' };
-      },
+    });
+    const handle = createOtlpHandler(handler, async (req) => {
+      if (!req.headers.authorization) throw new ClosewatchError('auth.missing', 'a token is needed');
+      if (req.headers.authorization !== `Bearer ${TOKEN}`)
+        throw new ClosewatchError('auth.invalid', 'the token is unknown');
+      return { source: 'test', tokenId: '1' };
     });
     const fail = (error: unknown) => log({ error }, 'the handler failed');
-    const server = await listen(handler, { host: '127.0.0.1', port: 0, onError: fail });
+    const server = await listen(handle, { host: '127.0.0.1', port: 0, onError: fail });
     servers.push(server);
     return [handler, server.url];
   };

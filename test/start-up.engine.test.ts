@@ -62,7 +62,7 @@ test('the first start that comes up tells its tokens, though one before failed o
   const metrics = await fetch(`${first.apiUrl}/metrics`, {
     headers: { authorization: `Bearer ${admin}` },
   });
-  expect(await metrics.text()).toContain('closewatch_spans_stored');
+  expect(await metrics.text()).toContain('closewatch_otlp_records_stored');
   for (const path of ['/v1/traces', '/v1/events']) {
     const refused = await fetch(`${first.collectorUrl}${path}`, {
       method: 'POST',

@@ -1,10 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import { type Decoded, REFUSALS, type Refusal, refusedIn } from './decoder.ts';
+import type { Encoding } from './decode.ts';
+import { type Decoded, REFUSALS, type Refusal, refusedIn, type Signal } from './decoder.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
 import { VARINT } from './wire.ts';
-
-/** The encoding of a request, and so of its answer. */
-export type Encoding = 'application/x-protobuf' | 'application/json';
 
 /** The encoding that a Content-Type names, parameters aside. */
 export function encodingOfType(contentType: string | undefined): Encoding | undefined {
@@ -32,22 +30,34 @@ export function sendStatus(res: ServerResponse, encoding: Encoding, status: numb
   else send(res, encoding, status, numberAndText(code, message).bytes());
 }
 
-/** Answers 200 with `ExportTraceServiceResponse`; `partial_success` only where spans were refused. */
-export function sendStored(res: ServerResponse, encoding: Encoding, decoded: Decoded): void {
+/** The name of the count of refused records in each signal's `partial_success`. */
+const REJECTED = { traces: 'rejectedSpans' } as const satisfies Record<Signal, string>;
+
+/** Answers 200 with the signal's `Export…ServiceResponse`; `partial_success` only where records were refused. */
+export function sendStored(res: ServerResponse, encoding: Encoding, signal: Signal, decoded: Decoded): void {
   const rejected = refusedIn(decoded);
-  const errorMessage = (Object.keys(REFUSALS) as Refusal[])
-    .filter((reason) => decoded.refused[reason] > 0)
-    .map((reason) => `${decoded.refused[reason]} ${REFUSALS[reason]}`)
-    .join(', ');
+  const errorMessage = refusalText(decoded);
   if (encoding === 'application/json') {
-    const partialSuccess = { rejectedSpans: String(rejected), errorMessage };
+    const partialSuccess = { [REJECTED[signal]]: String(rejected), errorMessage };
     send(res, encoding, 200, rejected === 0 ? '{}' : JSON.stringify({ partialSuccess }));
   } else {
-    const out = new ProtobufWriter();
-    if (rejected > 0) out.binary(1, numberAndText(rejected, errorMessage).bytes());
-    send(res, encoding, 200, out.bytes());
+    send(res, encoding, 200, storedMessage(decoded));
   }
 }
+
+/** `Export…ServiceResponse` in protobuf; the three signals' have the same fields. */
+export function storedMessage(decoded: Decoded): Buffer {
+  const out = new ProtobufWriter();
+  const rejected = refusedIn(decoded);
+  if (rejected > 0) out.binary(1, numberAndText(rejected, refusalText(decoded)).bytes());
+  return out.bytes();
+}
+
+const refusalText = ({ refused }: Decoded): string =>
+  (Object.keys(REFUSALS) as Refusal[])
+    .filter((reason) => refused[reason] > 0)
+    .map((reason) => `${refused[reason]} ${REFUSALS[reason]}`)
+    .join(', ');
 
 /** A message whose field 1 is a number and field 2 a text, as Status and ExportTracePartialSuccess are. */
 function numberAndText(number: number, text: string): ProtobufWriter {

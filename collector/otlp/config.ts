@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const MIB = 1024 * 1024;
 
-/** The settings of the OTLP/HTTP receiver; every limit has a default. */
+/** The settings of the OTLP receiver; every limit has a default. */
 export const otlpConfig = z
   .strictObject({
     maxBodyBytes: z
@@ -17,7 +17,7 @@ export const otlpConfig = z
       .positive()
       .default(256 * MIB)
       .describe(
-        'The rows of one request may take so much memory: every span repeats the attributes of its resource',
+        'The rows of one request may take so much memory: every record repeats the attributes of its resource',
       ),
     maxPendingBytes: z
       .int()
@@ -30,22 +30,35 @@ export const otlpConfig = z
       .int()
       .positive()
       .default(16 * MIB)
-      .describe('A block is closed when it has grown to so many bytes'),
+      .describe('Rows that are stored together are closed when they have grown to so many bytes'),
     gatherMs: z
       .int()
       .nonnegative()
       .default(10)
       .describe('So long the first request of a block waits for others, in milliseconds'),
+    ack: z
+      .enum(['stored', 'buffered'])
+      .default('stored')
+      .describe(
+        'When requests are answered: when their records are stored, or as soon as they are read; then a crash loses what was not stored yet',
+      ),
+    maxStoreMs: z
+      .int()
+      .positive()
+      .default(10_000)
+      .describe(
+        'While one insert takes longer than this, in milliseconds, new requests are refused with 503',
+      ),
     maxAheadMs: z
       .int()
       .nonnegative()
       .default(86_400_000)
-      .describe('Spans with a time later than now plus this are refused, in milliseconds'),
+      .describe('Records with a time later than now plus this are refused, in milliseconds'),
   })
   .refine((config) => config.maxPendingBytes >= config.maxBodyBytes, {
     path: ['maxPendingBytes'],
     message: 'must be at least maxBodyBytes, or the largest request would never be taken',
   })
-  .describe('OTLP/HTTP receiver');
+  .describe('OTLP receiver');
 
 export type OtlpConfig = z.infer<typeof otlpConfig>;

@@ -43,9 +43,9 @@ describe('the OpenTelemetry SDK', () => {
       () => new JsonExporter({ url: `${receiver.url}/v1/traces`, headers, compression: 'gzip' as never }),
     ],
   ])('exports by %s, and the spans come back whole', async (_name, exporter) => {
-    const before = receiver.handler.counts.spans;
+    const before = receiver.handler.counts.signals.traces.stored;
     const [root, child] = await exportTwo(exporter());
-    expect(receiver.handler.counts.spans).toBe(before + 2);
+    expect(receiver.handler.counts.signals.traces.stored).toBe(before + 2);
     const found = await receiver.traces.traceById(root.traceId.toUpperCase());
     expect(found).toHaveLength(2);
     expect(found[0]).toMatchObject<Partial<Span>>({
