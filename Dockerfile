@@ -9,5 +9,5 @@ RUN mkdir /data && chown node:node /data
 USER node
 ENV CLOSEWATCH_DATA_DIR=/data
 VOLUME /data
-EXPOSE 4000 4318
+EXPOSE 4000 4317 4318
 CMD ["node", "--disable-warning=ExperimentalWarning", "cli/main.ts", "up"]

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
 import type { CollectorConfig } from '../collector/config.ts';
+import { type OtlpGrpc, serveOtlpGrpc } from '../collector/otlp/grpc.ts';
 import { createOtlpHandler } from '../collector/otlp/handler.ts';
 import { createOtlpReceiver, type OtlpCounts } from '../collector/otlp/receiver.ts';
 import { openTelemetry } from '../store/clickhouse/telemetry.ts';
@@ -14,6 +15,7 @@ import { tracedRoute } from './telemetry.ts';
 
 export interface Collector {
   readonly http: HttpServer;
+  readonly grpcPort: number;
   readonly forwarder: Forwarder;
   /** What was taken, refused and lost since the start. */
   counters(): Sample[];
@@ -21,7 +23,7 @@ export interface Collector {
   close(): Promise<void>;
 }
 
-/** Starts the collector: OTLP/HTTP and CloudEvents on one port. */
+/** Starts the collector: OTLP/HTTP and CloudEvents on one port, OTLP/gRPC on another. */
 export async function startCollector(stores: Stores, settings: CollectorConfig): Promise<Collector> {
   const { config, postgres, events, logger, counters } = stores;
   const inbox = openInbox(postgres);
@@ -56,12 +58,21 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     port: config.collectorPort,
     onError: (err) => logger.error({ err }, 'a request to the collector failed'),
   });
+  let grpc: OtlpGrpc;
+  try {
+    grpc = await serveOtlpGrpc(receiver, authenticate, { host: config.bind, port: config.grpcPort });
+  } catch (error) {
+    await http.close(0);
+    await receiver.close();
+    throw error;
+  }
   return {
     http,
+    grpcPort: grpc.port,
     forwarder,
     counters: () => [...counters.snapshot(), ...samplesOf(receiver.counts)],
     async close() {
-      await http.close();
+      await Promise.all([http.close(), grpc.close()]);
       await receiver.close();
       await inbox.drain();
       await forwarder.stop();

@@ -45,11 +45,7 @@ export const SETTINGS = {
     port.default(4318),
     'OTLP/HTTP and CloudEvents; 0 takes any free port',
   ),
-  grpcPort: setting(
-    'CLOSEWATCH_GRPC_PORT',
-    port.default(4317),
-    'reserved for OTLP/gRPC, which is not served yet',
-  ),
+  grpcPort: setting('CLOSEWATCH_GRPC_PORT', port.default(4317), 'OTLP/gRPC; 0 takes any free port'),
   apiPort: setting(
     'CLOSEWATCH_API_PORT',
     port.default(4000),

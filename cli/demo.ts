@@ -75,6 +75,7 @@ export default defineCommand({
           groupWaitSeconds: 0,
           apiPort: args.port ?? free,
           collectorPort: args['collector-port'] ?? free,
+          grpcPort: free,
           enginePort: free,
         });
         note('starting the engines');

@@ -112,6 +112,7 @@ const nearest = (folder: string): string => (existsSync(folder) ? folder : neare
 async function checkPorts(config: Config): Promise<Check> {
   const wanted = [
     ['CLOSEWATCH_COLLECTOR_PORT', config.bind, config.collectorPort],
+    ['CLOSEWATCH_GRPC_PORT', config.bind, config.grpcPort],
     ['CLOSEWATCH_API_PORT', config.bind, config.apiPort],
     ...(config.clickhouseUrl ? [] : [['CLOSEWATCH_ENGINE_PORT', '127.0.0.1', config.enginePort] as const]),
   ] as const;

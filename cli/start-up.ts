@@ -184,6 +184,7 @@ function runFileOf(
     startedAt: new Date().toISOString(),
     ports: {
       collector: collector.http.port,
+      grpc: collector.grpcPort,
       api: http.port,
       control: Number(new URL(control.url).port),
       ...(engine ? { engine: Number(new URL(engine.url).port) } : {}),

@@ -7,6 +7,7 @@ test('the headers that the first start prints are URL-encoded, as OTEL_EXPORTER_
     stores: { config: { dataDir: '/data' } },
     apiUrl: 'http://127.0.0.1:4000',
     collectorUrl: 'http://127.0.0.1:4318',
+    collector: { grpcPort: 4317 },
     signInLink: () => 'http://127.0.0.1:4000/signin?token=t',
     isAdminTokenNew: false,
     newIngestToken: 'cw_secret',

@@ -14,6 +14,7 @@ export default defineCommand({
       type: 'string',
       description: 'OTLP/HTTP and CloudEvents (CLOSEWATCH_COLLECTOR_PORT, default 4318)',
     },
+    'grpc-port': { type: 'string', description: 'OTLP/gRPC (CLOSEWATCH_GRPC_PORT, default 4317)' },
     'api-port': { type: 'string', description: 'GraphQL and console (CLOSEWATCH_API_PORT, default 4000)' },
     'flows-dir': { type: 'string', description: 'flow files and companies.yaml (CLOSEWATCH_FLOWS_DIR)' },
   },
@@ -21,6 +22,7 @@ export default defineCommand({
     exitCodeOf(async () => {
       const config = configOf(args, {
         collectorPort: args['collector-port'],
+        grpcPort: args['grpc-port'],
         apiPort: args['api-port'],
         flowsDir: args['flows-dir'],
       });
@@ -64,7 +66,7 @@ export function greeting(running: Running): string {
     `  console    ${running.apiUrl}`,
     `  sign in    ${running.signInLink()}   (works once, for 15 minutes)`,
     `  GraphQL    ${running.apiUrl}/graphql`,
-    `  OTLP       ${running.collectorUrl}/v1/traces`,
+    `  OTLP       ${running.collectorUrl}/v1/traces, /v1/logs, /v1/metrics; gRPC on port ${running.collector.grpcPort}`,
     `  events     ${running.collectorUrl}/v1/events`,
     `  data       ${config.dataDir}`,
   ];

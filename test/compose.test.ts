@@ -60,6 +60,7 @@ test('publishes on loopback alone, and only what people and senders use', () => 
   const published = services.flatMap(([name, { ports = [] }]) => ports.map((port) => `${name} ${port}`));
   expect(published).toEqual([
     'closewatch 127.0.0.1:4000:4000',
+    'closewatch 127.0.0.1:4317:4317',
     'closewatch 127.0.0.1:4318:4318',
     'grafana 127.0.0.1:3000:3000',
   ]);

@@ -30,6 +30,7 @@ export function environment(dataDir: string, more: Record<string, string> = {}):
     HOME: process.env.HOME,
     CLOSEWATCH_DATA_DIR: dataDir,
     CLOSEWATCH_COLLECTOR_PORT: '0',
+    CLOSEWATCH_GRPC_PORT: '0',
     CLOSEWATCH_API_PORT: '0',
     CLOSEWATCH_ENGINE_PORT: '0',
     CLOSEWATCH_ADMIN_TOKEN: ADMIN_TOKEN,

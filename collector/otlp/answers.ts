@@ -23,9 +23,12 @@ const RPC_CODES: Record<number, number> = {
   503: 14,
 };
 
+/** The code of `google.rpc.Status` for an HTTP status. */
+export const rpcCodeOf = (status: number): number => RPC_CODES[status] ?? 2;
+
 /** Answers with `google.rpc.Status` in the request's encoding (OTLP/HTTP, Failures). */
 export function sendStatus(res: ServerResponse, encoding: Encoding, status: number, message: string): void {
-  const code = RPC_CODES[status] ?? 2;
+  const code = rpcCodeOf(status);
   if (encoding === 'application/json') send(res, encoding, status, JSON.stringify({ code, message }));
   else send(res, encoding, status, numberAndText(code, message).bytes());
 }

@@ -19,6 +19,11 @@ export const otlpConfig = z
       .describe(
         'The rows of one request may take so much memory: every record repeats the attributes of its resource',
       ),
+    maxGrpcStreams: z
+      .int()
+      .positive()
+      .default(64)
+      .describe('Calls at a time on one gRPC connection; each may hold one message of maxBodyBytes'),
     maxPendingBytes: z
       .int()
       .positive()

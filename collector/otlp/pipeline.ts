@@ -14,6 +14,8 @@ export interface PipelineDeps {
   readonly telemetry: TelemetryStore;
   readonly logger: Pick<Logger, 'error'>;
   readonly now?: () => Date;
+  /** Starts the thread that decodes, again when it has died. */
+  readonly startThread?: (died: (error: unknown) => void) => DecodingThread;
   /** Rows of requests that were answered before they were stored are given up. */
   readonly dropped?: (signal: Signal, records: number) => void;
 }
@@ -83,7 +85,11 @@ export function createPipeline(config: OtlpConfig, deps: PipelineDeps): Pipeline
     pendingBytes = 0;
   }
 
-  const threadOf = (): DecodingThread => (thread ??= new DecodingThread(config, died));
+  const startThread = deps.startThread ?? ((onDeath) => new DecodingThread(config, onDeath));
+  const threadOf = (): DecodingThread => {
+    thread ??= startThread(died);
+    return thread;
+  };
 
   async function decode(request: SentRequest): Promise<Gathered> {
     if (ahead >= AHEAD) await new Promise<void>((resolve) => turns.push(resolve));
