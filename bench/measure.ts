@@ -23,7 +23,7 @@ export interface Meter {
 const TICKS_A_SECOND = 100;
 
 /** Processor milliseconds that a process has used (Linux); 0 where that cannot be read. */
-function processorMs(pid: number | undefined): number {
+export function processorMs(pid: number | undefined): number {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
     return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_A_SECOND;
