@@ -1,4 +1,3 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +6,8 @@ import { z } from 'zod';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
 import { readRunFile } from '../store/run-file.ts';
-import { closewatch, environment, INGEST_TOKEN, temporaryFolder, type Up, until, up } from './harness.ts';
+import { closewatch, environment, temporaryFolder, type Up, until, up } from './harness.ts';
+import { type Acknowledged, type Load, startLoad } from './load.ts';
 
 /**
  * kill -9 under load, of the engine and of the whole process in turn: what was answered with 2xx is there afterwards, once.
@@ -21,85 +21,8 @@ afterAll(async () => {
   folder.remove();
 });
 
-const headers = (type: string) => ({ 'content-type': type, authorization: `Bearer ${INGEST_TOKEN}` });
-
-function eventBatch(size: number): { ids: string[]; body: string } {
-  const ids = Array.from({ length: size }, () => randomUUID());
-  const events = ids.map((id, i) => ({
-    specversion: '1.0',
-    type: 'closewatch.bill.received.v1',
-    source: '/ocr/prod',
-    id,
-    time: new Date().toISOString(),
-    subject: `doc/${id}`,
-    datacontenttype: 'application/json',
-    data: {
-      object: { kind: 'bill' },
-      org: { companyKey: 'acme' },
-      money: { amount: `${i}.10`, currency: 'EUR' },
-      keys: [{ type: 'docno', value: id }],
-    },
-  }));
-  return { ids, body: JSON.stringify(events) };
-}
-
-function spanRequest(size: number): { traceId: string; spanIds: string[]; body: string } {
-  const traceId = randomBytes(16).toString('hex');
-  const spanIds = Array.from({ length: size }, () => randomBytes(8).toString('hex'));
-  const now = `${BigInt(Date.now()) * 1_000_000n}`;
-  const spans = spanIds.map((spanId) => ({
-    traceId,
-    spanId,
-    name: 'work',
-    kind: 1,
-    startTimeUnixNano: now,
-    endTimeUnixNano: now,
-  }));
-  return { traceId, spanIds, body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }) };
-}
-
 /** What was answered with 2xx. */
-const acknowledged = { events: [] as string[], traces: new Map<string, string[]>() };
-
-/** Sends from six senders until `stop`, through every failure. */
-function load(collectorUrl: string): { stop(): Promise<void> } {
-  let isEnded = false;
-  const post = async (path: string, type: string, body: string): Promise<boolean> => {
-    try {
-      const response = await fetch(`${collectorUrl}${path}`, {
-        method: 'POST',
-        headers: headers(type),
-        body,
-      });
-      await response.arrayBuffer();
-      return response.ok;
-    } catch {
-      // The whole answer must come: of what broke off nobody knows whether it is stored.
-      await sleep(20);
-      return false;
-    }
-  };
-  const sendEvents = async () => {
-    while (!isEnded) {
-      const { ids, body } = eventBatch(5);
-      if (await post('/v1/events', 'application/cloudevents-batch+json', body))
-        acknowledged.events.push(...ids);
-    }
-  };
-  const sendSpans = async () => {
-    while (!isEnded) {
-      const { traceId, spanIds, body } = spanRequest(20);
-      if (await post('/v1/traces', 'application/json', body)) acknowledged.traces.set(traceId, spanIds);
-    }
-  };
-  const senders = Promise.all([1, 2, 3].flatMap(() => [sendEvents(), sendSpans()]));
-  return {
-    async stop() {
-      isEnded = true;
-      await senders;
-    },
-  };
-}
+const acknowledged: Acknowledged = { events: [], traces: new Map() };
 
 /** Waits until so many more requests of either kind are answered with 2xx. */
 async function more(count: number): Promise<void> {
@@ -166,10 +89,10 @@ async function storedEvents({ graphql }: Up): Promise<Map<string, number>> {
 test(`${KILLS} times kill -9 during load: nothing that was answered is lost or doubled`, {
   timeout: 240_000 + KILLS * 60_000,
 }, async () => {
-  let sending: ReturnType<typeof load> | undefined;
+  let sending: Load | undefined;
   for (let kill = 0; kill < KILLS; kill++) {
     running ??= await up(folder.path);
-    sending ??= load(running.collectorUrl);
+    sending ??= startLoad(running.collectorUrl, acknowledged);
     await more(5);
     await sleep(Math.random() * 1000);
     if (kill % 2 === 0) {
@@ -181,7 +104,7 @@ test(`${KILLS} times kill -9 during load: nothing that was answered is lost or d
     }
   }
   running ??= await up(folder.path);
-  sending ??= load(running.collectorUrl);
+  sending ??= startLoad(running.collectorUrl, acknowledged);
   await more(5);
   await sending.stop();
 
