@@ -56,14 +56,16 @@ export class ProtobufWriter {
     this.#out.u8(Number(rest));
   }
 
+  fixed32(value: number): void {
+    this.#out.u32(value);
+  }
+
   fixed64(value: bigint): void {
-    this.#out.u64(Number(value & 0xffff_ffffn), Number(value >> 32n));
+    this.#out.u64(Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
   }
 
   double(value: number): void {
-    this.#out.reserve(8);
-    this.#out.data.writeDoubleLE(value, this.#out.length);
-    this.#out.length += 8;
+    this.#out.double(value);
   }
 
   bytes(): Buffer {

@@ -7,7 +7,7 @@ import { ClosewatchError } from '../../model/errors.ts';
 export const VARINT = 0;
 export const I64 = 1;
 export const LEN = 2;
-const I32 = 5;
+export const I32 = 5;
 
 /** What one message of a repeated field takes in memory, beside its texts: where it lies, its offsets and indexes. */
 const ITEM_BYTES = 32;
@@ -76,7 +76,7 @@ export class WireReader {
   charge(bytes: number): void {
     this.room -= bytes;
     if (this.room < 0)
-      throw new ClosewatchError('request.too-large', 'the spans of this request take too much memory');
+      throw new ClosewatchError('request.too-large', 'the records of this request take too much memory');
   }
 
   /** Reads a varint of up to 64 bits into `low` and `high`. */
@@ -109,6 +109,13 @@ export class WireReader {
     this.low = this.data.readUInt32LE(this.position);
     this.high = this.data.readUInt32LE(this.position + 4);
     this.position += 8;
+  }
+
+  /** Reads 4 bytes, unsigned. */
+  fixed32(end: number): number {
+    if (end - this.position < 4) throw new MalformedRequest('truncated', 'a number of 32 bits is cut off');
+    this.position += 4;
+    return this.data.readUInt32LE(this.position - 4);
   }
 
   double(end: number): number {
