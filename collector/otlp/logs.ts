@@ -87,17 +87,15 @@ export class LogDecoder extends EnvelopeDecoder {
           this.#flags = wire.fixed32(end);
           break;
         case SEVERITY_TEXT:
-        case BODY:
         case TRACE_ID:
         case SPAN_ID:
-        case EVENT_NAME: {
-          const stop = wire.content(end);
-          const at = (tag >>> 3) * 2;
-          this.#ranges[at] = wire.position;
-          this.#ranges[at + 1] = stop;
-          wire.position = stop;
+        case EVENT_NAME:
+          this.#found(tag, end);
           break;
-        }
+        case BODY:
+          this.#readThrough(BODY);
+          this.#found(tag, end);
+          break;
         case ATTRIBUTES:
           this.attributes.collect(end);
           break;
@@ -118,7 +116,8 @@ export class LogDecoder extends EnvelopeDecoder {
       this.#high = this.#observedHigh;
     }
     if (foreign) return 'signal';
-    if (!this.#hasIdOrNone(TRACE_ID, TRACE_ID_BYTES) || !this.#hasIdOrNone(SPAN_ID, SPAN_ID_BYTES)) return 'id';
+    if (!this.#hasIdOrNone(TRACE_ID, TRACE_ID_BYTES) || !this.#hasIdOrNone(SPAN_ID, SPAN_ID_BYTES))
+      return 'id';
     return this.latest.before(this.#low, this.#high) ? 'time' : undefined;
   }
 
@@ -138,6 +137,23 @@ export class LogDecoder extends EnvelopeDecoder {
     block.eventName.append(data, this.#from(EVENT_NAME), this.#to(EVENT_NAME));
     this.resource.append(block);
     this.scope.append(block);
+  }
+
+  /** Notes where the content lies whose length comes next. */
+  #found(tag: number, end: number): void {
+    const { wire } = this;
+    const stop = wire.content(end);
+    const at = (tag >>> 3) * 2;
+    this.#ranges[at] = wire.position;
+    this.#ranges[at + 1] = stop;
+    wire.position = stop;
+  }
+
+  /** Reads a value that another one replaces, and stays where it was. */
+  #readThrough(tag: number): void {
+    const { position } = this.wire;
+    this.attributes.values.read(this.#from(tag), this.#to(tag));
+    this.wire.position = position;
   }
 
   #from(tag: number): number {

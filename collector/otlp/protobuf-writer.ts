@@ -5,11 +5,20 @@ import { LEN } from './wire.ts';
 /** A length is written in this many bytes, so that it can be filled in when the message is closed. */
 const LENGTH_BYTES = 4;
 
-/** Writes protobuf messages one field after the other; nested ones between `open` and `close`. */
+/**
+ * Writes protobuf messages one field after the other; nested ones between `open` and `close`. Throws `request.too-large`
+ * soon after they have more bytes than the limit.
+ */
 export class ProtobufWriter {
   readonly #out = new Bytes();
+  readonly #limit: number;
+
+  constructor(limit = Number.POSITIVE_INFINITY) {
+    this.#limit = limit;
+  }
 
   tag(field: number, wireType: number): void {
+    this.#check();
     this.#out.varint(field * 8 + wireType);
   }
 
@@ -48,6 +57,7 @@ export class ProtobufWriter {
   }
 
   varint(value: bigint): void {
+    this.#check();
     let rest = value;
     while (rest >= 0x80n) {
       this.#out.u8(Number(rest & 0x7fn) | 0x80);
@@ -61,11 +71,18 @@ export class ProtobufWriter {
   }
 
   fixed64(value: bigint): void {
-    this.#out.u64(Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
+    this.#check();
+    this.#out.u64(Number(value & 0xffff_ffffn), Number(value >> 32n));
   }
 
   double(value: number): void {
+    this.#check();
     this.#out.double(value);
+  }
+
+  #check(): void {
+    if (this.#out.length > this.#limit)
+      throw new ClosewatchError('request.too-large', 'the records of this request take too much memory');
   }
 
   bytes(): Buffer {

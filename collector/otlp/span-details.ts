@@ -124,13 +124,13 @@ export class SpanDetails {
       const tag = wire.tag(end);
       switch (tag) {
         case LINK_TRACE_ID:
-          traceId = this.#range(end);
+          traceId = wire.range(end);
           break;
         case LINK_SPAN_ID:
-          spanId = this.#range(end);
+          spanId = wire.range(end);
           break;
         case LINK_TRACE_STATE:
-          state = this.#range(end);
+          state = wire.range(end);
           break;
         case LINK_ATTRIBUTES:
           this.#attributes.collect(end);
@@ -143,14 +143,5 @@ export class SpanDetails {
     appendId(block.linkSpanIds.inner, wire.data, spanId[0], spanId[1]);
     block.linkTraceStates.inner.append(wire.data, state[0], state[1]);
     this.#attributes.append(block.linkAttributes.inner);
-  }
-
-  /** Passes over the content whose length comes next. */
-  #range(outer: number): readonly [start: number, end: number] {
-    const wire = this.#wire;
-    const end = wire.content(outer);
-    const start = wire.position;
-    wire.position = end;
-    return [start, end];
   }
 }

@@ -168,7 +168,9 @@ export class TraceDecoder extends EnvelopeDecoder {
   /** The other kinds of metrics have their name where a span has its trace id, and nothing where it has its times. */
   #looksLikeMetric(): boolean {
     const span = this.#span;
-    return span.startHigh === 0 && span.endHigh === 0 && !isIdOrNone(span.from(1), span.to(1), TRACE_ID_BYTES);
+    return (
+      span.startHigh === 0 && span.endHigh === 0 && !isIdOrNone(span.from(1), span.to(1), TRACE_ID_BYTES)
+    );
   }
 
   #lacksId(field: number, size: number): boolean {

@@ -72,6 +72,21 @@ export class WireReader {
     return this.content(end);
   }
 
+  /** As `item`, of a number of 64 bits: where it ends. */
+  item64(end: number): number {
+    this.charge(ITEM_BYTES);
+    if (end - this.position < 8) throw new MalformedRequest('truncated', 'a number of 64 bits is cut off');
+    return this.position + 8;
+  }
+
+  /** Passes over the content whose length comes next: where it lies. */
+  range(outer: number): readonly [start: number, end: number] {
+    const end = this.content(outer);
+    const start = this.position;
+    this.position = end;
+    return [start, end];
+  }
+
   /** Takes `bytes` from the room; throws `request.too-large` when there is not so much left. */
   charge(bytes: number): void {
     this.room -= bytes;
@@ -101,6 +116,12 @@ export class WireReader {
       }
     }
     throw new MalformedRequest('overlong', 'a number has more than 10 bytes');
+  }
+
+  /** Reads a signed integer of 32 bits in ZigZag encoding. */
+  sint32(end: number): number {
+    this.varint(end);
+    return (this.low >>> 1) ^ -(this.low & 1);
   }
 
   /** Reads 8 bytes into `low` and `high`. */
@@ -149,3 +170,6 @@ export class WireReader {
     this.position += bytes;
   }
 }
+
+/** A signed integer of 64 bits as the double that is nearest. */
+export const int64AsDouble = (low: number, high: number): number => (high | 0) * 0x1_0000_0000 + low;

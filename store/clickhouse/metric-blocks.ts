@@ -6,7 +6,7 @@ import { Block } from './native.ts';
 type Named = [name: string, column: Column];
 
 /** `Exemplars`: sample measurements. Who appends one appends to the `inner` of each; `endRow` ends those of a point. */
-class ExemplarColumns {
+export class ExemplarColumns {
   readonly attributes = new ArrayColumn(attributes());
   /** Seconds since 1970. */
   readonly times = new ArrayColumn(new FixedColumn('DateTime'));
