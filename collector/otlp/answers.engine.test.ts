@@ -129,14 +129,33 @@ describe('answers', () => {
     expect([type.status, type.headers['content-type']]).toEqual([415, 'text/plain; charset=utf-8']);
     const encoding = await post(receiver.url, '', { 'content-encoding': 'br' });
     expect([encoding.status, statusOf(encoding)]).toEqual([415, { code: 3, message: expect.any(String) }]);
-    for (const signal of ['logs', 'metrics']) {
-      const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': JSON_TYPE };
-      const answer = await send(`${receiver.url}/v1/${signal}`, 'POST', headers, '{}');
-      expect([answer.status, statusOf(answer)]).toEqual([
-        404,
-        { code: 12, message: expect.stringContaining(signal) },
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': JSON_TYPE };
+    const path = await send(`${receiver.url}/v1/profiles`, 'POST', headers, '{}');
+    expect([path.status, statusOf(path)]).toEqual([404, { code: 12, message: expect.any(String) }]);
+  });
+
+  test('every signal has its own answer; records of another signal are refused, not dropped in silence', async () => {
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': JSON_TYPE };
+    const record = {
+      traceId: 'ab'.repeat(16),
+      timeUnixNano: '1700000000000000000',
+      body: { stringValue: 'x' },
+    };
+    const logs = JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [record, record] }] }] });
+    const rejected = { traces: 'rejectedSpans', metrics: 'rejectedDataPoints' };
+    for (const [signal, name] of Object.entries(rejected)) {
+      const answer = await send(`${receiver.url}/v1/${signal}`, 'POST', headers, logs);
+      expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([
+        200,
+        { partialSuccess: { [name]: '2', errorMessage: expect.stringContaining('another signal') } },
       ]);
     }
+    const empty = await send(`${receiver.url}/v1/logs`, 'POST', headers, '{}');
+    expect([empty.status, empty.body.toString()]).toEqual([200, '{}']);
+    const future = { ...record, timeUnixNano: `${BigInt(Date.now() + 25 * 3_600_000) * 1_000_000n}` };
+    const late = JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [record, future] }] }] });
+    const partly = await send(`${receiver.url}/v1/logs`, 'POST', headers, late);
+    expect(JSON.parse(partly.body.toString())).toMatchObject({ partialSuccess: { rejectedLogRecords: '1' } });
   });
 });
 

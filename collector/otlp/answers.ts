@@ -34,7 +34,11 @@ export function sendStatus(res: ServerResponse, encoding: Encoding, status: numb
 }
 
 /** The name of the count of refused records in each signal's `partial_success`. */
-const REJECTED = { traces: 'rejectedSpans' } as const satisfies Record<Signal, string>;
+const REJECTED = {
+  traces: 'rejectedSpans',
+  logs: 'rejectedLogRecords',
+  metrics: 'rejectedDataPoints',
+} as const satisfies Record<Signal, string>;
 
 /** Answers 200 with the signal's `Export…ServiceResponse`; `partial_success` only where records were refused. */
 export function sendStored(res: ServerResponse, encoding: Encoding, signal: Signal, decoded: Decoded): void {

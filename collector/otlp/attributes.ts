@@ -1,5 +1,5 @@
+import type { AttributesColumn } from '../../store/clickhouse/attributes-column.ts';
 import type { StringColumn } from '../../store/clickhouse/native/columns.ts';
-import type { AttributesColumn } from '../../store/clickhouse/span-block.ts';
 import { AnyValueReader } from './any-value.ts';
 import { LEN, type WireReader } from './wire.ts';
 

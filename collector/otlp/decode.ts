@@ -1,20 +1,24 @@
 import type { Decoded, DecodeLimits, Decoder, Signal, Sink } from './decoder.ts';
-import { protobufOfJson } from './json.ts';
-import { TraceDecoder } from './traces.ts';
+import { translateJson } from './json.ts';
 
 /** The encoding of a request, and so of its answer. */
 export type Encoding = 'application/x-protobuf' | 'application/json';
 
-/** A decoder for each signal. */
-export const createDecoders = (): Readonly<Record<Signal, Decoder>> => ({ traces: new TraceDecoder() });
-
-/** Decodes a body, inflated, in either encoding. Throws as `Decoder.decode`. */
-export function decodeBody(
+/**
+ * Appends the records of a request of `signal`, in either encoding and inflated, to `sink` with that signal's `decoder`.
+ * Records that JSON names in members of other signals are refused. Throws as `Decoder.decode`.
+ */
+export function decodeRequest(
   decoder: Decoder,
+  signal: Signal,
   encoding: Encoding,
   body: Buffer,
   sink: Sink,
   limits: DecodeLimits,
 ): Decoded {
-  return decoder.decode(encoding === 'application/json' ? protobufOfJson(body) : body, sink, limits);
+  if (encoding !== 'application/json') return decoder.decode(body, sink, limits);
+  const translated = translateJson(body, signal, limits.maxRowBytes);
+  const decoded = decoder.decode(translated.body, sink, limits);
+  decoded.refused.signal += translated.foreign;
+  return decoded;
 }

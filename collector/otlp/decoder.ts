@@ -1,10 +1,13 @@
 import type { BlockOf, TelemetryTable } from '../../store/clickhouse/telemetry.ts';
 
 /** What OTLP carries; the last word of a request's path and the stream of its source. */
-export const SIGNALS = ['traces'] as const;
+export const SIGNALS = ['traces', 'logs', 'metrics'] as const;
 export type Signal = (typeof SIGNALS)[number];
 
-/** Where decoded rows go: one block for each table and day (UTC, by days since 1970), as the tables are partitioned. */
+/**
+ * Where decoded rows go: one block for each table and day (UTC, by days since 1970), as the tables are partitioned. A
+ * block keeps its rows while a request is read: its attributes are repeated from there.
+ */
 export interface Sink {
   blockOf<Table extends TelemetryTable>(table: Table, day: number): BlockOf<Table>;
 }
@@ -25,12 +28,14 @@ export const REFUSALS = {
 export type Refusal = keyof typeof REFUSALS;
 
 export interface Decoded {
-  /** Records appended to the sink. */
+  /** Records appended to the sink: spans, log records, data points of metrics. */
   accepted: number;
   /** Records left out, by reason. */
   refused: Record<Refusal, number>;
   /** Accepted spans whose end lies before their start; their Duration is 0. */
   reversed: number;
+  /** The latest end of an accepted span, or time of a log record or data point: nanoseconds since 1970; 0 when none. */
+  newest: bigint;
 }
 
 /** Nothing decoded yet. */
@@ -38,6 +43,7 @@ export const nothing = (): Decoded => ({
   accepted: 0,
   refused: { id: 0, time: 0, signal: 0 },
   reversed: 0,
+  newest: 0n,
 });
 
 export const refusedIn = ({ refused }: Decoded): number =>

@@ -25,6 +25,8 @@ export interface OtlpGrpc {
 
 const PATHS: Readonly<Record<Signal, string>> = {
   traces: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+  logs: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
+  metrics: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
 };
 const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
 /** As gRPC's window for one stream is by default; a larger one spares round trips. */

@@ -1,162 +1,154 @@
-import type { LowCardinalityColumn, StringColumn } from '../../store/clickhouse/native/columns.ts';
-import type { AttributesColumn } from '../../store/clickhouse/span-block.ts';
+import type { AttributesColumn } from '../../store/clickhouse/attributes-column.ts';
+import type {
+  FixedColumn,
+  LowCardinalityColumn,
+  StringColumn,
+} from '../../store/clickhouse/native/columns.ts';
 import type { AttributesReader } from './attributes.ts';
-import { LEN, type WireReader } from './wire.ts';
+import { SharedAttributes, SharedText, type TextColumn } from './shared.ts';
+import { LEN, VARINT, type WireReader } from './wire.ts';
 
 const RESOURCE_ATTRIBUTES = 1 * 8 + LEN;
 const SCOPE_NAME = 1 * 8 + LEN;
 const SCOPE_VERSION = 2 * 8 + LEN;
 const SCOPE_ATTRIBUTES = 3 * 8 + LEN;
+const SCOPE_DROPPED = 4 * 8 + VARINT;
 
-/** What a row takes for each key that it repeats: its index. */
-const KEY_BYTES = 4;
-
-type Range = readonly [start: number, end: number];
-
-/** What every table of telemetry has of the resource. */
-interface ResourceColumns {
+/** What a table of telemetry has of the resource. */
+export interface ResourceColumns {
   readonly resourceAttributes: AttributesColumn;
   readonly serviceName: LowCardinalityColumn;
-  clear(): void;
+  readonly resourceSchemaUrl?: TextColumn;
 }
 
-/** The `Resource` that the records at hand share: its attributes and the service's name. */
+/** The `Resource` that the records at hand share: its attributes, the service's name and the schema's address. */
 export class ResourceRow {
-  readonly #wire: WireReader;
   readonly #attributes: AttributesReader;
-  /** Where the message lies: start and end, and again for each further time that it was sent; they count as one. */
-  #ranges: number[] = [];
-  #size = 0;
-  /** The block that holds the attributes already, and where. */
-  #block: ResourceColumns | undefined;
-  #keys: Range = [0, 0];
-  #values: Range = [0, 0];
-  #service = 0;
-  #used = false;
+  readonly #shared: SharedAttributes;
+  readonly #service: SharedText;
+  readonly schemaUrl: SharedText;
 
   constructor(wire: WireReader, attributes: AttributesReader) {
-    this.#wire = wire;
     this.#attributes = attributes;
+    this.#shared = new SharedAttributes(wire, attributes, RESOURCE_ATTRIBUTES, () => this.#readService());
+    this.#service = new SharedText(wire);
+    this.schemaUrl = new SharedText(wire);
+  }
+
+  /** Bytes that each row takes, beside the attributes. */
+  get bytes(): number {
+    return this.schemaUrl.bytes;
   }
 
   reset(): void {
-    this.#ranges = [];
-    this.#size = 0;
-    this.#used = false;
-    this.forget();
+    this.#shared.reset();
+    this.#service.reset();
+    this.schemaUrl.reset();
   }
 
-  /** The message lies here. */
+  /** The message lies here; again when it was sent in parts. */
   found(start: number, end: number): void {
-    this.#ranges.push(start, end);
-    this.#size += end - start;
+    this.#shared.found(start, end);
   }
 
-  /** Call when a block was cleared: what it held is no longer there to be repeated. */
-  forget(): void {
-    this.#block = undefined;
+  /** Call when the block was cleared: what it held is no longer there to be repeated. */
+  forget(block: ResourceColumns): void {
+    this.#shared.forget(block.resourceAttributes);
+    this.#service.forget();
+    this.schemaUrl.forget();
   }
 
   /** Reads the message through if no record did. */
-  check(discard: ResourceColumns): void {
-    if (this.#used || this.#size === 0) return;
-    this.append(discard);
-    discard.clear();
-    this.forget();
+  check(): void {
+    this.#shared.check();
   }
 
   append(block: ResourceColumns): void {
-    const { keys, values } = block.resourceAttributes;
-    if (this.#block === block) {
-      this.#wire.charge((this.#keys[1] - this.#keys[0]) * KEY_BYTES + this.#values[1] - this.#values[0]);
-      keys.repeat(this.#keys[0], this.#keys[1]);
-      values.repeat(this.#values[0], this.#values[1], this.#keys[1] - this.#keys[0]);
-      block.resourceAttributes.endRow();
-      block.serviceName.indexes.push(this.#service);
-      return;
-    }
-    this.#used = true;
-    this.#wire.charge(this.#size);
-    this.#collect();
-    this.#appendService(block);
-    const firstKey = keys.rows;
-    const firstByte = values.byteLength;
-    this.#attributes.append(block.resourceAttributes);
-    this.#keys = [firstKey, keys.rows];
-    this.#values = [firstByte, values.byteLength];
-    this.#block = block;
+    this.#shared.append(block.resourceAttributes);
+    this.#service.append(block.serviceName);
+    if (block.resourceSchemaUrl) this.schemaUrl.append(block.resourceSchemaUrl);
   }
 
-  #collect(): void {
-    const wire = this.#wire;
-    this.#attributes.clear();
-    for (let i = 0; i < this.#ranges.length; i += 2) {
-      const end = this.#ranges[i + 1] as number;
-      wire.position = this.#ranges[i] as number;
-      while (wire.position < end) {
-        const tag = wire.tag(end);
-        if (tag === RESOURCE_ATTRIBUTES) this.#attributes.collect(end);
-        else wire.skip(tag, end);
-      }
-    }
-  }
-
-  #appendService(block: ResourceColumns): void {
+  #readService(): void {
+    const { values } = this.#attributes;
     const index = this.#attributes.serviceName();
     const text = index < 0 ? '' : this.#attributes.readValue(index);
-    const { start, end } = this.#attributes.values;
-    if (text === undefined) block.serviceName.append(this.#wire.data, start, end);
-    else block.serviceName.appendText(text);
-    this.#service = block.serviceName.indexes.data[block.serviceName.rows - 1] as number;
+    if (text === undefined) this.#service.set(values.start, values.end);
+    else this.#service.setText(text);
   }
 }
 
-/** The `InstrumentationScope` that the spans at hand share: name and version. `otel_traces` has no room for its attributes. */
+/** What a table of telemetry has of the scope; `otel_traces` only its name and version. */
+export interface ScopeColumns {
+  readonly scopeName: StringColumn;
+  readonly scopeVersion: TextColumn;
+  readonly scopeAttributes?: AttributesColumn;
+  readonly scopeDroppedAttrCount?: FixedColumn;
+  readonly scopeSchemaUrl?: TextColumn;
+}
+
+/** The `InstrumentationScope` that the records at hand share, and the address of its schema. */
 export class ScopeRow {
   readonly #wire: WireReader;
-  readonly #attributes: AttributesReader;
-  #name: Range = [0, 0];
-  #version: Range = [0, 0];
+  readonly #shared: SharedAttributes;
+  readonly #name: SharedText;
+  readonly #version: SharedText;
+  #dropped = 0;
+  readonly schemaUrl: SharedText;
 
   constructor(wire: WireReader, attributes: AttributesReader) {
     this.#wire = wire;
-    this.#attributes = attributes;
+    this.#shared = new SharedAttributes(wire, attributes, SCOPE_ATTRIBUTES);
+    this.#name = new SharedText(wire);
+    this.#version = new SharedText(wire);
+    this.schemaUrl = new SharedText(wire);
   }
 
-  /** Bytes that each row takes for the scope. */
+  /** Bytes that each row takes, beside the attributes. */
   get bytes(): number {
-    return this.#name[1] - this.#name[0] + this.#version[1] - this.#version[0];
+    return this.#name.bytes + this.#version.bytes + this.schemaUrl.bytes;
   }
 
   reset(): void {
-    this.#name = this.#version = [0, 0];
+    this.#shared.reset();
+    this.#name.reset();
+    this.#version.reset();
+    this.schemaUrl.reset();
+    this.#dropped = 0;
   }
 
-  /** Reads the message that ends at `end`; its attributes are read through and dropped. */
-  read(end: number, discard: AttributesColumn): void {
+  /** Reads the message that ends at `end`, but for its attributes. */
+  read(end: number): void {
     const wire = this.#wire;
-    this.#attributes.clear();
-    let attributes = 0;
+    this.#shared.found(wire.position, end);
     while (wire.position < end) {
       const tag = wire.tag(end);
-      if (tag === SCOPE_ATTRIBUTES) {
-        this.#attributes.collect(end);
-        attributes++;
-      } else if (tag === SCOPE_NAME || tag === SCOPE_VERSION) {
-        const stop = wire.content(end);
-        if (tag === SCOPE_NAME) this.#name = [wire.position, stop];
-        else this.#version = [wire.position, stop];
-        wire.position = stop;
+      if (tag === SCOPE_NAME) this.#name.read(end);
+      else if (tag === SCOPE_VERSION) this.#version.read(end);
+      else if (tag === SCOPE_DROPPED) {
+        wire.varint(end);
+        this.#dropped = wire.low;
       } else wire.skip(tag, end);
     }
-    if (attributes === 0) return;
-    this.#attributes.append(discard);
-    discard.clear();
-    wire.position = end;
   }
 
-  append(block: { readonly scopeName: StringColumn; readonly scopeVersion: StringColumn }): void {
-    block.scopeName.append(this.#wire.data, this.#name[0], this.#name[1]);
-    block.scopeVersion.append(this.#wire.data, this.#version[0], this.#version[1]);
+  /** Call when the block was cleared: what it held is no longer there to be repeated. */
+  forget(block: ScopeColumns): void {
+    if (block.scopeAttributes) this.#shared.forget(block.scopeAttributes);
+    this.#version.forget();
+    this.schemaUrl.forget();
+  }
+
+  /** Reads the attributes through if no record did. */
+  check(): void {
+    this.#shared.check();
+  }
+
+  append(block: ScopeColumns): void {
+    this.#name.append(block.scopeName);
+    this.#version.append(block.scopeVersion);
+    if (block.scopeAttributes) this.#shared.append(block.scopeAttributes);
+    block.scopeDroppedAttrCount?.appendNumber(this.#dropped);
+    if (block.scopeSchemaUrl) this.schemaUrl.append(block.scopeSchemaUrl);
   }
 }

@@ -5,11 +5,20 @@ import { LEN } from './wire.ts';
 /** A length is written in this many bytes, so that it can be filled in when the message is closed. */
 const LENGTH_BYTES = 4;
 
-/** Writes protobuf messages one field after the other; nested ones between `open` and `close`. */
+/**
+ * Writes protobuf messages one field after the other; nested ones between `open` and `close`. Throws `request.too-large`
+ * soon after they have more bytes than the limit.
+ */
 export class ProtobufWriter {
   readonly #out = new Bytes();
+  readonly #limit: number;
+
+  constructor(limit = Number.POSITIVE_INFINITY) {
+    this.#limit = limit;
+  }
 
   tag(field: number, wireType: number): void {
+    this.#check();
     this.#out.varint(field * 8 + wireType);
   }
 
@@ -48,6 +57,7 @@ export class ProtobufWriter {
   }
 
   varint(value: bigint): void {
+    this.#check();
     let rest = value;
     while (rest >= 0x80n) {
       this.#out.u8(Number(rest & 0x7fn) | 0x80);
@@ -56,14 +66,23 @@ export class ProtobufWriter {
     this.#out.u8(Number(rest));
   }
 
+  fixed32(value: number): void {
+    this.#out.u32(value);
+  }
+
   fixed64(value: bigint): void {
+    this.#check();
     this.#out.u64(Number(value & 0xffff_ffffn), Number(value >> 32n));
   }
 
   double(value: number): void {
-    this.#out.reserve(8);
-    this.#out.data.writeDoubleLE(value, this.#out.length);
-    this.#out.length += 8;
+    this.#check();
+    this.#out.double(value);
+  }
+
+  #check(): void {
+    if (this.#out.length > this.#limit)
+      throw new ClosewatchError('request.too-large', 'the records of this request take too much memory');
   }
 
   bytes(): Buffer {

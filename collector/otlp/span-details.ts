@@ -1,7 +1,9 @@
-import type { StringColumn } from '../../store/clickhouse/native/columns.ts';
 import type { SpanBlock } from '../../store/clickhouse/span-block.ts';
-import { type AttributesReader, KEPT_LENGTH } from './attributes.ts';
+import type { AttributesReader } from './attributes.ts';
 import type { Refusal } from './decoder.ts';
+import { appendId, isIdOrNone, SPAN_ID_BYTES, TRACE_ID_BYTES } from './ids.ts';
+import type { Latest } from './instant.ts';
+import { RangeList } from './range-list.ts';
 import { I64, LEN, type WireReader } from './wire.ts';
 
 const EVENT_TIME = 1 * 8 + I64;
@@ -11,22 +13,6 @@ const LINK_TRACE_ID = 1 * 8 + LEN;
 const LINK_SPAN_ID = 2 * 8 + LEN;
 const LINK_TRACE_STATE = 3 * 8 + LEN;
 const LINK_ATTRIBUTES = 4 * 8 + LEN;
-
-/** The last instant that a span may speak of. */
-export class Latest {
-  readonly #low: number;
-  readonly #high: number;
-
-  /** `nanos` since 1970. */
-  constructor(nanos: bigint) {
-    this.#low = Number(nanos & 0xffff_ffffn);
-    this.#high = Number(nanos >> 32n);
-  }
-
-  before(low: number, high: number): boolean {
-    return high > this.#high || (high === this.#high && low > this.#low);
-  }
-}
 
 /** The events and links of the span at hand. */
 export class SpanDetails {
@@ -75,8 +61,8 @@ export class SpanDetails {
         if (tag !== LINK_TRACE_ID && tag !== LINK_SPAN_ID) wire.skip(tag, end);
         else {
           const stop = wire.content(end);
-          const size = stop - wire.position;
-          if (size !== 0 && size !== (tag === LINK_TRACE_ID ? 16 : 8)) return 'id';
+          const size = tag === LINK_TRACE_ID ? TRACE_ID_BYTES : SPAN_ID_BYTES;
+          if (!isIdOrNone(wire.position, stop, size)) return 'id';
           wire.position = stop;
         }
       }
@@ -138,13 +124,13 @@ export class SpanDetails {
       const tag = wire.tag(end);
       switch (tag) {
         case LINK_TRACE_ID:
-          traceId = this.#range(end);
+          traceId = wire.range(end);
           break;
         case LINK_SPAN_ID:
-          spanId = this.#range(end);
+          spanId = wire.range(end);
           break;
         case LINK_TRACE_STATE:
-          state = this.#range(end);
+          state = wire.range(end);
           break;
         case LINK_ATTRIBUTES:
           this.#attributes.collect(end);
@@ -158,54 +144,4 @@ export class SpanDetails {
     block.linkTraceStates.inner.append(wire.data, state[0], state[1]);
     this.#attributes.append(block.linkAttributes.inner);
   }
-
-  /** Passes over the content whose length comes next. */
-  #range(outer: number): readonly [start: number, end: number] {
-    const wire = this.#wire;
-    const end = wire.content(outer);
-    const start = wire.position;
-    wire.position = end;
-    return [start, end];
-  }
-}
-
-/** Where the messages of a repeated field lie in the body. */
-class RangeList {
-  #ranges = new Int32Array(32);
-  count = 0;
-
-  clear(): void {
-    this.count = 0;
-    if (this.#ranges.length > KEPT_LENGTH) this.#ranges = new Int32Array(32);
-  }
-
-  /** Notes the message from the reader's position to `end`, and passes over it. */
-  push(wire: WireReader, end: number): void {
-    if (this.count * 2 + 2 > this.#ranges.length) {
-      const twice = new Int32Array(this.#ranges.length * 2);
-      twice.set(this.#ranges);
-      this.#ranges = twice;
-    }
-    this.#ranges[this.count * 2] = wire.position;
-    this.#ranges[this.count * 2 + 1] = end;
-    this.count++;
-    wire.position = end;
-  }
-
-  /** Puts the reader at the start of message `index` and returns where it ends. */
-  enter(index: number, wire: WireReader): number {
-    wire.position = this.#ranges[index * 2] as number;
-    return this.#ranges[index * 2 + 1] as number;
-  }
-}
-
-/** An id as hexadecimal digits; one of zeros alone means none. */
-export function appendId(column: StringColumn, data: Buffer, start: number, end: number): void {
-  if (isZero(data, start, end)) column.appendText('');
-  else column.appendHex(data, start, end);
-}
-
-export function isZero(data: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (data[i] !== 0) return false;
-  return true;
 }

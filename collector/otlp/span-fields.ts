@@ -1,7 +1,5 @@
 import type { FixedColumn } from '../../store/clickhouse/native/columns.ts';
-
-/** Days since 1970 (UTC) of an instant in nanoseconds, as two halves. Exact to some hundred nanoseconds. */
-const dayOf = (low: number, high: number): number => Math.floor((high * 0x1_0000_0000 + low) / 86_400e9);
+import { dayOf, isAfter } from './instant.ts';
 
 /** Where the texts of the span at hand lie in the body, and its numbers. `Span`'s field numbers; 6 is the status message. */
 export class SpanFields {
@@ -12,9 +10,12 @@ export class SpanFields {
   endHigh = 0;
   kind = 0;
   statusCode = 0;
+  /** Whether it has a field that only records of other signals have. */
+  foreign = false;
 
   reset(): void {
     this.#ranges.fill(0);
+    this.foreign = false;
     this.startLow = this.startHigh = this.endLow = this.endHigh = this.kind = this.statusCode = 0;
   }
 
@@ -50,7 +51,7 @@ export class SpanFields {
   }
 
   reversed(): boolean {
-    return this.endHigh < this.startHigh || (this.endHigh === this.startHigh && this.endLow < this.startLow);
+    return isAfter(this.startLow, this.startHigh, this.endLow, this.endHigh);
   }
 
   /** End minus start; 0 when the span ends before it starts. */

@@ -7,7 +7,7 @@ import { ClosewatchError } from '../../model/errors.ts';
 export const VARINT = 0;
 export const I64 = 1;
 export const LEN = 2;
-const I32 = 5;
+export const I32 = 5;
 
 /** What one message of a repeated field takes in memory, beside its texts: where it lies, its offsets and indexes. */
 const ITEM_BYTES = 32;
@@ -72,11 +72,26 @@ export class WireReader {
     return this.content(end);
   }
 
+  /** As `item`, of a number of 64 bits: where it ends. */
+  item64(end: number): number {
+    this.charge(ITEM_BYTES);
+    if (end - this.position < 8) throw new MalformedRequest('truncated', 'a number of 64 bits is cut off');
+    return this.position + 8;
+  }
+
+  /** Passes over the content whose length comes next: where it lies. */
+  range(outer: number): readonly [start: number, end: number] {
+    const end = this.content(outer);
+    const start = this.position;
+    this.position = end;
+    return [start, end];
+  }
+
   /** Takes `bytes` from the room; throws `request.too-large` when there is not so much left. */
   charge(bytes: number): void {
     this.room -= bytes;
     if (this.room < 0)
-      throw new ClosewatchError('request.too-large', 'the spans of this request take too much memory');
+      throw new ClosewatchError('request.too-large', 'the records of this request take too much memory');
   }
 
   /** Reads a varint of up to 64 bits into `low` and `high`. */
@@ -103,12 +118,25 @@ export class WireReader {
     throw new MalformedRequest('overlong', 'a number has more than 10 bytes');
   }
 
+  /** Reads a signed integer of 32 bits in ZigZag encoding. */
+  sint32(end: number): number {
+    this.varint(end);
+    return (this.low >>> 1) ^ -(this.low & 1);
+  }
+
   /** Reads 8 bytes into `low` and `high`. */
   fixed64(end: number): void {
     if (end - this.position < 8) throw new MalformedRequest('truncated', 'a number of 64 bits is cut off');
     this.low = this.data.readUInt32LE(this.position);
     this.high = this.data.readUInt32LE(this.position + 4);
     this.position += 8;
+  }
+
+  /** Reads 4 bytes, unsigned. */
+  fixed32(end: number): number {
+    if (end - this.position < 4) throw new MalformedRequest('truncated', 'a number of 32 bits is cut off');
+    this.position += 4;
+    return this.data.readUInt32LE(this.position - 4);
   }
 
   double(end: number): number {
@@ -142,3 +170,6 @@ export class WireReader {
     this.position += bytes;
   }
 }
+
+/** A signed integer of 64 bits as the double that is nearest. */
+export const int64AsDouble = (low: number, high: number): number => (high | 0) * 0x1_0000_0000 + low;

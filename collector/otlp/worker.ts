@@ -2,14 +2,17 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ClosewatchError, errorCode } from '../../model/errors.ts';
 import { inflate } from '../body.ts';
 import type { OtlpConfig } from './config.ts';
-import { createDecoders, decodeBody } from './decode.ts';
-import type { Signal } from './decoder.ts';
+import { decodeRequest } from './decode.ts';
+import { type Decoder, SIGNALS, type Signal } from './decoder.ts';
+import { decoderOf } from './decoders.ts';
 import { Rows } from './rows.ts';
 import type { FromThread, Gathered, Sealed, ToThread } from './thread.ts';
 
 /** The decoding thread (thread.ts): inflates and decodes one request after the other into the open group of its signal. */
 const config: OtlpConfig = workerData;
-const decoders = createDecoders();
+const decoders = Object.fromEntries(SIGNALS.map((signal) => [signal, decoderOf(signal)])) as Readonly<
+  Record<Signal, Decoder>
+>;
 const open = new Map<Signal, Open>();
 /** What is gathered of a signal: the open group, and groups that are full and wait to be asked for. */
 interface Open {
@@ -40,7 +43,7 @@ function gather(request: Extract<ToThread, { kind: 'decode' }>): Gathered {
   if (others > 0 && others + body.length > config.maxPendingBytes) throw overloaded();
   const limits = { latest: request.latest, maxRowBytes: config.maxRowBytes };
   const decoded = group.rows.append((sink) => {
-    const made = decodeBody(decoders[signal], encoding, body, sink, limits);
+    const made = decodeRequest(decoders[signal], signal, encoding, body, sink, limits);
     const grown = group.rows.byteLength - before;
     if (others > 0 && others + grown > config.maxPendingBytes) throw overloaded();
     return made;

@@ -1,11 +1,7 @@
+import { attributes } from './attributes-column.ts';
 import { type Column, FixedColumn, LowCardinalityColumn, StringColumn } from './native/columns.ts';
-import { ArrayColumn, MapColumn } from './native/nested.ts';
+import { ArrayColumn } from './native/nested.ts';
 import { Block } from './native.ts';
-
-/** `Map(LowCardinality(String), String)`: attributes, as every table of telemetry has them. */
-export type AttributesColumn = MapColumn<LowCardinalityColumn, StringColumn>;
-export const attributes = (): AttributesColumn =>
-  new MapColumn(new LowCardinalityColumn(), new StringColumn());
 
 /**
  * Rows of `otel_traces`, column by column. Who appends a span appends one value to every column; texts, units and

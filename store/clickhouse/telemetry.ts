@@ -1,12 +1,26 @@
 import { ClickHouseError } from '@clickhouse/client';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { ClickHouse } from './client.ts';
+import { LogBlock } from './log-block.ts';
+import {
+  ExponentialHistogramBlock,
+  GaugeBlock,
+  HistogramBlock,
+  SumBlock,
+  SummaryBlock,
+} from './metric-blocks.ts';
 import type { Block } from './native.ts';
 import { SpanBlock } from './span-block.ts';
 
 /** The tables that telemetry is written to, and what makes an empty block of each. */
 export const TELEMETRY_TABLES = {
   otel_traces: SpanBlock,
+  otel_logs: LogBlock,
+  otel_metrics_gauge: GaugeBlock,
+  otel_metrics_sum: SumBlock,
+  otel_metrics_histogram: HistogramBlock,
+  otel_metrics_exp_histogram: ExponentialHistogramBlock,
+  otel_metrics_summary: SummaryBlock,
 } as const satisfies Record<string, new () => Block>;
 
 export type TelemetryTable = keyof typeof TELEMETRY_TABLES;

@@ -47,6 +47,11 @@ export class Bytes {
     this.u32(high);
   }
 
+  double(value: number): void {
+    this.reserve(8);
+    this.length = this.data.writeDoubleLE(value, this.length);
+  }
+
   /** An unsigned LEB128 integer below 2^53. */
   varint(value: number): void {
     this.reserve(8);

@@ -84,9 +84,14 @@ export class StringColumn implements Column {
 
 const WIDTHS = {
   UInt8: 1,
+  Bool: 1,
   UInt16: 2,
+  UInt32: 4,
+  Int32: 4,
+  DateTime: 4,
   UInt64: 8,
   Int64: 8,
+  Float64: 8,
   'DateTime64(3)': 8,
   'DateTime64(9)': 8,
   "DateTime64(3, 'UTC')": 8,
@@ -95,7 +100,10 @@ const WIDTHS = {
 } as const satisfies Record<string, number>;
 export type FixedType = keyof typeof WIDTHS;
 
-/** A type of fixed width, little-endian: integers, DateTime64 as ticks since the epoch, Decimal as a scaled integer. */
+/**
+ * A type of fixed width, little-endian: integers, Bool as 0 or 1, doubles, DateTime as seconds and DateTime64 as ticks
+ * since the epoch, Decimal as a scaled integer.
+ */
 export class FixedColumn implements Column {
   readonly type: FixedType;
   readonly width: number;
@@ -115,16 +123,27 @@ export class FixedColumn implements Column {
     return this.bytes.length;
   }
 
-  /** For the types of 8 bits, 16 bits, and of 64 bits when the value is a whole number from 0 to 2^53. */
+  /** For the types of 8, 16 and 32 bits, and of 64 bits when the value is a whole number from 0 to 2^53. */
   appendNumber(value: number): void {
     if (this.width === 1) this.bytes.u8(value);
     else if (this.width === 2) this.bytes.u16(value);
+    else if (this.width === 4) this.bytes.u32(value);
     else this.append64(value >>> 0, Math.floor(value / 0x1_0000_0000));
   }
 
   /** For the types of 64 bits: the low and the high half. */
   append64(low: number, high: number): void {
     this.bytes.u64(low, high);
+  }
+
+  /** For Float64. */
+  appendDouble(value: number): void {
+    this.bytes.double(value);
+  }
+
+  /** Appends the values of `source` from `start` to `end`, which lie there as here. */
+  appendRaw(source: Uint8Array, start: number, end: number): void {
+    this.bytes.copy(source, start, end);
   }
 
   /** For the types of 64 and 128 bits; two's complement. */
