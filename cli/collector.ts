@@ -2,11 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
 import type { CollectorConfig } from '../collector/config.ts';
 import { createOtlpHandler, type OtlpCounts } from '../collector/otlp/handler.ts';
+import { errorCode } from '../model/errors.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
 import { createForwarder, type Forwarder } from '../store/forwarder.ts';
+import type { Intake } from '../store/intake/intake.ts';
 import { openInbox } from '../store/postgres/inbox.ts';
-import { createIngestAuth } from '../store/postgres/tokens.ts';
+import { createIngestAuth, type IngestAuth, type Sender } from '../store/postgres/tokens.ts';
+import { applyTerms, markingInbox } from '../store/source-terms.ts';
 import { type HttpServer, listen } from './http.ts';
 import type { Stores } from './stores.ts';
 import { tracedRoute } from './telemetry.ts';
@@ -16,26 +19,34 @@ export interface Collector {
   readonly forwarder: Forwarder;
   /** What was taken, refused and lost since the start. */
   counters(): Sample[];
+  /** Bytes of requests that are not answered yet, by what they carry. */
+  pendingBytes(): { readonly events: number; readonly otlp: number };
   /** Takes nothing more, and resolves when everything that was taken is stored. */
   close(): Promise<void>;
 }
 
 /** Starts the collector: OTLP/HTTP and CloudEvents on one port. */
 export async function startCollector(stores: Stores, settings: CollectorConfig): Promise<Collector> {
-  const { config, postgres, events, logger, counters } = stores;
-  const inbox = openInbox(postgres);
+  const { config, postgres, events, logger, counters, intake } = stores;
+  const terms = settings.sources;
+  await applyTerms(postgres, terms);
+  intake.onNewStreams(async () => void (await applyTerms(postgres, terms)));
+  const inbox = markingInbox(openInbox(postgres), terms);
   const forwarder = createForwarder({ postgres, inbox, events, logger, counters });
-  const { authenticate } = createIngestAuth(postgres);
+  const authenticate = accounted(createIngestAuth(postgres), intake);
   const otlp = createOtlpHandler(settings.otlp, {
     traces: openTraces(stores.clickhouse),
     authenticate,
     logger,
+    // The bytes of a request are not told here.
+    stored: ({ source }, records) => intake.arrived({ source, stream: 'traces', records, bytes: 0 }),
   });
   const cloudEvents = createCloudEventsHandler(settings.cloudEvents, {
     postgres,
     inbox,
     authenticate,
     counters,
+    intake,
     logger,
   });
   const routes = new Map([
@@ -62,6 +73,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     http,
     forwarder,
     counters: () => [...counters.snapshot(), ...samplesOf(otlp.counts)],
+    pendingBytes: () => ({ events: cloudEvents.pendingBytes(), otlp: otlp.pendingBytes() }),
     async close() {
       await http.close();
       await otlp.close();
@@ -70,6 +82,34 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     },
   };
 }
+
+/** Telemetry is a stream of its sender by its path; finance events are the stream ''. */
+const STREAMS: Readonly<Record<string, string>> = {
+  '/v1/traces': 'traces',
+  '/v1/logs': 'logs',
+  '/v1/metrics': 'metrics',
+};
+
+/** Who sends; a request of nobody that is known is accounted for under `(unknown)`. */
+const accounted =
+  ({ authenticate }: IngestAuth, intake: Intake) =>
+  async (request: IncomingMessage): Promise<Sender> => {
+    try {
+      return await authenticate(request);
+    } catch (error) {
+      const code = errorCode(error);
+      const [path = ''] = (request.url ?? '').split('?', 1);
+      if (code === 'auth.missing' || code === 'auth.invalid')
+        intake.lost({
+          source: '(unknown)',
+          stream: STREAMS[path] ?? '',
+          reason: 'unauthenticated',
+          records: 1,
+          detail: code,
+        });
+      throw error;
+    }
+  };
 
 async function alive(_: IncomingMessage, response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
