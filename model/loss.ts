@@ -7,8 +7,6 @@ interface Reason {
   readonly advice: string;
 }
 
-const LETTER = 'closewatch dead-letters list says what is wrong; send it again, mended, under the same id';
-
 /**
  * Why something that came is not among the data: a closed list. A refused event is kept as a dead letter all the same.
  * docs/operations.md lists the same.
@@ -49,8 +47,16 @@ export const LOSS_REASONS = {
     owner: 'operator',
     advice: 'settle the open dead letters of the sender, and have it mended',
   },
-  invalid: { what: 'an event that breaks the event model', owner: 'sender', advice: LETTER },
-  malformed: { what: 'a request that cannot be decoded', owner: 'sender', advice: LETTER },
+  invalid: {
+    what: 'an event that breaks the event model',
+    owner: 'sender',
+    advice: 'closewatch dead-letters list says what is wrong; send it again, mended, under the same id',
+  },
+  malformed: {
+    what: 'a request that cannot be decoded',
+    owner: 'sender',
+    advice: 'the answer to the sender says what is wrong; of events closewatch dead-letters list does too',
+  },
   'media-type': {
     what: 'a request in an encoding or a media type that is not served',
     owner: 'sender',
