@@ -39,7 +39,7 @@ export async function listLosses(
   ];
   const { rows } = await sql<Omit<Loss, 'records'> & { records: string }>`
     SELECT source, company, stream, reason, sum(records) AS records, max(last_at) AS "lastAt",
-      (array_agg(last_detail ORDER BY last_at DESC))[1] AS detail
+      (array_agg(last_detail ORDER BY last_at DESC) FILTER (WHERE last_detail IS NOT NULL))[1] AS detail
     FROM losses WHERE ${sql.join(conditions, sql` AND `)}
     GROUP BY source, company, stream, reason
     ORDER BY sum(records) DESC, source, company, stream, reason LIMIT ${limit}`.execute(db);
