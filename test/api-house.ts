@@ -7,7 +7,7 @@ import { createSignIn, type SignIn } from '../api/auth/sign-in.ts';
 import type { ApiConfig } from '../api/config.ts';
 import { type Api, type ApiDeps, createApi } from '../api/server.ts';
 import { createConsole } from '../dashboards/console/server.ts';
-import { defaultCompany } from '../model/company.ts';
+import { companyFinder } from '../model/company.ts';
 import type { Actor } from '../model/principal.ts';
 import { nanosOf } from '../model/time.ts';
 import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
@@ -85,7 +85,7 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
     gauges: () =>
       readGauges(postgres, {
         now: nanosOf(new Date()),
-        company: defaultCompany,
+        company: companyFinder([]),
         pendingBytes: { events: 7, otlp: 0 },
       }),
     logger,

@@ -75,7 +75,7 @@ const freshness = ({ fresh, domain }: Source): [string, string] =>
 
 const table = (sources: Source[]): View => html`<div class="table-box"><table class="stacked">
   <thead><tr><th scope="col">Source</th><th scope="col">Company</th><th scope="col">Freshness</th><th scope="col">Complete up to</th>
-    <th scope="col" class="number">Newest record</th><th scope="col" class="number">Last arrival</th><th scope="col" class="number">A minute, over 5 min · 1 h · 24 h</th>
+    <th scope="col" class="number">Newest record</th><th scope="col" class="number">Last arrival</th><th scope="col" class="number">A minute: 5 min · 1 h · 24 h</th>
     <th scope="col" class="number">Lost in 24 h</th><th scope="col" class="number">Clock</th></tr></thead>
   <tbody>${sources.map((source) => {
     const [look, word] = freshness(source);
@@ -100,7 +100,7 @@ const Losses = ({ losses }: { losses: Loss[] }): View => html`
             (loss) => html`<li key=${[loss.source, loss.company, loss.stream, loss.reason].join(' ')}>
       <span class="line"><strong>${countText(loss.records)} ${words(loss.reason)}</strong> ${nameOf(loss)} <span class="muted">${loss.company} ${ageText(loss.lastAt) === 'now' ? '' : `${ageText(loss.lastAt)} ago`}</span>
         <span class="right muted">for the ${loss.owner === 'closewatch' ? 'makers of Closewatch' : loss.owner}</span></span>
-      <span class="sub">${loss.what}. ${loss.advice}</span></li>`,
+      <span class="sub">${loss.what} → ${loss.advice}</span></li>`,
           )}</ul>`
     }</section>`;
 
