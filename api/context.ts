@@ -5,11 +5,13 @@ import { type EventRef, eventRefKey, type FinanceEvent } from '../model/event.ts
 import type { Flow } from '../model/flow.ts';
 import { type Actor, type CompanyScope, companyScope } from '../model/principal.ts';
 import type { Span } from '../model/span.ts';
+import { dateOf } from '../model/time.ts';
 import type { TraceReads } from '../store/clickhouse/cases.ts';
 import type { ClickHouse } from '../store/clickhouse/client.ts';
 import { readableTraces } from '../store/clickhouse/event-queries.ts';
 import type { FinanceEventStore } from '../store/clickhouse/finance-events.ts';
 import { type TraceSummary, traceSummaries } from '../store/clickhouse/trace-summaries.ts';
+import type { StreamName } from '../store/intake/sums.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import {
   type ExceptionListRow,
@@ -24,6 +26,7 @@ import {
 } from '../store/postgres/incident-queries.ts';
 import type { IncidentRow } from '../store/postgres/incidents.ts';
 import { namesOf } from '../store/postgres/principal-queries.ts';
+import { intakeOf, type StreamIntake } from '../store/postgres/streams.ts';
 import { type Allowance, createAllowance } from './allowance.ts';
 import { QUERY_LIMITS } from './limits.ts';
 import { type RuleBook, ruleBook } from './rule-book.ts';
@@ -64,6 +67,8 @@ export interface ApiContext extends Reads {
     readonly trace: DataLoader<string, TraceSummary | undefined>;
     /** The spans of a trace that may be read (lower-case id), in the order of time: the first `MAX_SPANS`. */
     readonly spans: DataLoader<string, readonly Span[]>;
+    /** What came of a stream, at which rate, what of it was lost, and what it tells of its sender's clock. */
+    readonly intake: DataLoader<StreamName, StreamIntake, string>;
     /** The exceptions of a document, the worst first: 20 at most. */
     readonly exceptionsOfDocument: DataLoader<DocumentName, readonly ExceptionListRow[], string>;
   };
@@ -133,6 +138,9 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
         { maxBatchSize: TRACES_AT_ONCE },
       ),
       spans: new DataLoader(async (ids) => await spansByTrace(reads, ids), { maxBatchSize: TRACES_AT_ONCE }),
+      intake: new DataLoader(async (streams) => await intakeOf(postgres, streams, dateOf(now)), {
+        cacheKeyFn: ({ source, company, stream }) => [source, company, stream].join('\n'),
+      }),
       exceptionsOfDocument: new DataLoader(
         async (names) => {
           const rows = await exceptionsOfDocuments(postgres, scope, names);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { ClosewatchError } from '../model/errors.ts';
+import { mayReadTelemetry } from '../model/principal.ts';
 import { dateOf } from '../model/time.ts';
 import type { Counters, Sample } from '../store/counters.ts';
 import type { Logger } from '../store/logger.ts';
@@ -18,6 +19,8 @@ export interface ApiDeps extends Reads {
   readonly signIn: SignIn;
   /** The counters of the process, as they stand now. */
   readonly counters: () => readonly Sample[];
+  /** How things stand now, read when it is asked for; shown to who may read telemetry, for it names sources. */
+  readonly gauges?: (() => Promise<readonly Sample[]>) | undefined;
   /** Where this part counts what it refuses. */
   readonly count?: Pick<Counters, 'add'> | undefined;
   readonly logger: Logger;
@@ -101,11 +104,22 @@ export function createApi(settings: ApiConfig, deps: ApiDeps): Api {
       sendJson(response, state.ready ? 200 : 503, state);
     },
     async '/metrics'(request, response) {
-      await actorOf(request);
+      const actor = await actorOf(request);
+      const gauges = mayReadTelemetry(actor) ? await readGauges() : [];
       response
         .writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
-        .end(prometheusText(deps.counters()));
+        .end(prometheusText([...deps.counters(), ...gauges]));
     },
+  };
+
+  /** Counters are worth having when the stores do not answer: then of all times. */
+  const readGauges = async (): Promise<readonly Sample[]> => {
+    try {
+      return (await deps.gauges?.()) ?? [];
+    } catch (error) {
+      logger.warn({ err: error }, 'the gauges could not be read');
+      return [];
+    }
   };
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -7,6 +7,7 @@ import { openTraces } from '../store/clickhouse/traces.ts';
 import type { Counters } from '../store/counters.ts';
 import { shipChanges } from '../store/postgres/change-log.ts';
 import { tidyHistory } from '../store/postgres/housekeeping.ts';
+import { tidyIntake } from '../store/postgres/intake.ts';
 import { listSources } from '../store/postgres/sources.ts';
 import type { Catalogue } from './catalogue.ts';
 import { secretOf } from './secrets.ts';
@@ -57,6 +58,7 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
       await readiness.run(now);
       await shipChanges(postgres, clickhouse);
       await tidyHistory(postgres, dateOf(now));
+      await tidyIntake(postgres, dateOf(now));
       return result;
     },
     assess: (now) => triage.assess(now),

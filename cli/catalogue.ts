@@ -18,9 +18,15 @@ export interface Catalogue {
   ruleName(rule: string): string | undefined;
 }
 
+const folderOf = ({ flowsDir }: Pick<Config, 'flowsDir'>): string => flowsDir ?? DEFAULT_FLOWS;
+
+/** Only how the collector takes what is sent: whatever is wrong with the flows beside it. Throws `config.invalid`. */
+export const readCollector = (config: Pick<Config, 'flowsDir'>): Promise<CollectorConfig> =>
+  readCollectorConfig(folderOf(config));
+
 /** Reads the catalogue of `CLOSEWATCH_FLOWS_DIR`, or the default one. Throws `flow.invalid` with file, line and column. */
 export async function readCatalogue(config: Pick<Config, 'flowsDir'>): Promise<Catalogue> {
-  const folder = config.flowsDir ?? DEFAULT_FLOWS;
+  const folder = folderOf(config);
   const [flows, companies, collector] = await Promise.all([
     loadFlows(folder),
     loadCompanies(folder),

@@ -4,11 +4,14 @@ import type { CollectorConfig } from '../collector/config.ts';
 import { type OtlpGrpc, serveOtlpGrpc } from '../collector/otlp/grpc.ts';
 import { createOtlpHandler } from '../collector/otlp/handler.ts';
 import { createOtlpReceiver, type OtlpCounts } from '../collector/otlp/receiver.ts';
+import { errorCode } from '../model/errors.ts';
 import { openTelemetry } from '../store/clickhouse/telemetry.ts';
 import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
 import { createForwarder, type Forwarder } from '../store/forwarder.ts';
+import type { Intake } from '../store/intake/intake.ts';
 import { openInbox } from '../store/postgres/inbox.ts';
-import { createIngestAuth } from '../store/postgres/tokens.ts';
+import { createIngestAuth, type IngestAuth, type Sender } from '../store/postgres/tokens.ts';
+import { applyTerms, markingInbox } from '../store/source-terms.ts';
 import { type HttpServer, listen } from './http.ts';
 import type { Stores } from './stores.ts';
 import { tracedRoute } from './telemetry.ts';
@@ -19,23 +22,30 @@ export interface Collector {
   readonly forwarder: Forwarder;
   /** What was taken, refused and lost since the start. */
   counters(): Sample[];
+  /** Bytes of requests that are not answered yet, by what they carry. */
+  pendingBytes(): { readonly events: number; readonly otlp: number };
   /** Takes nothing more, and resolves when everything that was taken is stored. */
   close(): Promise<void>;
 }
 
 /** Starts the collector: OTLP/HTTP and CloudEvents on one port, OTLP/gRPC on another. */
 export async function startCollector(stores: Stores, settings: CollectorConfig): Promise<Collector> {
-  const { config, postgres, events, logger, counters } = stores;
-  const inbox = openInbox(postgres);
+  const { config, postgres, events, logger, counters, intake } = stores;
+  const terms = settings.sources;
+  await applyTerms(postgres, terms);
+  intake.onNewStreams(async () => void (await applyTerms(postgres, terms)));
+  const inbox = markingInbox(openInbox(postgres), terms);
   const forwarder = createForwarder({ postgres, inbox, events, logger, counters });
-  const { authenticate } = createIngestAuth(postgres);
-  const receiver = createOtlpReceiver(settings.otlp, { telemetry: openTelemetry(stores.clickhouse), logger });
-  const otlp = createOtlpHandler(receiver, authenticate);
+  const auth = createIngestAuth(postgres);
+  const telemetry = openTelemetry(stores.clickhouse);
+  const receiver = createOtlpReceiver(settings.otlp, { telemetry, intake, logger });
+  const otlp = createOtlpHandler(receiver, auth.authenticate);
   const cloudEvents = createCloudEventsHandler(settings.cloudEvents, {
     postgres,
     inbox,
-    authenticate,
+    authenticate: accounted(auth, intake),
     counters,
+    intake,
     logger,
   });
   const routes = new Map([
@@ -60,7 +70,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
   });
   let grpc: OtlpGrpc;
   try {
-    grpc = await serveOtlpGrpc(receiver, authenticate, { host: config.bind, port: config.grpcPort });
+    grpc = await serveOtlpGrpc(receiver, auth.authenticate, { host: config.bind, port: config.grpcPort });
   } catch (error) {
     await http.close(0);
     await receiver.close();
@@ -71,6 +81,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     grpcPort: grpc.port,
     forwarder,
     counters: () => [...counters.snapshot(), ...samplesOf(receiver.counts)],
+    pendingBytes: () => ({ events: cloudEvents.pendingBytes(), otlp: receiver.pendingBytes() }),
     async close() {
       await Promise.all([http.close(), grpc.close()]);
       await receiver.close();
@@ -79,6 +90,20 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     },
   };
 }
+
+/** Who sends events; a request of nobody that is known is accounted for under `(unknown)`. */
+const accounted =
+  ({ authenticate }: IngestAuth, intake: Intake) =>
+  async (request: IncomingMessage): Promise<Sender> => {
+    try {
+      return await authenticate(request);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === 'auth.missing' || code === 'auth.invalid')
+        intake.lost({ source: '(unknown)', stream: '', reason: 'unauthenticated', records: 1, detail: code });
+      throw error;
+    }
+  };
 
 async function alive(_: IncomingMessage, response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
@@ -97,13 +122,9 @@ function samplesOf(counts: OtlpCounts): Sample[] {
       sample('closewatch_otlp_requests_failed', value, { status }),
     ),
     sample('closewatch_otlp_bytes', counts.bytes),
-    ...Object.entries(counts.signals).flatMap(([signal, { stored, dropped, refused }]) => [
-      sample('closewatch_otlp_records_stored', stored, { signal }),
-      sample('closewatch_otlp_records_dropped', dropped, { signal }),
-      ...Object.entries(refused).map(([reason, value]) =>
-        sample('closewatch_otlp_records_refused', value, { reason, signal }),
-      ),
-    ]),
+    ...Object.entries(counts.stored).map(([signal, value]) =>
+      sample('closewatch_otlp_records_stored', value, { signal }),
+    ),
     sample('closewatch_spans_reversed', counts.spansReversed),
   ];
 }

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import {
   attempt,
+  checkClocks,
+  checkDetection,
   checkFlows,
+  checkLosses,
   checkMemory,
   checkNode,
   checkSources,
@@ -9,18 +12,25 @@ import {
   ok,
   printed,
   problem,
+  type SourceState,
 } from './doctor-checks.ts';
 
 const GIB = 2 ** 30;
-const stream = (source: string, fresh: boolean) => ({
+const stream = (source: string, fresh: boolean, more: Partial<SourceState> = {}): SourceState => ({
   source,
   company: 'acme',
   stream: '',
   kind: 'declared',
   fresh,
   completeUpTo: fresh ? '2026-06-01T00:00:00Z' : null,
+  whyStale: fresh ? null : 'Nothing has arrived for 3 h.',
+  telemetry: false,
   events: 1,
   errors: 0,
+  rate1h: 0,
+  lost24h: 0,
+  clock: null,
+  ...more,
 });
 
 test('Node 24 is asked for', () => {
@@ -42,7 +52,68 @@ test('a stale source is a problem and is named; none at all is not', () => {
   expect(checkSources([]).state).toBe('note');
   expect(checkSources([stream('/odoo', true)]).state).toBe('ok');
   const check = checkSources([stream('/odoo', true), stream('/bank', false)]);
-  expect(check).toMatchObject({ state: 'problem', finding: expect.stringContaining('/bank of acme') });
+  expect(check).toMatchObject({
+    state: 'problem',
+    finding: '1 of 2 streams are stale. /bank of acme: Nothing has arrived for 3 h.',
+  });
+});
+
+test('telemetry that is silent is worth knowing, and hides no stale source', () => {
+  const traces = stream('/ocr', false, { company: '', stream: 'traces', telemetry: true });
+  expect(checkSources([stream('/odoo', true), traces])).toMatchObject({
+    state: 'note',
+    finding: 'telemetry is silent. /ocr, traces: Nothing has arrived for 3 h.',
+  });
+  expect(checkSources([traces, stream('/bank', false)])).toMatchObject({
+    state: 'problem',
+    finding: expect.stringMatching(/^1 of 2 .*\/bank of acme/),
+  });
+});
+
+test('of many stale streams five are told and the rest counted', () => {
+  const { finding } = checkSources(Array.from({ length: 8 }, (_, n) => stream(`/s${n}`, false)));
+  expect(finding).toContain('/s4 of acme');
+  expect(finding).not.toContain('/s5');
+  expect(finding).toMatch(/And 3 more\.$/);
+});
+
+test('a clock that runs ahead is named once, whatever the streams of its source', () => {
+  const clock = { skewMs: 7_200, confidence: 'high', records: 9, from: 0, to: 60_000 } as const;
+  const ahead = { clock: { ...clock, state: 'ahead' } } as const;
+  const behind = { clock: { ...clock, state: 'late-or-behind', skewMs: -600_000 } } as const;
+  expect(checkClocks([stream('/odoo', true)]).state).toBe('ok');
+  const check = checkClocks([
+    stream('/ocr', true, ahead),
+    stream('/ocr', true, { ...ahead, stream: 'traces' }),
+    stream('/bank', true, behind),
+  ]);
+  expect(check).toMatchObject({
+    state: 'note',
+    finding:
+      'The clock of /ocr is 7 s ahead (confidence high). What /bank sends is late, or its clock behind, by at least 600 s.',
+  });
+});
+
+test('losses are told with who can mend the gravest; what Closewatch itself lost is a problem', () => {
+  const lost = { company: 'acme', stream: '', records: 7, lastAt: new Date(0), detail: null };
+  const invalid = { ...lost, source: '/ocr', reason: 'invalid' };
+  expect(checkLosses([]).state).toBe('ok');
+  expect(checkLosses([invalid])).toMatchObject({
+    state: 'note',
+    finding: 'in the last 24 hours: 7 invalid of /ocr of acme.',
+    advice: expect.stringContaining('dead-letters list'),
+  });
+  expect(checkLosses([invalid, { ...lost, source: '/ocr', reason: 'poison', records: 1 }])).toMatchObject({
+    state: 'problem',
+    advice: expect.stringContaining('report it'),
+  });
+});
+
+test('detection that has stopped in a running process is a problem', () => {
+  expect(checkDetection(undefined, true).state).toBe('note');
+  expect(checkDetection(600, true).state).toBe('ok');
+  expect(checkDetection(601, true).state).toBe('problem');
+  expect(checkDetection(86_400, false).state).toBe('ok');
 });
 
 test('rules that wait for their first event are listed', () => {

@@ -1,3 +1,7 @@
+import type { ClockReading } from '../model/clock-skew.ts';
+import { lossReason } from '../model/loss.ts';
+import type { Loss } from '../store/postgres/loss-queries.ts';
+
 /** What doctor says of one thing: how it is, and what to do when it is not well. */
 export interface Check {
   readonly name: string;
@@ -65,8 +69,16 @@ export interface SourceState {
   readonly fresh: boolean;
   /** RFC 3339; null: nothing is assured. */
   readonly completeUpTo: string | null;
+  /** One sentence; null of a fresh one. */
+  readonly whyStale: string | null;
+  /** Telemetry: nothing is judged by it. */
+  readonly telemetry: boolean;
   readonly events: number;
   readonly errors: number;
+  readonly rate1h: number;
+  readonly lost24h: number;
+  /** What the last live data of the source tell of its clock; null when there were none in the last hour. */
+  readonly clock: ClockReading | null;
 }
 
 export function checkSources(sources: readonly SourceState[]): Check {
@@ -76,18 +88,75 @@ export function checkSources(sources: readonly SourceState[]): Check {
       'nothing has been received yet',
       'send events to POST /v1/events, or import a log',
     );
-  const stale = sources.filter(({ fresh }) => !fresh);
-  if (stale.length === 0) return ok('sources', `${sources.length} streams, all fresh`);
-  const names = stale.slice(0, 5).map(({ source, company, completeUpTo }) => {
-    return `${source} of ${company || 'every company'} (complete up to ${completeUpTo ?? 'nothing'})`;
+  const stale = sources.filter(({ fresh, telemetry }) => !fresh && !telemetry);
+  const silent = sources.filter(({ fresh, telemetry }) => !fresh && telemetry);
+  if (stale.length > 0)
+    return problem(
+      'sources',
+      `${stale.length} of ${sources.length} streams are stale. ${sentences(stale)}`,
+      'what depends on them is judged indeterminate until they move on',
+    );
+  return silent.length === 0
+    ? ok('sources', `${sources.length} streams, all fresh`)
+    : note('sources', `telemetry is silent. ${sentences(silent)}`, 'nothing is judged by it');
+}
+
+const SHOWN = 5;
+const andMore = (count: number): string => (count > SHOWN ? ` And ${count - SHOWN} more.` : '');
+const streamName = ({
+  source,
+  company,
+  stream,
+}: Pick<SourceState, 'source' | 'company' | 'stream'>): string =>
+  `${source}${stream && `, ${stream}`}${company && ` of ${company}`}`;
+
+const sentences = (stale: readonly SourceState[]): string =>
+  stale
+    .slice(0, SHOWN)
+    .map((state) => `${streamName(state)}: ${state.whyStale}`)
+    .join(' ') + andMore(stale.length);
+
+/** Clocks of senders that are known to run ahead, and data that come late or of a clock that is behind. */
+export function checkClocks(sources: readonly SourceState[]): Check {
+  const clocks = new Map(sources.map(({ source, clock }) => [source, clock]));
+  const told = [...clocks].flatMap(([source, clock]) => {
+    if (clock?.state === 'ahead')
+      return [`The clock of ${source} is ${seconds(clock.skewMs)} ahead (confidence ${clock.confidence}).`];
+    if (clock?.state === 'late-or-behind')
+      return [`What ${source} sends is late, or its clock behind, by at least ${seconds(-clock.skewMs)}.`];
+    return [];
   });
-  const more = stale.length > names.length ? ` and ${stale.length - names.length} more` : '';
-  return problem(
-    'sources',
-    `${stale.length} of ${sources.length} streams are stale: ${names.join(', ')}${more}`,
-    'what depends on them is judged indeterminate until they move on',
+  if (told.length === 0) return ok('clocks', 'no sender is known to be out of step');
+  return note(
+    'clocks',
+    told.slice(0, SHOWN).join(' ') + andMore(told.length),
+    'deadlines are judged by the times of events: keep the clocks of senders in step (NTP)',
   );
 }
+
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
+
+/** What was lost within a day; the advice is that of the gravest. What Closewatch itself lost is a problem. */
+export function checkLosses(losses: readonly Loss[]): Check {
+  if (losses.length === 0) return ok('losses', 'nothing was lost in the last 24 hours');
+  const list = losses.slice(0, SHOWN).map((loss) => `${loss.records} ${loss.reason} of ${streamName(loss)}`);
+  const finding = `in the last 24 hours: ${list.join(', ')}.${andMore(losses.length)}`;
+  const owned = losses.find(({ reason }) => lossReason(reason).owner === 'closewatch');
+  const { advice } = lossReason((owned ?? losses[0])?.reason ?? '');
+  return owned ? problem('losses', finding, advice) : note('losses', finding, advice);
+}
+
+/** `seconds` since the last pass ended; `isRunning`: does a process analyse just now? */
+export function checkDetection(seconds: number | undefined, isRunning: boolean): Check {
+  if (seconds === undefined) return note('detection', 'has not run yet');
+  const finding = `the last pass ended ${seconds} s ago`;
+  return isRunning && seconds > STALLED_SECONDS
+    ? problem('detection', finding, 'nothing is judged meanwhile; the log says why')
+    : ok('detection', finding);
+}
+
+/** Passes run every few seconds; one that takes long is not yet stuck. */
+const STALLED_SECONDS = 600;
 
 export interface FlowState {
   readonly rule: string;

@@ -1,20 +1,26 @@
 import { z } from 'zod';
 import { companyFinder } from '../model/company.ts';
 import { type Expectation, matchesTypes } from '../model/flow.ts';
-import { formatInstant, nanosOf } from '../model/time.ts';
-import { isFresh, watermarkAt } from '../model/watermark.ts';
+import { dateOf, formatInstant, nanosOf } from '../model/time.ts';
+import { isFresh, watermarkAt, whyStale } from '../model/watermark.ts';
 import { clickhouseMigrations } from '../store/clickhouse/migrate.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
+import { listLosses } from '../store/postgres/loss-queries.ts';
 import { postgresMigrations } from '../store/postgres/migrate.ts';
+import { MAX_SOURCES, streamOf } from '../store/postgres/source-queries.ts';
 import { listSources } from '../store/postgres/sources.ts';
+import { intakeOf, listStreams } from '../store/postgres/streams.ts';
 import { QUEUES } from '../store/queue/names.ts';
 import { openQueues } from '../store/queue/queues.ts';
 import { readCatalogue } from './catalogue.ts';
 import {
   attempt,
   type Check,
+  checkClocks,
+  checkDetection,
   checkFlows,
+  checkLosses,
   checkSources,
   type FlowState,
   note,
@@ -50,6 +56,7 @@ export const doctorTask: Task<Stores, Record<string, never>, never, StoresReport
   args: z.strictObject({}),
   async run(stores) {
     const now = nanosOf(new Date());
+    await stores.intake.flush();
     const sources = await sourceStates(stores, now).catch(() => undefined);
     const flows = await flowStates(stores).catch(() => undefined);
     const checks = [
@@ -64,7 +71,10 @@ export const doctorTask: Task<Stores, Record<string, never>, never, StoresReport
       await attempt('inbox', () => checkInbox(stores)),
       await attempt('dead letters', () => checkDeadLetters(stores)),
       await attempt('refused', () => checkRefused(stores)),
+      await attempt('losses', () => checkLost(stores, now)),
+      await attempt('detection', () => checkPasses(stores, now)),
       sources ? checkSources(sources) : problem('sources', 'cannot be read'),
+      checkClocks(sources ?? []),
       await attempt('flows', async () => checkFlows(flows ?? (await flowStates(stores)))),
     ];
     return { checks, sources: sources ?? [], flows: flows ?? [] };
@@ -169,22 +179,33 @@ async function checkRefused({ postgres }: Stores): Promise<Check> {
   return events + rows === 0 ? ok('refused', 'nothing was ever refused') : note('refused', finding);
 }
 
+async function checkLost({ postgres }: Stores, now: bigint): Promise<Check> {
+  const filter = { companies: '*', telemetry: true, since: dateOf(now - DAY_NS) } as const;
+  return checkLosses(await listLosses(postgres, filter, MAX_SOURCES));
+}
+
+async function checkPasses({ postgres, catalogue }: Stores, now: bigint): Promise<Check> {
+  const { ended } = await postgres.db
+    .selectFrom('control_runs')
+    .select((run) => run.fn.max('ended_at').as('ended'))
+    .executeTakeFirstOrThrow();
+  const seconds = ended ? Number((now - nanosOf(ended)) / 1_000_000_000n) : undefined;
+  return checkDetection(seconds, catalogue !== undefined);
+}
+
+const HOUR_MS = 3_600_000;
+
 async function sourceStates({ postgres, config }: Stores, now: bigint): Promise<SourceState[]> {
   // Wrong flow files are told by a check of their own, and hide nothing here.
   const catalogue = await readCatalogue(config).catch(() => undefined);
   const companyOf = catalogue?.company ?? companyFinder([]);
-  const streams = await listSources(postgres);
-  const counts = await postgres.db
-    .selectFrom('sources')
-    .select(['source', 'company', 'stream', 'events', 'errors'])
-    .execute();
-  return streams.map((stream) => {
+  const rows = await listStreams(postgres, { companies: '*', telemetry: true }, { limit: MAX_SOURCES });
+  const intakes = await intakeOf(postgres, rows, dateOf(now));
+  return rows.map((row, i): SourceState => {
+    const stream = streamOf(row);
     const calendar = companyOf(stream.company);
     const mark = watermarkAt(stream, now, calendar);
-    const row = counts.find(
-      ({ source, company, stream: name }) =>
-        source === stream.source && company === stream.company && name === stream.stream,
-    );
+    const { clock, rates, lost } = intakes[i] ?? {};
     return {
       source: stream.source,
       company: stream.company,
@@ -192,8 +213,13 @@ async function sourceStates({ postgres, config }: Stores, now: bigint): Promise<
       kind: stream.kind,
       fresh: isFresh(stream, now, calendar),
       completeUpTo: mark === undefined ? null : formatInstant(mark),
-      events: Number(row?.events ?? 0),
-      errors: Number(row?.errors ?? 0),
+      whyStale: whyStale(stream, now, calendar) ?? null,
+      telemetry: stream.company === '',
+      events: Number(row.events),
+      errors: Number(row.errors),
+      rate1h: rates?.hour ?? 0,
+      lost24h: lost ?? 0,
+      clock: clock && dateOf(now).getTime() - clock.to < HOUR_MS ? clock : null,
     };
   });
 }

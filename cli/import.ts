@@ -7,6 +7,8 @@ import {
   type ImportResult,
   importEventLog,
 } from '../collector/files/import.ts';
+import { markingEvents } from '../store/source-terms.ts';
+import { readCollector } from './catalogue.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
 import { createBar } from './progress.ts';
 import { runTask } from './run-task.ts';
@@ -23,7 +25,11 @@ export const importTask: Task<Stores, ImportRequest, ImportProgress, ImportResul
     cases: z.string().optional(),
     strict: z.boolean().optional(),
   }),
-  run: (stores, args, report) => importEventLog(args, stores, report),
+  async run(stores, args, report) {
+    const { sources } = stores.catalogue?.collector ?? (await readCollector(stores.config));
+    const events = markingEvents(stores.events, sources);
+    return await importEventLog(args, { ...stores, events }, report);
+  },
 };
 
 export default defineCommand({

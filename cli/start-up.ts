@@ -7,6 +7,7 @@ import { createApi } from '../api/server.ts';
 import { createConsole } from '../dashboards/console/server.ts';
 import { nanosOf } from '../model/time.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
+import { readGauges } from '../store/gauges.ts';
 import type { Logger } from '../store/logger.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import {
@@ -112,6 +113,12 @@ export async function startUp(
         flows: () => catalogue.flows,
         signIn,
         counters: () => collector.counters(),
+        gauges: async () =>
+          await readGauges(postgres, {
+            now: clock(),
+            company: catalogue.company,
+            pendingBytes: { ...collector.pendingBytes() },
+          }),
         count: counters,
         console: createConsole(),
         logger,

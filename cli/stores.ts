@@ -4,6 +4,7 @@ import { type Engine, startEngine } from '../store/clickhouse/engine/supervisor.
 import { type FinanceEventStore, openFinanceEvents } from '../store/clickhouse/finance-events.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
 import { type Counters, createCounters } from '../store/counters.ts';
+import { type Intake, openIntake } from '../store/intake/intake.ts';
 import { lockDirectory } from '../store/lock.ts';
 import type { Logger } from '../store/logger.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
@@ -18,6 +19,8 @@ export interface Stores {
   readonly logger: Logger;
   /** What this process counts, for /metrics. */
   readonly counters: Counters;
+  /** What came in and what was lost, for every path by which something comes. */
+  readonly intake: Intake;
   readonly postgres: Postgres;
   readonly clickhouse: ClickHouse;
   readonly events: FinanceEventStore;
@@ -53,8 +56,10 @@ export async function openStores(config: Config, logger: Logger): Promise<Stores
       { logger },
     );
     closing.push(() => postgres.close());
+    const intake = openIntake({ postgres, logger, counters });
+    closing.push(() => intake.close());
     const events = openFinanceEvents(clickhouse);
-    return { config, logger, counters, postgres, clickhouse, events, engine, close: closing.close };
+    return { config, logger, counters, intake, postgres, clickhouse, events, engine, close: closing.close };
   } catch (error) {
     return await closing.closeAfter(error);
   }

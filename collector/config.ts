@@ -4,11 +4,13 @@ import { ClosewatchError, type Problem } from '../model/errors.ts';
 import { readYaml } from '../store/yaml.ts';
 import { cloudEventsConfig } from './cloudevents/config.ts';
 import { otlpConfig } from './otlp/config.ts';
+import { sourcesConfig } from './sources-config.ts';
 
 /** The settings of the collector, as `collector.yaml` beside the flows gives them; every one has a default. */
 export const collectorConfig = z.strictObject({
   otlp: otlpConfig.prefault({}),
   cloudEvents: cloudEventsConfig.prefault({}),
+  sources: sourcesConfig.prefault({}),
 });
 export type CollectorConfig = z.infer<typeof collectorConfig>;
 

@@ -49,13 +49,16 @@ export const companiesFile = z.strictObject({ companies: z.array(company) });
 /** The company `key` with every default, for one that companies.yaml does not name. */
 export const defaultCompany = (key: string): Company => company.parse({ key });
 
-/** Finds a company by its key; one that companies.yaml does not name gets every default. */
+/**
+ * Finds a company by its key; one that companies.yaml does not name gets every default, and so does no company (''), under
+ * which telemetry comes.
+ */
 export function companyFinder(companies: readonly Company[]): (key: string) => Company {
   const known = new Map(companies.map((one) => [one.key, one]));
   return (key) => {
     let found = known.get(key);
     if (!found) {
-      found = defaultCompany(key);
+      found = defaultCompany(key || '*');
       known.set(key, found);
     }
     return found;

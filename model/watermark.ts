@@ -1,5 +1,6 @@
 import { addDuration, type BusinessClock } from './business-time.ts';
 import type { Duration } from './duration.ts';
+import { formatInstant } from './time.ts';
 
 /** One stream of a source as the collector knows it. */
 export interface SourceStream {
@@ -57,4 +58,37 @@ export function isFresh(stream: SourceStream, now: bigint, clock: BusinessClock)
   if (heardAt === undefined) return false;
   const grace = stream.kind === 'assumed' ? 0n : stream.latenessNanos;
   return isAlive(stream, heardAt, now - grace, clock);
+}
+
+const UNITS = [
+  ['d', 86_400n],
+  ['h', 3_600n],
+  ['min', 60n],
+  ['s', 1n],
+] as const;
+
+/** `90 s`, `5 min`, `30 h`, `4 d`, of nanoseconds. */
+function spanText(nanos: bigint): string {
+  const seconds = nanos / 1_000_000_000n;
+  const [unit, size] = UNITS.find(([, size]) => seconds >= 2n * size) ?? (['s', 1n] as const);
+  return `${seconds / size} ${unit}`;
+}
+
+/** One sentence on why the stream is not as complete as its kind promises; undefined of one that is. */
+export function whyStale(stream: SourceStream, now: bigint, clock: BusinessClock): string | undefined {
+  if (isFresh(stream, now, clock)) return undefined;
+  const allowed = stream.silenceNanos === undefined ? 'one business day' : spanText(stream.silenceNanos);
+  const late = spanText(stream.latenessNanos);
+  if (stream.kind === 'assumed') {
+    if (stream.lastArrivalAt === undefined) return 'Nothing has arrived yet.';
+    const ago = spanText(now - stream.lastArrivalAt);
+    return `Nothing has arrived for ${ago}; it may be silent for ${allowed}, and counts as complete up to ${late} before that.`;
+  }
+  const upTo = stream.completeUpTo;
+  if (upTo === undefined) return 'It has never said up to when it is complete.';
+  const told = `up to ${formatInstant(upTo)}, ${spanText(now - upTo)} ago`;
+  const allow = `its silence of ${allowed} and lateness of ${late} allow less`;
+  if (stream.kind === 'declared') return `Its last heartbeat says that it is complete ${told}; ${allow}.`;
+  if (stream.kind === 'imported') return `Its file closes it ${told}, and nothing later was imported.`;
+  return `The last round that read all of it was complete ${told}; ${allow}.`;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { COUNTERS, createCounters } from './counters.ts';
+import { GAUGES } from './gauges.ts';
 
 test('counts by name and labels, whatever their order', () => {
   const counters = createCounters();
@@ -26,12 +27,16 @@ test('the number of series of a name is bounded', () => {
   expect(samples.find((sample) => sample.labels.source === 'other')?.value).toBe(500);
 });
 
-test('docs/operations.md lists every counter with its labels and what it counts', () => {
+test('docs/operations.md lists every counter and gauge with its labels and what it counts', () => {
   const page = readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8');
   const documented = [...page.matchAll(/^\| `(closewatch_\w+)` \| (.*) \| (.*) \|$/gm)].map(
     ([, name, labels = '', help]) => ({ name, labels: labels.match(/\w+/g) ?? [], help }),
   );
   expect(documented).toEqual(
-    Object.entries(COUNTERS).map(([name, { help, labels }]) => ({ name, labels: [...labels], help })),
+    Object.entries({ ...COUNTERS, ...GAUGES }).map(([name, { help, labels }]) => ({
+      name,
+      labels: [...labels],
+      help,
+    })),
   );
 });

@@ -89,14 +89,6 @@ export const COUNTERS = {
     labels: ['state'],
   },
   closewatch_otlp_bytes: { help: 'bytes of OTLP requests, inflated', labels: [] },
-  closewatch_otlp_records_dropped: {
-    help: 'records that were answered before they were stored (ack: buffered) and lost, by signal',
-    labels: ['signal'],
-  },
-  closewatch_otlp_records_refused: {
-    help: 'spans, log records and metric points refused, by signal and reason: id, time, signal (of another one)',
-    labels: ['reason', 'signal'],
-  },
   closewatch_otlp_records_stored: {
     help: 'spans, log records and metric points stored, by signal',
     labels: ['signal'],
@@ -107,6 +99,10 @@ export const COUNTERS = {
     labels: ['status'],
   },
   closewatch_queue_errors: { help: 'failures of the job queue itself, by queue', labels: ['queue'] },
+  closewatch_records_lost: {
+    help: 'records that came and are not among the data, by reason (see Losses)',
+    labels: ['reason', 'source', 'stream'],
+  },
   closewatch_slack_requests_refused: {
     help: 'requests to /slack/events that were refused or failed, by HTTP status',
     labels: ['status'],
@@ -130,9 +126,11 @@ export type LabelsOf<Name extends CounterName> = Readonly<
   Record<(typeof COUNTERS)[Name]['labels'][number], string>
 >;
 
-/** A counter as /metrics prints it. */
+/** A counter or gauge as /metrics prints it. */
 export interface Sample {
   readonly name: string;
+  /** A counter when left out. */
+  readonly type?: 'counter' | 'gauge';
   readonly help: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;

@@ -7,6 +7,7 @@ import { createSignIn, type SignIn } from '../api/auth/sign-in.ts';
 import type { ApiConfig } from '../api/config.ts';
 import { type Api, type ApiDeps, createApi } from '../api/server.ts';
 import { createConsole } from '../dashboards/console/server.ts';
+import { companyFinder } from '../model/company.ts';
 import type { Actor } from '../model/principal.ts';
 import { nanosOf } from '../model/time.ts';
 import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
@@ -14,6 +15,7 @@ import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
+import { readGauges } from '../store/gauges.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
 import { memoryLogger } from './incident-house.ts';
 
@@ -31,6 +33,9 @@ export const OF_ACME: Actor = {
 
 export const TOKEN_OF_ACME_SUPPORT = 'the-token-of-the-support-of-acme';
 const SUPPORT_OF_ACME: Actor = { ...OF_ACME, id: 'sam', name: 'Sam', roles: ['support'] };
+
+export const TOKEN_OF_ACME_SRE = 'the-token-of-the-sre-of-acme';
+const SRE_OF_ACME: Actor = { ...OF_ACME, id: 'rui', name: 'Rui', roles: ['sre'] };
 
 export interface ApiHouse {
   readonly url: string;
@@ -63,6 +68,7 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
   const known = new Map([
     [TOKEN_OF_ACME, OF_ACME],
     [TOKEN_OF_ACME_SUPPORT, SUPPORT_OF_ACME],
+    [TOKEN_OF_ACME_SRE, SRE_OF_ACME],
   ]);
   const signIn: SignIn = {
     ...admin,
@@ -76,6 +82,12 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
     companies: () => [],
     signIn,
     counters: () => [{ name: 'closewatch_test_total', help: 'a test', labels: {}, value: 1 }],
+    gauges: () =>
+      readGauges(postgres, {
+        now: nanosOf(new Date()),
+        company: companyFinder([]),
+        pendingBytes: { events: 7, otlp: 0 },
+      }),
     logger,
     clock: () => nanosOf(new Date()),
     console: createConsole(),

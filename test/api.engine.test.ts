@@ -424,9 +424,9 @@ describe('one who may read acme sees nothing of beta', () => {
       exceptions { totalCount edges { node { company } } }
       events { edges { node { company } } }
       messages { edges { node { id text incident { id } } } }
-      sources { company } companies { key } viewer { companies }
+      sources { edges { node { company } } } companies { key } viewer { companies }
       beta: incidents(company: "beta") { edges { node { id } } }
-      betaSources: sources(company: "beta") { source }
+      betaSources: sources(company: "beta") { edges { node { source } } }
       betaEvents: events(company: "beta") { edges { node { id } } }
     }`;
     expect(JSON.stringify((await house.graphql(query)).data)).toContain('beta');
@@ -436,7 +436,7 @@ describe('one who may read acme sees nothing of beta', () => {
     expect(data.exceptions.totalCount).toBe(4);
     expect(data.messages.edges).toHaveLength(1);
     const { beta, betaSources, betaEvents, ...rest } = data;
-    expect([beta.edges, betaSources, betaEvents.edges]).toEqual([[], [], []]);
+    expect([beta.edges, betaSources.edges, betaEvents.edges]).toEqual([[], [], []]);
     expect(JSON.stringify(rest)).not.toMatch(/beta|bank feed has sent/);
   });
 

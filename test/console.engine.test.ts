@@ -325,6 +325,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
       ['#/incidents', /^Incidents/, /Payment requests wait/],
       ['#/incidents/1', /tax engine answers 503/, /No event of this document is stored/],
       [READINESS, /^Close readiness/, /Freshness of the sources/],
+      ['#/sources', /^Sources/, /Its last heartbeat says/],
       ['#/outbox', /^Outbox/, /of Müller & Co: <Berlin>/],
       ['#/search', /^Find a document/, /32 hex digits/],
       [`#/trace/${TRACE_A}`, /^Trace/, /POST \/tax\/determine/],

@@ -177,16 +177,18 @@ describe('what PostgreSQL holds, once shipped', () => {
 
   test('gives each source with its watermark, fresh or stale', async () => {
     const { data } = await house.graphql(
-      '{ sources(company: "acme") { source stream kind fresh watermark } }',
+      '{ sources(company: "acme") { edges { node { source stream kind fresh watermark } } } }',
     );
     type Shown = { source: string; kind: string; fresh: boolean; watermark: string };
-    const expected = (data.sources as Shown[]).map(({ source, kind, fresh, watermark }) => ({
-      source,
-      kind,
-      state: fresh ? 'fresh' : 'stale',
-      // One that is merely assumed goes with the clock, which has gone on since.
-      watermark: kind === 'assumed' ? expect.any(String) : watermark,
-    }));
+    const expected = (data.sources.edges as { node: Shown }[]).map(
+      ({ node: { source, kind, fresh, watermark } }) => ({
+        source,
+        kind,
+        state: fresh ? 'fresh' : 'stale',
+        // One that is merely assumed goes with the clock, which has gone on since.
+        watermark: kind === 'assumed' ? expect.any(String) : watermark,
+      }),
+    );
     expect(await panel(QUERIES.freshness)).toMatchObject(expected);
   });
 });

@@ -9,6 +9,7 @@ import { migrate } from '../store/clickhouse/migrate.ts';
 import { openTelemetry, type TelemetryStore } from '../store/clickhouse/telemetry.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { openTraces, type TraceStore } from '../store/clickhouse/traces.ts';
+import type { Arrived, Lost } from '../store/intake/sums.ts';
 import { decodeRequest, encodeRequest, RpcStatus, rowsOf } from './otlp-proto.ts';
 
 export const TOKEN = 'cw_test-token';
@@ -24,6 +25,9 @@ export interface OtlpReceiver {
   readonly url: string;
   /** What was logged, as JSON. */
   readonly logged: string[];
+  /** What was told of arrivals and losses, of all receivers. */
+  readonly arrived: Arrived[];
+  readonly lost: Lost[];
   /** One more receiver, with these settings, that stores there. */
   serve(settings: object, store: TelemetryStore): Promise<[handler: Receiver, url: string]>;
   stop(): Promise<void>;
@@ -36,6 +40,8 @@ export async function startReceiver(): Promise<OtlpReceiver> {
   const traces = openTraces(clickhouse);
   const telemetry = openTelemetry(clickhouse);
   const logged: string[] = [];
+  const arrived: Arrived[] = [];
+  const lost: Lost[] = [];
   const servers: HttpServer[] = [];
   const log = (fields: object, message: string) => {
     logged.push(JSON.stringify([message, fields]));
@@ -43,6 +49,10 @@ export async function startReceiver(): Promise<OtlpReceiver> {
   const serve = async (settings: object, store: TelemetryStore): Promise<[Receiver, string]> => {
     const handler = createOtlpReceiver(otlpConfig.parse(settings), {
       telemetry: store,
+      intake: {
+        arrived: (what) => void arrived.push(what),
+        lost: (what) => void lost.push(what),
+      },
       logger: { error: log, warn: log, info: log, debug: log },
     });
     const handle = createOtlpHandler(handler, async (req) => {
@@ -63,7 +73,7 @@ export async function startReceiver(): Promise<OtlpReceiver> {
     await clickhouse.close();
     await engine.remove();
   };
-  return { clickhouse, traces, telemetry, handler, url, logged, serve, stop };
+  return { clickhouse, traces, telemetry, handler, url, logged, arrived, lost, serve, stop };
 }
 
 export interface Answer {

@@ -8,13 +8,13 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
   return parts.length === 0 ? '' : `{${parts.join(',')}}`;
 }
 
-/** The counters in Prometheus' text format 0.0.4; samples of one name stand together. */
+/** The counters and gauges in Prometheus' text format 0.0.4; samples of one name stand together. */
 export function prometheusText(samples: readonly Sample[]): string {
   return [...Map.groupBy(samples, ({ name }) => name)]
     .map(([name, own]) =>
       [
         `# HELP ${name} ${escapeHelp(own[0]?.help ?? name)}`,
-        `# TYPE ${name} counter`,
+        `# TYPE ${name} ${own[0]?.type ?? 'counter'}`,
         ...own.map(({ labels, value }) => `${name}${labelsText(labels)} ${value}`),
         '',
       ].join('\n'),

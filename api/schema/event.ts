@@ -1,5 +1,6 @@
 import { KEY_TYPES } from '../../model/key.ts';
 import { eventCursor, findEvent, listEvents } from '../../store/clickhouse/event-queries.ts';
+import { AUTHORITATIVE } from '../../store/source-terms.ts';
 import { builder } from './builder.ts';
 import { page } from './connection.ts';
 import { FinanceEventRef } from './refs.ts';
@@ -69,6 +70,10 @@ FinanceEventRef.implement({
       type: [KeyValueRef],
       extensions: { costRows: 15 },
       resolve: (event) => keyValues(event.attributes),
+    }),
+    authoritative: t.boolean({
+      description: 'False when another source is declared the system of record for its kind',
+      resolve: ({ attributes }) => attributes[AUTHORITATIVE] !== 'false',
     }),
     data: t.exposeString('data', {
       description: 'The rest of the event’s data (lines, approval, tax …) as JSON text',

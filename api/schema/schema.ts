@@ -8,6 +8,7 @@ import './event.ts';
 import './trace.ts';
 import './case.ts';
 import './source.ts';
+import './loss.ts';
 import './readiness.ts';
 import './dead-letter.ts';
 import './message.ts';

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ClosewatchError, errorCode, type Problem } from '../../model/errors.ts';
+import type { LossReason } from '../../model/loss.ts';
 import { nanosOf } from '../../model/time.ts';
 import type { Counters } from '../../store/counters.ts';
+import type { Intake } from '../../store/intake/intake.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { type DeadLetter, keepDeadLetters } from '../../store/postgres/dead-letters.ts';
@@ -9,6 +11,7 @@ import type { AcceptedEvent, Inbox } from '../../store/postgres/inbox.ts';
 import { countErrors } from '../../store/postgres/sources.ts';
 import type { Sender } from '../../store/postgres/tokens.ts';
 import { BodyBudget, BodyHold, BrokenOff, readBody } from '../body.ts';
+import { accountFor } from './account.ts';
 import type { CloudEventsConfig } from './config.ts';
 import { judgeEvent, type Reason } from './event.ts';
 import { envelopesOf, type Mode, maxBytesOf, modeOf } from './modes.ts';
@@ -19,8 +22,16 @@ export interface CloudEventsDeps {
   readonly inbox: Inbox;
   readonly authenticate: (request: IncomingMessage) => Promise<Sender>;
   readonly counters: Counters;
+  /** Where what came and what was refused is accounted for. */
+  readonly intake?: Intake | undefined;
   readonly logger: Logger;
   readonly now?: () => Date;
+}
+
+export interface CloudEventsHandler {
+  (request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Bytes of requests that are not answered yet, inflated. */
+  pendingBytes(): number;
 }
 
 interface Refusal {
@@ -54,7 +65,7 @@ const REFUSALS: Readonly<Record<string, Pick<Refusal, 'reason' | 'problems'>>> =
 };
 
 /** Why a request is refused as a whole, by error code: one dead letter, with its body when that was read. */
-const WHOLE: Readonly<Record<string, string>> = {
+const WHOLE: Readonly<Record<string, LossReason>> = {
   'request.malformed': 'malformed',
   'request.too-large': 'too-large',
   'request.media-type': 'media-type',
@@ -75,8 +86,8 @@ function statusOf({ accepted, known, refused }: Outcome): number {
 export function createCloudEventsHandler(
   config: CloudEventsConfig,
   deps: CloudEventsDeps,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const { counters, logger } = deps;
+): CloudEventsHandler {
+  const { counters, intake, logger } = deps;
   const now = deps.now ?? (() => new Date());
   const budget = new BodyBudget(config.maxPendingBytes);
 
@@ -99,6 +110,7 @@ export function createCloudEventsHandler(
         const text = body?.subarray(0, 1 << 16).toString() ?? '';
         await keepLetters([{ source: sender.source, reason, problems, contentType, body: text }], sender);
         counters.add('closewatch_events_refused', { source: sender.source, reason });
+        intake?.lost({ source: sender.source, stream: '', reason, records: 1 });
       }
       throw error;
     }
@@ -133,6 +145,14 @@ export function createCloudEventsHandler(
       const refusal = REFUSALS[results[i] ?? ''];
       if (refusal) refused.push({ index, id: item.event.id, ...refusal });
     }
+    const { bodyBytes: bytes } = from;
+    if (intake)
+      accountFor(
+        intake,
+        valid.map(({ item }) => item),
+        results,
+        { bytes, sent: envelopes.length },
+      );
     refused.sort((a, b) => a.index - b.index);
     await keep(refused, envelopes, sender, from.contentType);
     const count = (result: string): number => results.filter((one) => one === result).length;
@@ -160,18 +180,23 @@ export function createCloudEventsHandler(
       }),
     );
     await keepLetters(letters, sender);
-    for (const { reason } of refused)
+    for (const [i, { reason, problems }] of refused.entries()) {
       counters.add('closewatch_events_refused', { source: sender.source, reason });
+      const { source, company } = letters[i] ?? { source: sender.source };
+      intake?.lost({ source, company, stream: '', reason, records: 1, detail: problems[0]?.where });
+    }
     await countErrors(deps.postgres, letters);
   }
 
   async function keepLetters(letters: readonly DeadLetter[], sender: Sender): Promise<void> {
     const kept = await keepDeadLetters(deps.postgres, sender.source, letters);
     if (kept === letters.length) return;
-    counters.add('closewatch_dead_letters_dropped', { source: sender.source }, letters.length - kept);
+    const dropped = letters.length - kept;
+    counters.add('closewatch_dead_letters_dropped', { source: sender.source }, dropped);
+    intake?.lost({ source: sender.source, stream: '', reason: 'dead-letters-full', records: dropped });
   }
 
-  return async (request, response) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const hold = new BodyHold(budget);
     try {
       const outcome = await take(request, hold);
@@ -185,6 +210,7 @@ export function createCloudEventsHandler(
       hold.release();
     }
   };
+  return Object.assign(handle, { pendingBytes: () => budget.bytes });
 }
 
 /** What we did not foresee came from the database: it is away, so the sender may try again. */

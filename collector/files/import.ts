@@ -6,6 +6,7 @@ import { nanosOf, parseInstant } from '../../model/time.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Counters } from '../../store/counters.ts';
 import { closeOrphans } from '../../store/forwarder.ts';
+import type { Intake } from '../../store/intake/intake.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { noteImport, startImport } from '../../store/postgres/imports.ts';
@@ -64,6 +65,8 @@ export interface ImportDeps {
   readonly events: FinanceEventStore;
   readonly logger: Logger;
   readonly counters?: Counters;
+  /** Where what came and which rows were bad is accounted for. */
+  readonly intake?: Intake;
   readonly now?: () => Date;
 }
 
@@ -92,6 +95,9 @@ export async function importEventLog(
     if (request.strict) await checkAll(prepared);
     const result = await withSpan('import', {}, () => run(prepared, deps, onProgress));
     countRows(result, deps.counters);
+    const { bad, badCases } = result;
+    deps.intake?.lost({ source, stream: '', reason: 'bad-row', records: bad });
+    deps.intake?.lost({ source, stream: '', reason: 'bad-case', records: badCases });
     return result;
   } finally {
     busy.delete(source);
@@ -298,6 +304,8 @@ async function run(
     await postgres.db
       .transaction()
       .execute((trx) => closeImported(trx, blocks.arrivals(), completeUpTo, now()));
+    for (const { company, events: records, lastEventAt: newest } of blocks.arrivals())
+      deps.intake?.arrived({ source, company, stream: '', records, bytes: 0, newest, live: false });
     await noteImport(postgres, id, progress(), { state: 'done', at: now(), fileHash: log.sha256() });
   } catch (error) {
     await noteImport(postgres, id, progress(), { state: 'failed', at: now() }).catch(() => {});

@@ -116,6 +116,15 @@ describe('answers', () => {
     const wrong = await post(receiver.url, body, { authorization: 'Bearer wrong' });
     expect([wrong.status, statusOf(wrong)]).toEqual([401, { code: 16, message: 'the token is unknown' }]);
     expect(receiver.logged.join()).not.toMatch(/wrong"|cw_test/);
+    expect(receiver.lost.filter(({ reason }) => reason === 'unauthenticated')).toEqual(
+      [1, 2].map(() => ({
+        source: '(unknown)',
+        stream: 'traces',
+        reason: 'unauthenticated',
+        records: 1,
+        detail: 'a request, 401',
+      })),
+    );
   });
 
   test('other methods, types, encodings and signals', async () => {
@@ -150,6 +159,11 @@ describe('answers', () => {
         { partialSuccess: { [name]: '2', errorMessage: expect.stringContaining('another signal') } },
       ]);
     }
+    const told = receiver.lost.filter(({ reason }) => reason === 'unsupported');
+    expect(told.slice(-2)).toEqual([
+      { source: 'test', stream: 'traces', reason: 'unsupported', records: 2 },
+      { source: 'test', stream: 'metrics', reason: 'unsupported', records: 2 },
+    ]);
     const empty = await send(`${receiver.url}/v1/logs`, 'POST', headers, '{}');
     expect([empty.status, empty.body.toString()]).toEqual([200, '{}']);
     const future = { ...record, timeUnixNano: `${BigInt(Date.now() + 25 * 3_600_000) * 1_000_000n}` };
@@ -223,7 +237,7 @@ describe('limits', () => {
     const answer = await post(url, requestOf(span()));
     expect([answer.status, answer.headers['retry-after']]).toEqual([503, '5']);
     expect(statusOf(answer)).toEqual({ code: 14, message: expect.not.stringContaining('secret') });
-    expect(failing.counts).toMatchObject({ signals: { traces: { stored: 0 } }, failed: { 503: 1 } });
+    expect(failing.counts).toMatchObject({ stored: { traces: 0 }, failed: { 503: 1 } });
     expect(failing.pendingBytes()).toBe(0);
   });
 

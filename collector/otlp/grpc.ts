@@ -72,9 +72,9 @@ export async function serveOtlpGrpc(
   const exporterOf =
     (signal: Signal): handleUnaryCall<Buffer, Buffer> =>
     async (call, done) => {
+      const sender = senders.get(call.metadata);
       let hold: ReturnType<OtlpReceiver['hold']> | undefined;
       try {
-        const sender = senders.get(call.metadata);
         if (!sender) throw new ClosewatchError('auth.missing', 'an ingest token is needed');
         hold = receiver.hold();
         hold.take(call.request.length);
@@ -82,7 +82,7 @@ export async function serveOtlpGrpc(
         const request = { signal, encoding: 'application/x-protobuf', gzip: false, body } as const;
         done(null, storedMessage(await receiver.take(sender, request, hold)));
       } catch (error) {
-        done(errorOf(receiver.fail(error)));
+        done(errorOf(receiver.fail(error, { sender, signal })));
       } finally {
         hold?.release();
       }

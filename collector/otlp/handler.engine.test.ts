@@ -43,9 +43,14 @@ describe('the OpenTelemetry SDK', () => {
       () => new JsonExporter({ url: `${receiver.url}/v1/traces`, headers, compression: 'gzip' as never }),
     ],
   ])('exports by %s, and the spans come back whole', async (_name, exporter) => {
-    const before = receiver.handler.counts.signals.traces.stored;
+    const before = receiver.handler.counts.stored.traces;
     const [root, child] = await exportTwo(exporter());
-    expect(receiver.handler.counts.signals.traces.stored).toBe(before + 2);
+    expect(receiver.handler.counts.stored.traces).toBe(before + 2);
+    expect(receiver.arrived.at(-1)).toMatchObject({
+      source: 'test',
+      stream: 'traces',
+      records: expect.any(Number),
+    });
     const found = await receiver.traces.traceById(root.traceId.toUpperCase());
     expect(found).toHaveLength(2);
     expect(found[0]).toMatchObject<Partial<Span>>({

@@ -4,7 +4,7 @@ import type { Sender } from '../../store/postgres/tokens.ts';
 import { readSent } from '../body.ts';
 import { encodingOfType, sendStatus, sendStored, sendText } from './answers.ts';
 import type { Encoding } from './decode.ts';
-import { SIGNALS, type Signal } from './decoder.ts';
+import { type Decoded, SIGNALS, type Signal } from './decoder.ts';
 import type { OtlpReceiver } from './receiver.ts';
 
 /**
@@ -17,13 +17,14 @@ export function createOtlpHandler(
 ): (req: IncomingMessage, res: ServerResponse) => Promise<void> {
   const { config, counts } = receiver;
 
-  const receive = async (req: IncomingMessage, res: ServerResponse, encoding: Encoding): Promise<void> => {
-    const sender = await authenticate(req);
-    const signal = signalOf(req);
+  const receive = async (req: IncomingMessage, encoding: Encoding, from: From): Promise<Decoded> => {
+    from.signal = signalOf(req);
+    from.sender = await authenticate(req);
+    const { signal, sender } = from;
     const hold = receiver.hold();
     try {
       const { bytes: body, gzip } = await readSent(req, config.maxBodyBytes, hold);
-      sendStored(res, encoding, signal, await receiver.take(sender, { signal, encoding, gzip, body }, hold));
+      return await receiver.take(sender, { signal, encoding, gzip, body }, hold);
     } finally {
       hold.release();
     }
@@ -31,25 +32,33 @@ export function createOtlpHandler(
 
   return async (req, res) => {
     counts.requests++;
-    const refuse = (status: number, message: string): void => {
-      counts.failed[status] = (counts.failed[status] ?? 0) + 1;
-      sendText(res, status, message);
-    };
-    if (req.method !== 'POST') {
-      res.setHeader('allow', 'POST');
-      return refuse(405, 'use POST');
-    }
+    const from: From = {};
     const encoding = encodingOfType(req.headers['content-type']);
-    if (!encoding) return refuse(415, 'Content-Type must be application/x-protobuf or application/json');
     try {
-      await receive(req, res, encoding);
+      if (req.method !== 'POST') throw new ClosewatchError('request.method', 'use POST');
+      if (!encoding)
+        throw new ClosewatchError(
+          'request.media-type',
+          'Content-Type must be application/x-protobuf or application/json',
+        );
+      const decoded = await receive(req, encoding, from);
+      sendStored(res, encoding, from.signal ?? 'traces', decoded);
     } catch (error) {
-      const { status, message, retryAfter } = receiver.fail(error);
+      const { status, message, retryAfter } = receiver.fail(error, from);
+      if (status === 405) res.setHeader('allow', 'POST');
       if (status === 401) res.setHeader('www-authenticate', 'Bearer');
       if (retryAfter !== undefined) res.setHeader('retry-after', retryAfter);
-      sendStatus(res, encoding, status, message);
+      // A method and a type that are not served have no encoding to answer in (OTLP/HTTP, Failures).
+      if (!encoding || status === 405) sendText(res, status, message);
+      else sendStatus(res, encoding, status, message);
     }
   };
+}
+
+/** Whose the request is, as it becomes known. */
+interface From {
+  sender?: Sender;
+  signal?: Signal;
 }
 
 function signalOf(req: IncomingMessage): Signal {

@@ -16,8 +16,8 @@ export interface PipelineDeps {
   readonly now?: () => Date;
   /** Starts the thread that decodes, again when it has died. */
   readonly startThread?: (died: (error: unknown) => void) => DecodingThread;
-  /** Rows of requests that were answered before they were stored are given up. */
-  readonly dropped?: (signal: Signal, records: number) => void;
+  /** Records of a source that were answered before they were stored are given up. */
+  readonly dropped?: (source: string, signal: Signal, records: number) => void;
 }
 
 export interface Taken {
@@ -29,11 +29,11 @@ export interface Taken {
 /** From requests to stored rows. */
 export interface Pipeline {
   /**
-   * Takes a request and resolves when its rows are stored; with `ack: buffered`, when they are decoded. `decoded` is called
+   * Takes a request of a source and resolves when its rows are stored; with `ack: buffered`, when they are decoded. `decoded` is called
    * when its body is no longer held. Throws what the decoder throws, `request.overloaded` when too much waits already, and
    * `store.unavailable` when the rows cannot be stored now: none of them counts as taken.
    */
-  take(request: SentRequest, decoded?: () => void): Promise<Taken>;
+  take(source: string, request: SentRequest, decoded?: () => void): Promise<Taken>;
   /** Bytes of rows that are not stored yet. */
   readonly pendingBytes: number;
   /** Stores what was taken; later requests are refused. */
@@ -48,7 +48,8 @@ const AGAIN_AFTER_MS = 1_000;
 interface Group {
   readonly stored: PromiseWithResolvers<void>;
   requests: number;
-  records: number;
+  /** Records by source. */
+  readonly records: Map<string, number>;
   /** The trace in which the inserts lie: that of the first request that is traced. */
   trace: Context;
 }
@@ -104,19 +105,24 @@ export function createPipeline(config: OtlpConfig, deps: PipelineDeps): Pipeline
     }
   }
 
-  function join(signal: Signal, { group: number, decoded, bytes }: Gathered): Group {
+  function join(source: string, signal: Signal, { group: number, decoded, bytes }: Gathered): Group {
     pendingBytes += bytes;
     const open = groups.get(signal) as Map<number, Group>;
     let group = open.get(number);
     if (!group) {
-      group = { stored: Promise.withResolvers<void>(), requests: 0, records: 0, trace: context.active() };
+      group = {
+        stored: Promise.withResolvers<void>(),
+        requests: 0,
+        records: new Map(),
+        trace: context.active(),
+      };
       // Each request that waits has its own; a group that nobody waits for must not end the process.
       group.stored.promise.catch(() => {});
       open.set(number, group);
     }
     if (isUntraced(group.trace)) group.trace = context.active();
     group.requests++;
-    group.records += decoded.accepted;
+    group.records.set(source, (group.records.get(source) ?? 0) + decoded.accepted);
     running ??= run();
     return group;
   }
@@ -172,8 +178,8 @@ export function createPipeline(config: OtlpConfig, deps: PipelineDeps): Pipeline
           if (config.ack === 'stored') throw error;
           const again = errorCode(error) === 'engine.unavailable' && !closing.signal.aborted;
           if (!again) {
-            deps.logger.error({ err: error, signal, records: group.records }, 'buffered records were lost');
-            deps.dropped?.(signal, group.records);
+            deps.logger.error({ err: error, signal }, 'buffered records were lost');
+            for (const [source, records] of group.records) deps.dropped?.(source, signal, records);
             throw error;
           }
           await sleep(AGAIN_AFTER_MS);
@@ -189,14 +195,14 @@ export function createPipeline(config: OtlpConfig, deps: PipelineDeps): Pipeline
       : error;
 
   return {
-    async take(request, decoded = () => {}) {
+    async take(source, request, decoded = () => {}) {
       if (closing.signal.aborted) throw unavailable('the collector is shutting down');
       if (insertingSince !== undefined && Date.now() - insertingSince > config.maxStoreMs)
         throw unavailable('the store does not answer');
       taking++;
       try {
         const gathered = await decode(request);
-        const group = gathered.group === 0 ? undefined : join(request.signal, gathered);
+        const group = gathered.group === 0 ? undefined : join(source, request.signal, gathered);
         decoded();
         if (config.ack === 'stored') await group?.stored.promise;
         return { decoded: gathered.decoded, inflated: gathered.inflated };

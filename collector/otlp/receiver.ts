@@ -1,28 +1,20 @@
 import { ClosewatchError, errorCode } from '../../model/errors.ts';
+import type { LossReason } from '../../model/loss.ts';
 import type { TelemetryStore } from '../../store/clickhouse/telemetry.ts';
+import type { Intake } from '../../store/intake/intake.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Sender } from '../../store/postgres/tokens.ts';
-import { BodyBudget, BodyHold } from '../body.ts';
+import { BodyBudget, BodyHold, BrokenOff } from '../body.ts';
 import type { OtlpConfig } from './config.ts';
-import { type Decoded, REFUSALS, type Refusal, refusedIn, SIGNALS, type Signal } from './decoder.ts';
+import { type Decoded, REFUSALS, type Refusal, type Signal } from './decoder.ts';
 import { createPipeline } from './pipeline.ts';
 import type { SentRequest } from './thread.ts';
 
 export interface OtlpDeps {
   readonly telemetry: TelemetryStore;
+  readonly intake: Pick<Intake, 'arrived' | 'lost'>;
   readonly logger: Logger;
-  /** Called when the records of a request are stored, before the sender is told. */
-  stored?(sender: Sender, signal: Signal, records: number): void;
   now?(): Date;
-}
-
-/** What came in of one signal since the start: counters for metrics. */
-export interface SignalCounts {
-  /** Records stored; one that its sender sends again counts again. */
-  stored: number;
-  refused: Record<Refusal, number>;
-  /** Records that were answered before they were stored, and lost. */
-  dropped: number;
 }
 
 export interface OtlpCounts {
@@ -31,7 +23,8 @@ export interface OtlpCounts {
   failed: Record<number, number>;
   /** Bytes of bodies as they are read, inflated. */
   bytes: number;
-  signals: Record<Signal, SignalCounts>;
+  /** Records stored, by signal; one that its sender sends again counts again. */
+  stored: Record<Signal, number>;
   /** Spans stored with Duration 0 because they end before they start. */
   spansReversed: number;
 }
@@ -44,12 +37,18 @@ export interface OtlpReceiver {
   hold(): BodyHold;
   /** Stores a request whose body is in `hold`. Throws what `failureOf` explains. */
   take(sender: Sender, request: SentRequest, hold: BodyHold): Promise<Decoded>;
-  /** Counts a request that was refused or failed and says what its sender is told. */
-  fail(error: unknown): Failure;
+  /** Counts a request that was refused or failed, accounts for it, and says what its sender is told. */
+  fail(error: unknown, from?: From): Failure;
   /** Bytes of requests that are not answered yet: their bodies, and their rows that wait to be stored. */
   pendingBytes(): number;
   /** Refuses new requests with 503 and resolves when everything that was taken is stored or failed. */
   close(): Promise<void>;
+}
+
+/** Whose a request is, as far as that is known when it fails. */
+export interface From {
+  readonly sender?: Sender | undefined;
+  readonly signal?: Signal | undefined;
 }
 
 export interface Failure {
@@ -66,15 +65,14 @@ export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpRece
     requests: 0,
     failed: {},
     bytes: 0,
-    signals: Object.fromEntries(SIGNALS.map((signal) => [signal, noCounts()])) as OtlpCounts['signals'],
+    stored: { traces: 0, logs: 0, metrics: 0 },
     spansReversed: 0,
   };
   const pipeline = createPipeline(config, {
     telemetry: deps.telemetry,
     logger: deps.logger,
-    dropped: (signal, records) => {
-      counts.signals[signal].dropped += records;
-    },
+    dropped: (source, signal, records) =>
+      deps.intake.lost({ source, stream: signal, reason: 'not-stored', records }),
     ...(deps.now ? { now: deps.now } : {}),
   });
   const budget = new BodyBudget(config.maxPendingBytes, () => pipeline.pendingBytes);
@@ -87,27 +85,35 @@ export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpRece
       if (closed) throw new ClosewatchError('store.unavailable', 'the collector is shutting down');
       return new BodyHold(budget);
     },
-    async take(sender, request, hold) {
+    async take({ source }, request, hold) {
       const { signal } = request;
-      const { decoded, inflated } = await pipeline.take(request, () => hold.release());
+      const { decoded, inflated } = await pipeline.take(source, request, () => hold.release());
       counts.bytes += inflated;
       counts.spansReversed += decoded.reversed;
-      const own = counts.signals[signal];
-      own.stored += decoded.accepted;
-      for (const reason of Object.keys(REFUSALS) as Refusal[]) own.refused[reason] += decoded.refused[reason];
-      deps.stored?.(sender, signal, decoded.accepted);
-      if (refusedIn(decoded) > 0)
-        deps.logger.warn(
-          { source: sender.source, signal, refused: decoded.refused, stored: decoded.accepted },
-          'records were refused',
-        );
+      counts.stored[signal] += decoded.accepted;
+      const newest = decoded.newest > 0n ? { newest: decoded.newest } : {};
+      deps.intake.arrived({ source, stream: signal, records: decoded.accepted, bytes: inflated, ...newest });
+      for (const reason of Object.keys(REFUSALS) as Refusal[]) {
+        const records = decoded.refused[reason];
+        if (records > 0) deps.intake.lost({ source, stream: signal, reason: LOSSES[reason], records });
+      }
       return decoded;
     },
-    fail(error) {
+    fail(error, { sender, signal } = {}) {
       const failure = failureOf(error);
       counts.failed[failure.status] = (counts.failed[failure.status] ?? 0) + 1;
       if (failure.status >= 500)
         deps.logger.error({ err: error, status: failure.status }, 'a request could not be stored');
+      const reason = LOSS_OF_STATUS[failure.status];
+      // A sender that went away in the middle sends again: nothing of it was refused.
+      if (reason && !(error instanceof BrokenOff))
+        deps.intake.lost({
+          source: sender?.source ?? '(unknown)',
+          stream: signal ?? 'otlp',
+          reason,
+          records: 1,
+          detail: `a request, ${failure.status}`,
+        });
       return failure;
     },
     pendingBytes: () => budget.bytes + pipeline.pendingBytes,
@@ -118,7 +124,22 @@ export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpRece
   };
 }
 
-const noCounts = (): SignalCounts => ({ stored: 0, refused: { id: 0, time: 0, signal: 0 }, dropped: 0 });
+/** Why a record that the decoder refuses is lost. */
+const LOSSES: Readonly<Record<Refusal, LossReason>> = {
+  id: 'bad-id',
+  time: 'bad-time',
+  signal: 'unsupported',
+};
+
+/** Why a request that is answered so is lost as a whole; what it held is not known. */
+const LOSS_OF_STATUS: Readonly<Record<number, LossReason>> = {
+  400: 'malformed',
+  401: 'unauthenticated',
+  413: 'too-large',
+  415: 'media-type',
+  429: 'overloaded',
+  503: 'overloaded',
+};
 
 /**
  * What the sender is told. Failures of ours are 503, whatever they are: the records may be sound, and a sender drops them on

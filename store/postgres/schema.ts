@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
+import type { ClockState } from '../../model/clock-skew.ts';
 import type { Problem } from '../../model/errors.ts';
 import type { Severity } from '../../model/severity.ts';
 
@@ -109,6 +110,56 @@ export interface SourceTable {
   events: DefaultInt8;
   errors: DefaultInt8;
   updated_at: DefaultInstant;
+}
+
+export const SOURCE_DOMAINS = ['master', 'transactional', 'derived', 'telemetry'] as const;
+export type SourceDomain = (typeof SOURCE_DOMAINS)[number];
+
+export interface IntakeTable {
+  source: string;
+  company: string;
+  stream: string;
+  domain: Generated<SourceDomain>;
+  lateness_ms: DefaultInt8;
+  silence_ms: Int8OrNull;
+  first_seen_at: DefaultInstant;
+  last_event_ns: Int8OrNull;
+  last_arrival_at: InstantOrNull;
+  records: DefaultInt8;
+  bytes: DefaultInt8;
+  known: DefaultInt8;
+}
+
+export interface SourceRateTable {
+  source: string;
+  company: string;
+  stream: string;
+  width: 'minute' | 'hour';
+  at: Instant;
+  records: DefaultInt8;
+  bytes: DefaultInt8;
+  known: DefaultInt8;
+}
+
+export interface LossTable {
+  source: string;
+  company: string;
+  stream: string;
+  reason: string;
+  hour: Instant;
+  records: DefaultInt8;
+  last_at: Instant;
+  last_detail: string | null;
+}
+
+export interface SourceClockTable {
+  source: string;
+  state: ClockState;
+  skew_ms: Int8;
+  confidence: 'low' | 'high';
+  records: Int8;
+  from_at: Instant;
+  to_at: Instant;
 }
 
 export interface ObligationTable {
@@ -342,6 +393,10 @@ export interface Database {
   dead_letters: DeadLetterTable;
   import_runs: ImportRunTable;
   sources: SourceTable;
+  intake: IntakeTable;
+  source_rates: SourceRateTable;
+  losses: LossTable;
+  source_clocks: SourceClockTable;
   obligations: ObligationTable;
   obligation_keys: ObligationKeyTable;
   incidents: IncidentTable;

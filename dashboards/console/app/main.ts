@@ -8,12 +8,14 @@ import { Outbox } from './outbox.ts';
 import { ReadinessPage } from './readiness.ts';
 import { placeOf, type Route, routeOf } from './route.ts';
 import { Search } from './search.ts';
+import { Sources } from './sources.ts';
 import { TracePage } from './trace.ts';
 import { html, useQuery, useTitle, type View } from './ui.ts';
 
 const PAGES = [
   ['incidents', 'Incidents'],
   ['readiness', 'Close readiness'],
+  ['sources', 'Sources'],
   ['outbox', 'Outbox'],
   ['search', 'Find'],
 ] as const;
@@ -26,6 +28,7 @@ function Page({ route }: { route: Route }): View {
   if (page === 'readiness')
     return html`<${ReadinessPage} asked=${{ company: params.get('company') ?? '', period: params.get('period') ?? '' }} />`;
   if (page === 'exceptions') return html`<${Exceptions} key=${params.toString()} params=${params} />`;
+  if (page === 'sources') return html`<${Sources} />`;
   if (page === 'outbox') return html`<${Outbox} />`;
   if (page === 'trace') return html`<${TracePage} key=${id} id=${id} />`;
   if (page === 'search')
