@@ -89,6 +89,17 @@ function readPrefix(reader: Reader, type: string): void {
   else if (type.startsWith('LowCardinality(') && reader.u64() !== 1n) throw new Error('dictionary version');
 }
 
+/** Types of up to 8 bytes that are numbers in JavaScript too: their width and what reads them. */
+const FIXED: Record<string, [width: number, read: (data: Buffer, at: number) => number]> = {
+  UInt8: [1, (data, at) => data.readUInt8(at)],
+  Bool: [1, (data, at) => data.readUInt8(at)],
+  UInt16: [2, (data, at) => data.readUInt16LE(at)],
+  UInt32: [4, (data, at) => data.readUInt32LE(at)],
+  Int32: [4, (data, at) => data.readInt32LE(at)],
+  DateTime: [4, (data, at) => data.readUInt32LE(at)],
+  Float64: [8, (data, at) => data.readDoubleLE(at)],
+};
+
 function readData(reader: Reader, type: string, count: number): Cell[] {
   const times = <T>(n: number, read: () => T): T[] => Array.from({ length: n }, read);
   const element = inside(type, 'Array');
@@ -107,11 +118,11 @@ function readData(reader: Reader, type: string, count: number): Cell[] {
   }
   if (type === 'LowCardinality(String)') return lowCardinality(reader, count);
   if (type === 'String') return times(count, () => reader.text());
-  if (type === 'UInt8') return times(count, () => reader.data.readUInt8(reader.at++));
-  if (type === 'UInt16') {
+  const fixed = FIXED[type];
+  if (fixed) {
     return times(count, () => {
-      reader.at += 2;
-      return reader.data.readUInt16LE(reader.at - 2);
+      reader.at += fixed[0];
+      return fixed[1](reader.data, reader.at - fixed[0]);
     });
   }
   if (type === 'UInt64') return times(count, () => reader.u64());

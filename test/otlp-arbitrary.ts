@@ -1,40 +1,20 @@
 import fc from 'fast-check';
-import type { Sink } from '../collector/otlp/decoder.ts';
-import { TraceDecoder } from '../collector/otlp/traces.ts';
-import { MalformedRequest } from '../collector/otlp/wire.ts';
-import { SpanBlock } from '../store/clickhouse/span-block.ts';
-import { type Row, readBlocks } from './native-block.ts';
-import { decodeRequest, hasIds, type OtlpRequest, rowsOf } from './otlp-proto.ts';
-
-const limits = { latest: 2n ** 63n - 1n, maxRowBytes: 1 << 30 };
-const decoder = new TraceDecoder();
-
-/** The rows that the decoder makes of a body; of a malformed one the kind of malformation. */
-export function rows(body: Buffer): Row[] | string {
-  const block = new SpanBlock();
-  try {
-    decoder.decode(body, { blockOf: (() => block) as Sink['blockOf'] }, limits);
-  } catch (error) {
-    if (error instanceof MalformedRequest) return error.kind;
-    throw error;
-  }
-  return readBlocks(block.encode());
-}
 /** Texts that need care in keys, values and JSON. */
 export const text = fc.oneof(
   fc.constantFrom('service.name', 'a', 'b', '', '<&>"\\\u2028\n'),
   fc.string({ unit: 'grapheme', maxLength: 12 }),
   fc.string({ minLength: 60, maxLength: 200 }),
 );
-const nanos = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }).map(String);
+export const nanos = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }).map(String);
 export const id = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
-const maybeId = (size: number) =>
+/** Mostly an id; one that is missing, zero or of a wrong length too. */
+export const maybeId = (size: number) =>
   fc.oneof(
     { weight: 8, arbitrary: id(size) },
     fc.constantFrom(new Uint8Array(size), new Uint8Array(0)),
     fc.uint8Array({ maxLength: 20 }),
   );
-const { anyValue } = fc.letrec((tie) => ({
+export const { anyValue } = fc.letrec((tie) => ({
   anyValue: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     fc.record({ stringValue: text }),
@@ -51,7 +31,7 @@ const { anyValue } = fc.letrec((tie) => ({
     }),
   ),
 }));
-const attributes = fc.oneof(
+export const attributes = fc.oneof(
   fc.array(fc.record({ key: text, value: anyValue }), { maxLength: 6 }),
   fc.array(fc.record({ key: text, value: fc.record({ stringValue: text }) }), {
     minLength: 30,
@@ -76,33 +56,26 @@ const span = fc.record({
   status: fc.option(fc.record({ message: text, code: fc.integer({ min: 0, max: 3 }) })),
   flags: fc.nat(),
 });
-/** Any request; ids may be missing or of a wrong length. */
-export const request = fc.record({
+/** Any scope; the traces have no room for its attributes. */
+export const scope = fc.option(
+  fc.record({ name: text, version: text, attributes, droppedAttributesCount: fc.nat() }),
+);
+export const resource = fc.option(fc.record({ attributes }));
+/** Any request of traces; ids may be missing or of a wrong length. */
+export const traces = fc.record({
   resourceSpans: fc.array(
     fc.record({
-      resource: fc.option(fc.record({ attributes })),
+      resource,
       scopeSpans: fc.array(
         fc.record({
-          scope: fc.option(fc.record({ name: text, version: text, attributes })),
+          scope,
           spans: fc.array(span, { maxLength: 3 }),
           schemaUrl: text,
         }),
         { maxLength: 2 },
       ),
+      schemaUrl: text,
     }),
     { maxLength: 2 },
   ),
 });
-
-/** The rows that protobufjs reads, of spans with ids as they must be and times that a DateTime64 can hold. */
-export function expectedRows(body: Buffer): Row[] {
-  const read = decodeRequest(body);
-  for (const { scopeSpans } of read.resourceSpans)
-    for (const scope of scopeSpans) scope.spans = scope.spans.filter((one) => hasIds(one) && inRange(one));
-  return rowsOf(read);
-}
-
-const inRange = (one: OtlpRequest['resourceSpans'][0]['scopeSpans'][0]['spans'][0]): boolean =>
-  [one.startTimeUnixNano, one.endTimeUnixNano, ...one.events.map((event) => event.timeUnixNano)].every(
-    (time) => BigInt(time) < 2n ** 63n,
-  );

@@ -1,7 +1,7 @@
 import protobuf from 'protobufjs';
 import type { Row } from './native-block.ts';
 
-/** The part of opentelemetry-proto that traces need, for an encoder and decoder that are not ours. */
+/** What we read of opentelemetry-proto, for an encoder and decoder that are not ours. */
 const PROTO = `
 syntax = "proto3";
 package otlp;
@@ -23,6 +23,50 @@ message Span {
   repeated Link links = 13; uint32 dropped_links_count = 14; Status status = 15;
 }
 message Status { string message = 2; int32 code = 3; }
+message ExportLogsServiceRequest { repeated ResourceLogs resource_logs = 1; }
+message ResourceLogs { Resource resource = 1; repeated ScopeLogs scope_logs = 2; string schema_url = 3; }
+message ScopeLogs { InstrumentationScope scope = 1; repeated LogRecord log_records = 2; string schema_url = 3; }
+message LogRecord {
+  fixed64 time_unix_nano = 1; fixed64 observed_time_unix_nano = 11; int32 severity_number = 2; string severity_text = 3;
+  AnyValue body = 5; repeated KeyValue attributes = 6; uint32 dropped_attributes_count = 7; fixed32 flags = 8;
+  bytes trace_id = 9; bytes span_id = 10; string event_name = 12;
+}
+message ExportMetricsServiceRequest { repeated ResourceMetrics resource_metrics = 1; }
+message ResourceMetrics { Resource resource = 1; repeated ScopeMetrics scope_metrics = 2; string schema_url = 3; }
+message ScopeMetrics { InstrumentationScope scope = 1; repeated Metric metrics = 2; string schema_url = 3; }
+message Metric {
+  string name = 1; string description = 2; string unit = 3; repeated KeyValue metadata = 12;
+  oneof data { Gauge gauge = 5; Sum sum = 7; Histogram histogram = 9; ExponentialHistogram exponential_histogram = 10; Summary summary = 11; }
+}
+message Gauge { repeated NumberDataPoint data_points = 1; }
+message Sum { repeated NumberDataPoint data_points = 1; int32 aggregation_temporality = 2; bool is_monotonic = 3; }
+message Histogram { repeated HistogramDataPoint data_points = 1; int32 aggregation_temporality = 2; }
+message ExponentialHistogram { repeated ExponentialHistogramDataPoint data_points = 1; int32 aggregation_temporality = 2; }
+message Summary { repeated SummaryDataPoint data_points = 1; }
+message NumberDataPoint {
+  fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3; oneof value { double as_double = 4; sfixed64 as_int = 6; }
+  repeated Exemplar exemplars = 5; repeated KeyValue attributes = 7; uint32 flags = 8;
+}
+message HistogramDataPoint {
+  fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3; fixed64 count = 4; optional double sum = 5;
+  repeated fixed64 bucket_counts = 6; repeated double explicit_bounds = 7; repeated Exemplar exemplars = 8;
+  repeated KeyValue attributes = 9; uint32 flags = 10; optional double min = 11; optional double max = 12;
+}
+message ExponentialHistogramDataPoint {
+  repeated KeyValue attributes = 1; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3; fixed64 count = 4;
+  optional double sum = 5; sint32 scale = 6; fixed64 zero_count = 7; Buckets positive = 8; Buckets negative = 9; uint32 flags = 10;
+  repeated Exemplar exemplars = 11; optional double min = 12; optional double max = 13; double zero_threshold = 14;
+  message Buckets { sint32 offset = 1; repeated uint64 bucket_counts = 2; }
+}
+message SummaryDataPoint {
+  fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3; fixed64 count = 4; double sum = 5;
+  repeated ValueAtQuantile quantile_values = 6; repeated KeyValue attributes = 7; uint32 flags = 8;
+  message ValueAtQuantile { double quantile = 1; double value = 2; }
+}
+message Exemplar {
+  fixed64 time_unix_nano = 2; oneof value { double as_double = 3; sfixed64 as_int = 6; } bytes span_id = 4; bytes trace_id = 5;
+  repeated KeyValue filtered_attributes = 7;
+}
 message KeyValue { string key = 1; AnyValue value = 2; }
 message AnyValue { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4; ArrayValue array_value = 5; KeyValueList kvlist_value = 6; bytes bytes_value = 7; } }
 message ArrayValue { repeated AnyValue values = 1; }
@@ -31,6 +75,8 @@ message KeyValueList { repeated KeyValue values = 1; }
 
 const root = protobuf.parse(PROTO).root;
 export const TraceRequest = root.lookupType('otlp.ExportTraceServiceRequest');
+const LogsRequest = root.lookupType('otlp.ExportLogsServiceRequest');
+const MetricsRequest = root.lookupType('otlp.ExportMetricsServiceRequest');
 export const TraceResponse = root.lookupType('otlp.ExportTraceServiceResponse');
 export const RpcStatus = root.lookupType('otlp.RpcStatus');
 
@@ -72,15 +118,97 @@ export interface OtlpRequest {
   }[];
 }
 
-/** The request, 64-bit integers as text, as protobufjs reads it. Throws what protobufjs throws. */
-export function decodeRequest(bytes: Uint8Array): OtlpRequest {
-  const options = { longs: String, arrays: true, defaults: true, oneofs: true };
-  return TraceRequest.toObject(TraceRequest.decode(bytes), options) as unknown as OtlpRequest;
+interface OtlpResource {
+  resource?: { attributes: KeyValue[] } | null;
+  schemaUrl: string;
+}
+interface OtlpScope {
+  scope?: { name: string; version: string; attributes: KeyValue[]; droppedAttributesCount: number } | null;
+  schemaUrl: string;
+}
+export interface OtlpLogRecord {
+  timeUnixNano: string;
+  observedTimeUnixNano: string;
+  severityNumber: number;
+  severityText: string;
+  body?: AnyValue | null;
+  attributes: KeyValue[];
+  flags: number;
+  traceId: Uint8Array;
+  spanId: Uint8Array;
+  eventName: string;
+}
+export interface OtlpLogs {
+  resourceLogs: (OtlpResource & { scopeLogs: (OtlpScope & { logRecords: OtlpLogRecord[] })[] })[];
+}
+export interface OtlpExemplar {
+  timeUnixNano: string;
+  asDouble?: number;
+  asInt?: string;
+  value?: string;
+  spanId: Uint8Array;
+  traceId: Uint8Array;
+  filteredAttributes: KeyValue[];
+}
+interface Buckets {
+  offset: number;
+  bucketCounts: string[];
+}
+/** A data point of any kind; each has some of this. */
+export interface OtlpDataPoint {
+  attributes: KeyValue[];
+  startTimeUnixNano: string;
+  timeUnixNano: string;
+  asDouble?: number;
+  asInt?: string;
+  value?: string;
+  flags: number;
+  exemplars?: OtlpExemplar[];
+  count: string;
+  sum?: number;
+  min?: number;
+  max?: number;
+  bucketCounts: string[];
+  explicitBounds: number[];
+  scale: number;
+  zeroCount: string;
+  positive?: Buckets | null;
+  negative?: Buckets | null;
+  quantileValues: { quantile: number; value: number }[];
+}
+export interface OtlpData {
+  dataPoints: OtlpDataPoint[];
+  aggregationTemporality: number;
+  isMonotonic: boolean;
+}
+export type DataKind = 'gauge' | 'sum' | 'histogram' | 'exponentialHistogram' | 'summary';
+export type OtlpMetric = { name: string; description: string; unit: string; data?: DataKind } & {
+  [Kind in DataKind]?: OtlpData | null;
+};
+export interface OtlpMetrics {
+  resourceMetrics: (OtlpResource & { scopeMetrics: (OtlpScope & { metrics: OtlpMetric[] })[] })[];
 }
 
+/** The request, 64-bit integers as text, as protobufjs reads it. Throws what protobufjs throws. */
+export const decodeRequest = (bytes: Uint8Array): OtlpRequest =>
+  read(TraceRequest, bytes) as unknown as OtlpRequest;
+
 /** Protobuf bytes of a request in the shape of `OtlpRequest`. */
-export const encodeRequest = (request: object): Buffer =>
-  Buffer.from(TraceRequest.encode(TraceRequest.fromObject(request)).finish());
+export const encodeRequest = (request: object): Buffer => write(TraceRequest, request);
+
+const OPTIONS = { longs: String, arrays: true, defaults: true, oneofs: true };
+const read = (type: protobuf.Type, bytes: Uint8Array): object => type.toObject(type.decode(bytes), OPTIONS);
+const write = (type: protobuf.Type, request: object): Buffer =>
+  Buffer.from(type.encode(type.fromObject(request)).finish());
+
+/** As `decodeRequest`, of logs. */
+export const decodeLogs = (bytes: Uint8Array): OtlpLogs => read(LogsRequest, bytes) as unknown as OtlpLogs;
+export const encodeLogs = (request: object): Buffer => write(LogsRequest, request);
+
+/** As `decodeRequest`, of metrics. */
+export const decodeMetrics = (bytes: Uint8Array): OtlpMetrics =>
+  read(MetricsRequest, bytes) as unknown as OtlpMetrics;
+export const encodeMetrics = (request: object): Buffer => write(MetricsRequest, request);
 
 /** The rows of `otel_traces` that the request stands for, by the exporter's conventions. */
 export function rowsOf(request: OtlpRequest): Row[] {
@@ -129,16 +257,18 @@ export const hasIds = (span: OtlpSpan): boolean =>
 const isId = (bytes: Uint8Array, size: number): boolean =>
   bytes.length === size && bytes.some((byte) => byte !== 0);
 
-const hex = (bytes: Uint8Array): string =>
+/** An id as it is stored: none when it is all zeros. */
+export const hex = (bytes: Uint8Array): string =>
   bytes.some((byte) => byte !== 0) ? Buffer.from(bytes).toString('hex') : '';
 
 const byBytes = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
   Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-const mapOf = (attributes: KeyValue[]): [string, string][] =>
+export const mapOf = (attributes: KeyValue[]): [string, string][] =>
   [...new Map(attributes.map(({ key, value }) => [key, asString(value)]))].sort(byBytes);
 
-function asString(value: AnyValue | null | undefined): string {
+/** The value as the Collector writes it. */
+export function asString(value: AnyValue | null | undefined): string {
   switch (value?.value) {
     case 'stringValue':
       return value.stringValue as string;

@@ -1,29 +1,30 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { expectedRows, request, rows } from '../../test/otlp-arbitrary.ts';
-import { encodeRequest } from '../../test/otlp-proto.ts';
+import { CASES, decoded, type Read, SIGNAL_CASES, tables } from '../../test/otlp-signals.ts';
+import type { Signal } from './decoder.ts';
+import { MalformedRequest } from './wire.ts';
 
-describe('protobuf', () => {
+describe.each(SIGNAL_CASES)('$signal in protobuf', ({ signal, request, encode, expected }) => {
   test('any request that protobufjs writes has the rows that protobufjs reads', () => {
     fc.assert(
       fc.property(request, (one) => {
-        const body = encodeRequest(one);
-        expect(rows(body)).toEqual(expectedRows(body));
+        const body = encode(one);
+        expect(tables(signal, body)).toEqual(expected(body).tables);
       }),
       { numRuns: 100 },
     );
   });
 
-  test('any cut, changed or inserted bytes: taken exactly when protobufjs takes them, and with as many spans', () => {
+  test('any cut, changed or inserted bytes: taken exactly when protobufjs takes them, and with as many records', () => {
     const change = fc.record({ at: fc.nat(), drop: fc.nat(3), put: fc.uint8Array({ maxLength: 3 }) });
     fc.assert(
       fc.property(request, fc.array(change, { minLength: 1, maxLength: 2 }), (one, changes) => {
-        let body = encodeRequest(one);
+        let body = encode(one);
         for (const { at, drop, put } of changes) {
           const from = at % (body.length + 1);
           body = Buffer.concat([body.subarray(0, from), put, body.subarray(from + drop)]);
         }
-        agree(body);
+        agree(signal, body);
       }),
       { numRuns: 250 },
     );
@@ -31,14 +32,24 @@ describe('protobuf', () => {
 
   test('any bytes at all', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 64 }), (raw) => agree(Buffer.from(raw))),
+      fc.property(fc.uint8Array({ maxLength: 64 }), (raw) => agree(signal, Buffer.from(raw))),
       { numRuns: 1000 },
     );
   });
 
   test('every cut of a request', () => {
-    const body = encodeRequest(fc.sample(request, { numRuns: 1, seed: 4 })[0] as object);
-    for (let end = 0; end < body.length; end++) agree(body.subarray(0, end));
+    const body = encode(fc.sample(request, { numRuns: 1, seed: 4 })[0] as object);
+    for (let end = 0; end < body.length; end++) agree(signal, body.subarray(0, end));
+  });
+
+  test('any request of another signal: taken exactly when protobufjs takes it, and nothing of it kept', () => {
+    const others = SIGNAL_CASES.filter((other) => other.signal !== signal);
+    fc.assert(
+      fc.property(fc.oneof(...others.map((other) => other.request.map((one) => other.encode(one)))), (body) =>
+        agree(signal, body),
+      ),
+      { numRuns: 200 },
+    );
   });
 
   test.each([
@@ -49,7 +60,7 @@ describe('protobuf', () => {
     ['a number of 11 bytes', [0x08, ...Array<number>(10).fill(0xff), 0x01], 'overlong'],
     ['a length past the end', [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], 'truncated'],
   ])('%s is refused', (_name, raw, kind) => {
-    expect(rows(Buffer.from(raw))).toBe(kind);
+    expect(tables(signal, Buffer.from(raw))).toBe(kind);
   });
 
   test('a value nested 100 messages deep is refused, 3,000 deep too', () => {
@@ -71,9 +82,9 @@ describe('protobuf', () => {
       for (const tag of [0x0a, 0x0a, 0x0a]) wrap(tag); // Resource.attributes, ResourceSpans.resource, the request's
       return body;
     };
-    expect(rows(nested(40))).toEqual([]);
-    expect(rows(nested(60))).toBe('too-deep');
-    expect(rows(nested(3000))).toBe('too-deep');
+    expect(tables(signal, nested(40))).toEqual({});
+    expect(tables(signal, nested(60))).toBe('too-deep');
+    expect(tables(signal, nested(3000))).toBe('too-deep');
   });
 });
 
@@ -82,15 +93,33 @@ describe('protobuf', () => {
  * are too long, which protobufjs skips; text that is no UTF-8 we repair, which protobufjs refuses; a value sent twice in
  * one attribute is merged by protobufjs and the last one taken by us.
  */
-function agree(body: Buffer): void {
-  const ours = rows(body);
-  let theirs: number | string;
+function agree(signal: Signal, body: Buffer): void {
+  const ours = read(signal, body);
+  let theirs: ReturnType<(typeof CASES)[Signal]['expected']> | string;
   try {
-    theirs = expectedRows(body).length;
+    theirs = CASES[signal].expected(body);
   } catch (error) {
     theirs = (error as Error).message;
   }
-  if (typeof ours !== 'string' && typeof theirs === 'number') expect(ours).toHaveLength(theirs);
-  else if (typeof theirs === 'number') expect(['group', 'field-number', 'overlong']).toContain(ours);
-  else if (typeof ours !== 'string') expect(theirs).toMatch(/utf-8/);
+  if (typeof ours === 'string') {
+    if (typeof theirs !== 'string') expect(['group', 'field-number', 'overlong']).toContain(ours);
+  } else if (typeof theirs === 'string') expect(theirs).toMatch(/utf-8/);
+  else {
+    const { accepted, refused } = ours;
+    const kept = Object.values(theirs.tables).reduce((sum, rows) => sum + rows.length, 0);
+    // A metric of another signal is no data point.
+    const foreign = signal === 'metrics' ? 0 : refused.signal;
+    expect(accepted + refused.id + refused.time + foreign).toBe(theirs.records);
+    expect(accepted).toBeLessThanOrEqual(kept);
+    expect(accepted + refused.signal).toBeGreaterThanOrEqual(kept);
+  }
+}
+
+function read(signal: Signal, body: Buffer): Read | string {
+  try {
+    return decoded(signal, body);
+  } catch (error) {
+    if (error instanceof MalformedRequest) return error.kind;
+    throw error;
+  }
 }

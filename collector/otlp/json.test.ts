@@ -1,21 +1,17 @@
-import type { Attributes, AttributeValue, SpanContext } from '@opentelemetry/api';
-import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { errorCode } from '../../model/errors.ts';
-import { expectedRows, id, request, rows, text } from '../../test/otlp-arbitrary.ts';
-import { encodeRequest } from '../../test/otlp-proto.ts';
-import { protobufOfJson } from './json.ts';
+import type { Row } from '../../test/native-block.ts';
+import { SIGNAL_CASES, tables } from '../../test/otlp-signals.ts';
+import type { Signal } from './decoder.ts';
+import { protobufOfJson, translateJson } from './json.ts';
 
-describe('JSON', () => {
+describe.each(SIGNAL_CASES)('$signal in JSON', ({ signal, request, encode, expected }) => {
   test('any request has the same rows in JSON as in protobuf', () => {
     fc.assert(
       fc.property(request, fc.boolean(), (one, upper) => {
-        expect(rows(protobufOfJson(Buffer.from(otlpJson(one, upper))))).toEqual(
-          expectedRows(encodeRequest(one)),
-        );
+        const body = protobufOfJson(Buffer.from(otlpJson(one, upper)), signal);
+        expect(tables(signal, body)).toEqual(expected(encode(one)).tables);
       }),
       { numRuns: 80 },
     );
@@ -30,7 +26,7 @@ describe('JSON', () => {
     fc.assert(
       fc.property(body, (json) => {
         try {
-          rows(protobufOfJson(Buffer.from(json)));
+          tables(signal, protobufOfJson(Buffer.from(json), signal));
         } catch (error) {
           expect(errorCode(error)).toBe('request.malformed');
         }
@@ -38,11 +34,20 @@ describe('JSON', () => {
       { numRuns: 500 },
     );
   });
+});
 
+/** The rows of the one table that the request has rows of. */
+function rows(signal: Signal, json: string): readonly Row[] | string {
+  const read = tables(signal, protobufOfJson(Buffer.from(json), signal));
+  return typeof read === 'string' ? read : (Object.values(read)[0] ?? []);
+}
+const inside = (fields: object | string): string =>
+  typeof fields === 'string' ? fields : JSON.stringify(fields).slice(1, -1);
+
+describe('a span in JSON', () => {
   const oneSpan = (fields: object | string) => {
-    const json = typeof fields === 'string' ? fields : JSON.stringify(fields).slice(1, -1);
     const ids = `"traceId":"${'0A'.repeat(16)}","spanId":"${'0B'.repeat(8)}"`;
-    return protobufOfJson(Buffer.from(`{"resourceSpans":[{"scopeSpans":[{"spans":[{${ids},${json}}]}]}]}`));
+    return rows('traces', `{"resourceSpans":[{"scopeSpans":[{"spans":[{${ids},${inside(fields)}}]}]}]}`);
   };
 
   test.each([
@@ -90,7 +95,7 @@ describe('JSON', () => {
       { SpanName: '[12345678901234567890,', Timestamp: 1700000000123456789n },
     ],
   ])('%s', (_name, json, expected) => {
-    expect(rows(oneSpan(json))).toMatchObject([expected]);
+    expect(oneSpan(json)).toMatchObject([expected]);
   });
 
   test.each([
@@ -116,6 +121,101 @@ describe('JSON', () => {
   });
 });
 
+describe('a log record in JSON', () => {
+  const oneRecord = (fields: object | string) =>
+    rows('logs', `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{${inside(fields)}}]}]}]}`);
+
+  test.each([
+    [
+      'times as numbers, to the last digit',
+      '"timeUnixNano":1700000000123456789',
+      { Timestamp: 1700000000123456789n },
+    ],
+    ['severities by number', '"severityNumber":17', { SeverityNumber: 17 }],
+    ['severities by name', '"severityNumber":"SEVERITY_NUMBER_WARN2"', { SeverityNumber: 14 }],
+    ['the highest severity by name', '"severityNumber":"SEVERITY_NUMBER_FATAL4"', { SeverityNumber: 24 }],
+    ['flags', '"flags":257', { TraceFlags: 1 }],
+    [
+      'a body of several values',
+      '"body":{"kvlistValue":{"values":[{"key":"b","value":{"intValue":1}},{"key":"a","value":{"stringValue":"<"}}]}}',
+      { Body: '{"a":"\\u003c","b":1}' },
+    ],
+    ['empty ids as none', '"traceId":"","spanId":""', { TraceId: '', SpanId: '' }],
+    [
+      'null as absent',
+      '"body":null,"flags":null,"observedTimeUnixNano":null',
+      { Body: '', TraceFlags: 0, Timestamp: 0n },
+    ],
+  ])('%s', (_name, json, expected) => {
+    expect(oneRecord(json)).toMatchObject([expected]);
+  });
+
+  test.each([
+    [{ severityNumber: 'LOUD' }, 'logRecords[0].severityNumber must be the number of an enum'],
+    [{ flags: -1 }, 'flags must be a whole number in its range'],
+    [{ body: 'text' }, 'body must be an object'],
+    [{ eventName: 1 }, 'eventName must be a text'],
+  ])('%j is refused, saying where', (fields, message) => {
+    expect(() => oneRecord(fields)).toThrow(message);
+  });
+});
+
+describe('a metric in JSON', () => {
+  const oneMetric = (fields: object | string) =>
+    rows('metrics', `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{${inside(fields)}}]}]}]}`);
+
+  test.each([
+    [
+      'temporality by name',
+      '"sum":{"dataPoints":[{"asInt":"-7"}],"aggregationTemporality":"AGGREGATION_TEMPORALITY_CUMULATIVE","isMonotonic":true}',
+      { Value: -7, AggregationTemporality: 2, IsMonotonic: 1 },
+    ],
+    ['NaN as text', '"gauge":{"dataPoints":[{"asDouble":"NaN"}]}', { Value: Number.NaN }],
+    [
+      'counts as text and as numbers, bounds without end',
+      '"histogram":{"dataPoints":[{"count":"18446744073709551615","bucketCounts":["1",2],"explicitBounds":[0.5,"Infinity"]}]}',
+      { Count: 2n ** 64n - 1n, BucketCounts: [1n, 2n], ExplicitBounds: [0.5, Number.POSITIVE_INFINITY] },
+    ],
+    [
+      'offsets and scales below zero',
+      '"exponentialHistogram":{"dataPoints":[{"scale":-2147483648,"positive":{"offset":-3,"bucketCounts":[300]}}]}',
+      { Scale: -(2 ** 31), PositiveOffset: -3, PositiveBucketCounts: [300n], NegativeBucketCounts: [] },
+    ],
+    [
+      'quantiles',
+      '"summary":{"dataPoints":[{"quantileValues":[{"quantile":0.5,"value":2}]}]}',
+      { 'ValueAtQuantiles.Quantile': [0.5], 'ValueAtQuantiles.Value': [2] },
+    ],
+    ['lists of nothing', '"histogram":{"dataPoints":[{"bucketCounts":[]}]}', { BucketCounts: [] }],
+  ])('%s', (_name, json, expected) => {
+    expect(oneMetric(json)).toMatchObject([expected]);
+  });
+
+  test.each([
+    [{ gauge: { dataPoints: [{}, { asInt: 1.5 }] } }, 'gauge.dataPoints[1].asInt must be a whole number'],
+    [
+      { histogram: { dataPoints: [{ bucketCounts: [1, -1] }] } },
+      'bucketCounts[1] must be a whole number in its range',
+    ],
+    [{ histogram: { dataPoints: [{ explicitBounds: 1 }] } }, 'explicitBounds must be an array'],
+    [{ histogram: { dataPoints: [{ explicitBounds: [null] }] } }, 'explicitBounds[0] must be a number'],
+    [{ sum: { isMonotonic: 1 } }, 'sum.isMonotonic must be true or false'],
+    [
+      { exponentialHistogram: { dataPoints: [{ scale: 2 ** 31 }] } },
+      'scale must be a whole number in its range',
+    ],
+  ])('%j is refused, saying where', (fields, message) => {
+    expect(() => oneMetric(fields)).toThrow(message);
+  });
+
+  test('a request is refused when it is much larger in protobuf', () => {
+    const counts = `[${Array(40_000).fill('1').join()}]`;
+    const json = `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"bucketCounts":${counts}}]}}]}]}]}`;
+    expect(translateJson(Buffer.from(json), 'metrics', 1 << 19).body.length).toBeGreaterThan(320_000);
+    expect(() => translateJson(Buffer.from(json), 'metrics', 1 << 18)).toThrow('take too much memory');
+  });
+});
+
 /** The request as OTLP/JSON. */
 function otlpJson(one: object, upper: boolean): string {
   return JSON.stringify(one, (_key, value) => {
@@ -126,79 +226,9 @@ function otlpJson(one: object, upper: boolean): string {
     }
     if (value !== null && typeof value === 'object' && 'bytesValue' in value)
       return { bytesValue: Buffer.from(value.bytesValue as Uint8Array).toString('base64') };
-    if (typeof value === 'object' && value !== null && typeof value.doubleValue === 'number')
-      return {
-        doubleValue:
-          Number.isFinite(value.doubleValue) && !Object.is(value.doubleValue, -0)
-            ? value.doubleValue
-            : printed(value.doubleValue),
-      };
+    // JSON has no number for these.
+    if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)))
+      return Object.is(value, -0) ? '-0' : String(value);
     return value;
   });
 }
-
-const printed = (value: number): string => (Object.is(value, -0) ? '-0' : String(value));
-
-describe("the SDK's own serializers", () => {
-  const attributeValue: fc.Arbitrary<AttributeValue> = fc.oneof(
-    text,
-    fc.boolean(),
-    fc.integer(),
-    // The SDK's serializers disagree on whole numbers that are not safe integers.
-    fc
-      .double({ noNaN: true, noDefaultInfinity: true })
-      .filter((value) => Number.isSafeInteger(value) || !Number.isInteger(value)),
-    fc.array(text, { maxLength: 3 }),
-    fc.array(fc.integer(), { maxLength: 3 }),
-  );
-  const someAttributes: fc.Arbitrary<Attributes> = fc.dictionary(text, attributeValue, {
-    maxKeys: 5,
-    noNullPrototype: true,
-  });
-  const hexId = (size: number) => id(size).map((raw) => Buffer.from(raw).toString('hex'));
-  const context: fc.Arbitrary<SpanContext> = fc.record({
-    traceId: hexId(16),
-    spanId: hexId(8),
-    traceFlags: fc.constant(1),
-  });
-  const time = fc.tuple(fc.integer({ min: 0, max: 9_000_000_000 }), fc.integer({ min: 0, max: 999_999_999 }));
-  const readable: fc.Arbitrary<ReadableSpan> = fc
-    .record({
-      name: text,
-      kind: fc.integer({ min: 0, max: 4 }),
-      own: context,
-      parent: fc.option(context, { nil: undefined }),
-      startTime: time,
-      endTime: time,
-      status: fc.record({ code: fc.integer({ min: 0, max: 2 }), message: text }),
-      attributes: someAttributes,
-      links: fc.array(fc.record({ context, attributes: someAttributes }), { maxLength: 2 }),
-      events: fc.array(fc.record({ time, name: text, attributes: someAttributes }), { maxLength: 2 }),
-      resource: someAttributes,
-    })
-    .map(({ own, parent, resource, ...fields }) => ({
-      ...fields,
-      spanContext: () => own,
-      ...(parent === undefined ? {} : { parentSpanContext: parent }),
-      duration: [0, 0],
-      ended: true,
-      resource: resourceFromAttributes(resource),
-      instrumentationScope: { name: 'scope', version: '1' },
-      droppedAttributesCount: 0,
-      droppedEventsCount: 0,
-      droppedLinksCount: 0,
-    }));
-
-  test('any spans: protobuf reads as protobufjs reads it, JSON as protobuf', () => {
-    fc.assert(
-      fc.property(fc.array(readable, { maxLength: 4 }), (spans) => {
-        const body = Buffer.from(ProtobufTraceSerializer.serializeRequest(spans) as Uint8Array);
-        const expected = expectedRows(body);
-        expect(rows(body)).toEqual(expected);
-        const json = Buffer.from(JsonTraceSerializer.serializeRequest(spans) as Uint8Array);
-        expect(rows(protobufOfJson(json))).toEqual(expected);
-      }),
-      { numRuns: 60 },
-    );
-  });
-});

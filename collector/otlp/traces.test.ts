@@ -5,10 +5,10 @@ import { describe, expect, test } from 'vitest';
 import { SpanBlock } from '../../store/clickhouse/span-block.ts';
 import { fixtures } from '../../test/harness.ts';
 import { readBlocks } from '../../test/native-block.ts';
+import { emptyMessages } from '../../test/otlp-hostile.ts';
 import { decodeRequest, encodeRequest, rowsOf } from '../../test/otlp-proto.ts';
 import type { Decoded, Sink } from './decoder.ts';
 import { protobufOfJson } from './json.ts';
-import { ProtobufWriter } from './protobuf-writer.ts';
 import { TraceDecoder } from './traces.ts';
 
 const fixture = (name: string) => readFileSync(resolve(fixtures ?? '', 'otlp', name));
@@ -108,22 +108,6 @@ describe('what takes many times its bytes in memory is charged when it is found'
     expect(() => decodeDays(50)).toThrow('take too much memory');
   });
 });
-
-/** A request with `count` empty messages as `field` of the message at the end of `path`, in a span that has its ids. */
-function emptyMessages(path: readonly number[], field: number, count: number): Buffer {
-  const out = new ProtobufWriter();
-  const opened = path.map((number, depth) => {
-    const start = out.open(number);
-    if (depth === 2 && number === 2) {
-      out.binary(1, Buffer.alloc(16, 1));
-      out.binary(2, Buffer.alloc(8, 1));
-    }
-    return start;
-  });
-  for (let i = 0; i < count; i++) out.binary(field, Buffer.alloc(0));
-  for (const start of opened.reverse()) out.close(start);
-  return out.bytes();
-}
 
 /** OTLP/JSON has ids in hexadecimal where protobuf's own JSON has base64; the rest protobufjs reads itself. */
 function viaProtobufjs(request: unknown) {

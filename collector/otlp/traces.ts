@@ -24,6 +24,7 @@ const LOG_SEVERITY = 2 * 8 + VARINT;
 const LOG_OBSERVED = 11 * 8 + I64;
 const METRIC_SUM = 7 * 8 + LEN;
 const METRIC_EXPONENTIAL_HISTOGRAM = 10 * 8 + LEN;
+const GAUGE_POINT = 1 * 8 + LEN;
 const STATUS_MESSAGE = 2 * 8 + LEN;
 const STATUS_CODE = 3 * 8 + VARINT;
 
@@ -165,12 +166,15 @@ export class TraceDecoder extends EnvelopeDecoder {
     this.#details.append(block);
   }
 
-  /** The other kinds of metrics have their name where a span has its trace id, and nothing where it has its times. */
+  /**
+   * The other kinds of metrics have their name where a span has its trace id, nothing where it has its times, and a gauge
+   * has its first data point where a span has its name.
+   */
   #looksLikeMetric(): boolean {
     const span = this.#span;
-    return (
-      span.startHigh === 0 && span.endHigh === 0 && !isIdOrNone(span.from(1), span.to(1), TRACE_ID_BYTES)
-    );
+    if (span.startHigh !== 0 || span.endHigh !== 0) return false;
+    const gauge = span.length(5) > 0 && this.wire.data[span.from(5)] === GAUGE_POINT;
+    return gauge || !isIdOrNone(span.from(1), span.to(1), TRACE_ID_BYTES);
   }
 
   #lacksId(field: number, size: number): boolean {
