@@ -170,11 +170,18 @@ export class TraceDecoder extends EnvelopeDecoder {
    * The other kinds of metrics have their name where a span has its trace id, nothing where it has its times, and a gauge
    * has its first data point where a span has its name.
    */
+  #isText(start: number, end: number): boolean {
+    const { data } = this.wire;
+    for (let i = start; i < end; i++)
+      if ((data[i] as number) < 0x20 || (data[i] as number) > 0x7e) return false;
+    return end > start;
+  }
+
   #looksLikeMetric(): boolean {
     const span = this.#span;
     if (span.startHigh !== 0 || span.endHigh !== 0) return false;
     const gauge = span.length(5) > 0 && this.wire.data[span.from(5)] === GAUGE_POINT;
-    return gauge || !isIdOrNone(span.from(1), span.to(1), TRACE_ID_BYTES);
+    return gauge || (span.length(1) !== TRACE_ID_BYTES && this.#isText(span.from(1), span.to(1)));
   }
 
   #lacksId(field: number, size: number): boolean {
