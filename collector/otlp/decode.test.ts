@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { encodeLogs, encodeMetrics, encodeRequest } from '../../test/otlp-proto.ts';
 import { tablesSink } from '../../test/otlp-signals.ts';
-import type { Encoding } from './answers.ts';
-import { decodeRequest } from './decode.ts';
+import { decodeRequest, type Encoding } from './decode.ts';
 import { SIGNALS, type Signal } from './decoder.ts';
 import { decoderOf } from './decoders.ts';
 
