@@ -29,7 +29,9 @@ test('finds every planted fault and nothing else through the real ports; doctor 
   expect(doctor, doctor.stderr).toMatchObject({ code: 0 });
   const report = JSON.parse(doctor.stdout);
   expect(report.ok).toBe(true);
-  expect(report.sources).toHaveLength(15);
+  const streams: { telemetry: boolean; stream: string }[] = report.sources;
+  expect(streams.filter(({ telemetry }) => !telemetry)).toHaveLength(15);
+  expect(streams.filter(({ telemetry }) => telemetry)).toMatchObject([{ stream: 'traces' }]);
   expect(report.flows.filter(({ status }: { status: string }) => status === 'active')).toHaveLength(6);
 }, 300_000);
 

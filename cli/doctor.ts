@@ -24,7 +24,8 @@ import { findRunning } from './running.ts';
 export default defineCommand({
   meta: {
     name: 'doctor',
-    description: 'Check the installation, the stores, the sources and the flows, and explain',
+    description:
+      'Check the installation, the stores, the sources with their clocks, what was lost, and the flows, and explain',
   },
   args: { ...commonFlags, ...jsonFlag },
   run: ({ args }) =>

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
 import { COUNTERS } from '../store/counters.ts';
+import { GAUGES } from '../store/gauges.ts';
 import { readRunFile } from '../store/run-file.ts';
 import { ADMIN_TOKEN, environment, INGEST_TOKEN, temporaryFolder, type Up, until, up } from './harness.ts';
 import type { Row } from './native-block.ts';
@@ -109,8 +110,8 @@ test('a span arrives for each unit of work, and none holds what came in', async 
   const metrics = await fetch(`${running.apiUrl}/metrics`, {
     headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
   }).then((response) => response.text());
-  const counted = [...metrics.matchAll(/^# TYPE (\w+) counter$/gm)].map(([, name]) => name);
-  expect(Object.keys(COUNTERS)).toEqual(expect.arrayContaining(counted));
+  const counted = [...metrics.matchAll(/^# TYPE (\w+) (?:counter|gauge)$/gm)].map(([, name]) => name);
+  expect(Object.keys({ ...COUNTERS, ...GAUGES })).toEqual(expect.arrayContaining(counted));
   expect(metrics).toMatch(/^closewatch_events_refused\{reason="invalid",source="\*"\} 1$/m);
   expect(metrics).toMatch(/^closewatch_events_forwarded 1$/m);
   expect(metrics).toMatch(/^closewatch_detect_passes\{outcome="done"\} \d+$/m);

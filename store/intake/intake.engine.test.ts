@@ -207,7 +207,11 @@ describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
         '/odoo/prod': { silence: 1_000, domain: 'master' },
       } as const;
       const intake = open();
-      intake.onNewStreams(async () => void (await applyTerms(postgres, terms)));
+      let isAway = true;
+      intake.onNewStreams(async () => {
+        if (isAway) throw new Error('the database is away');
+        await applyTerms(postgres, terms);
+      });
       await declareComplete(
         postgres.db,
         [{ source: '/odoo/prod', company: 'acme', stream: 'bills', completeUpTo: 5n }],
@@ -216,6 +220,8 @@ describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
       intake.arrived({ ...arrived, source: '/odoo/prod', stream: 'bills', records: 0 });
       intake.arrived({ ...traces, source: '/odoo/test' });
       intake.arrived(arrived);
+      await intake.flush();
+      isAway = false;
       await intake.flush();
       const termsOf = async () =>
         (await listStreams(postgres, EVERYTHING, ALL)).map((row) => [

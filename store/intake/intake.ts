@@ -63,9 +63,10 @@ export function openIntake(deps: {
   let flushing: Promise<void> = Promise.resolve();
   let toldAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
+  let isUntold = false;
 
   function wind(): void {
-    if (timer || isClosed || (tally.isEmpty && log.isQuiet)) return;
+    if (timer || isClosed || (tally.isEmpty && log.isQuiet && !isUntold)) return;
     timer = setTimeout(() => {
       timer = undefined;
       void flush().finally(wind);
@@ -85,17 +86,18 @@ export function openIntake(deps: {
 
   async function store(): Promise<void> {
     log.tell(now().getTime(), isClosed);
-    if (tally.isEmpty) return;
-    const sums = tally.take(now());
-    let hasNew: boolean;
-    try {
-      hasNew = await storeIntake(postgres, sums);
-      toldAt = Number.NEGATIVE_INFINITY;
-    } catch (error) {
-      tally.takeBack(sums, now());
-      throw error;
+    if (!tally.isEmpty) {
+      const sums = tally.take(now());
+      try {
+        if (await storeIntake(postgres, sums)) isUntold = true;
+      } catch (error) {
+        tally.takeBack(sums, now());
+        throw error;
+      }
     }
-    if (hasNew) for (const listener of listeners) await listener();
+    if (isUntold) for (const listener of listeners) await listener();
+    isUntold = false;
+    toldAt = Number.NEGATIVE_INFINITY;
   }
 
   function flush(): Promise<void> {
