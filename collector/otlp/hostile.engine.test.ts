@@ -104,7 +104,7 @@ test('bombs: 64 MiB and more out of a few bytes, and values nested without end',
   for (let i = 0; i < 2_000; i++) nested = field(0x2a, field(0x0a, nested));
   const attribute = Buffer.concat([Buffer.from([0x0a, 0x01, 0x6b]), field(0x12, nested)]);
   // KeyValue in Span in ScopeSpans in ResourceSpans in the request.
-  const wrapped = [0x4a, 0x12, 0x12, 0x0a].reduce((inner, tag) => field(tag, inner), attribute);
+  const wrapped = [0x4a, 0x12, 0x12, 0x0a].reduce<Buffer>((inner, tag) => field(tag, inner), attribute);
   expect((await post(receiver.url, wrapped)).status).toBe(400);
   await isWell();
 }, 120_000);
