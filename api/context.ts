@@ -3,6 +3,7 @@ import { type DocumentName, documentId } from '../model/case.ts';
 import { type Company, companyFinder } from '../model/company.ts';
 import { type EventRef, eventRefKey, type FinanceEvent } from '../model/event.ts';
 import type { Flow } from '../model/flow.ts';
+import type { LogRecord } from '../model/log.ts';
 import { type Actor, type CompanyScope, companyScope } from '../model/principal.ts';
 import type { Span } from '../model/span.ts';
 import { dateOf } from '../model/time.ts';
@@ -10,6 +11,7 @@ import type { TraceReads } from '../store/clickhouse/cases.ts';
 import type { ClickHouse } from '../store/clickhouse/client.ts';
 import { readableTraces } from '../store/clickhouse/event-queries.ts';
 import type { FinanceEventStore } from '../store/clickhouse/finance-events.ts';
+import { openLogs } from '../store/clickhouse/logs.ts';
 import { type TraceSummary, traceSummaries } from '../store/clickhouse/trace-summaries.ts';
 import type { StreamName } from '../store/intake/sums.ts';
 import type { Postgres } from '../store/postgres/database.ts';
@@ -52,6 +54,8 @@ export interface ApiContext extends Reads {
   readonly rules: RuleBook;
   /** The spans and lines of timelines that the answer may still hold. */
   readonly spans: Allowance;
+  /** The log records that the answer may still hold. */
+  readonly logs: Allowance;
   /** The company of a key; one with every default when companies.yaml does not name it. */
   readonly company: (key: string) => Company;
   readonly load: {
@@ -69,6 +73,8 @@ export interface ApiContext extends Reads {
     readonly spans: DataLoader<string, readonly Span[]>;
     /** What came of a stream, at which rate, what of it was lost, and what it tells of its sender's clock. */
     readonly intake: DataLoader<StreamName, StreamIntake, string>;
+    /** The log records of a trace that may be read (lower-case id), in the order of time: the first `MAX_LOGS`. */
+    readonly logs: DataLoader<string, readonly LogRecord[]>;
     /** The exceptions of a document, the worst first: 20 at most. */
     readonly exceptionsOfDocument: DataLoader<DocumentName, readonly ExceptionListRow[], string>;
   };
@@ -83,11 +89,19 @@ function inOrder<T>(ids: readonly string[], rows: readonly T[], id: (row: T) => 
 const TRACES_AT_ONCE = 20;
 /** Of a trace so many spans are shown at most. */
 export const MAX_SPANS = QUERY_LIMITS.spans;
+/** Of a trace so many log records are shown at most. */
+export const MAX_LOGS = 1000;
 
 async function spansByTrace({ traces }: Reads, ids: readonly string[]): Promise<Span[][]> {
   const byTrace = new Map<string, Span[]>(ids.map((id) => [id, []]));
   for (const span of await traces.spansOfTraces(ids, { limit: MAX_SPANS }))
     byTrace.get(span.traceId)?.push(span);
+  return ids.map((id) => byTrace.get(id) ?? []);
+}
+
+async function logsByTrace({ clickhouse }: Reads, ids: readonly string[]): Promise<LogRecord[][]> {
+  const records = await openLogs(clickhouse).logsOfTraces(ids, { limit: MAX_LOGS });
+  const byTrace = Map.groupBy(records, ({ traceId }) => traceId);
   return ids.map((id) => byTrace.get(id) ?? []);
 }
 
@@ -101,6 +115,7 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
     now,
     rules: ruleBook(reads.flows?.() ?? []),
     spans: createAllowance(QUERY_LIMITS.spans, 'spans and lines of timelines'),
+    logs: createAllowance(QUERY_LIMITS.logs, 'log records'),
     company: companyFinder(reads.companies()),
     load: {
       incident: new DataLoader(async (ids) =>
@@ -141,6 +156,7 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
       intake: new DataLoader(async (streams) => await intakeOf(postgres, streams, dateOf(now)), {
         cacheKeyFn: ({ source, company, stream }) => [source, company, stream].join('\n'),
       }),
+      logs: new DataLoader(async (ids) => await logsByTrace(reads, ids), { maxBatchSize: TRACES_AT_ONCE }),
       exceptionsOfDocument: new DataLoader(
         async (names) => {
           const rows = await exceptionsOfDocuments(postgres, scope, names);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { limitsRule, QUERY_LIMITS } from './limits.ts';
 import { schema } from './schema/schema.ts';
 
-const LIMITS = { depth: 4, aliases: 2, cost: 100, tokens: 1_000, spans: 100 };
+const LIMITS = { depth: 4, aliases: 2, cost: 100, tokens: 1_000, spans: 100, logs: 100 };
 const codes = (query: string) =>
   validate(schema, parse(query), [limitsRule(LIMITS)]).map((error) => error.message.replace(/ is .*/, ''));
 

@@ -32,6 +32,8 @@ export interface QueryLimits {
   readonly tokens: number;
   /** Spans, and lines of timelines, that one request may be answered with. */
   readonly spans: number;
+  /** Log records that one request may be answered with. */
+  readonly logs: number;
 }
 export const QUERY_LIMITS: QueryLimits = {
   depth: 15,
@@ -39,6 +41,7 @@ export const QUERY_LIMITS: QueryLimits = {
   cost: 100_000,
   tokens: 4_000,
   spans: 10_000,
+  logs: 10_000,
 };
 
 /** Rows of a page: at most, and when nothing is asked. */

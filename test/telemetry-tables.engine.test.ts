@@ -5,6 +5,7 @@ import { decoderOf } from '../collector/otlp/decoders.ts';
 import { type ClickHouse, connectClickHouse } from '../store/clickhouse/client.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
 import type { Block } from '../store/clickhouse/native.ts';
+import { countRecordsSince } from '../store/clickhouse/record-counts.ts';
 import { openTelemetry, TELEMETRY_TABLES, type TelemetryTable } from '../store/clickhouse/telemetry.ts';
 import { post } from '../store/clickhouse/testing/http.ts';
 import { type TemporaryEngine, temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
@@ -73,7 +74,7 @@ const sorted = (rows: readonly Row[]): string[] =>
     )
     .sort();
 
-test('every table gives back the rows that it was sent', async () => {
+test('every table gives back the rows that it was sent, and counts those once that were sent twice', async () => {
   const blocks = new Map<TelemetryTable, Map<number, Block>>();
   const blockOf = (table: TelemetryTable, day: number): Block => {
     const days = blocks.get(table) ?? new Map<number, Block>();
@@ -98,6 +99,17 @@ test('every table gives back the rows that it was sent', async () => {
       for (let twice = 0; twice < 2; twice++)
         await telemetry.insert(table, Buffer.concat(some), `${table}:${i}`);
     }
+    const rows = all.reduce((sum, block) => sum + block.rows, 0);
+    const counted = await countRecordsSince(clickhouse, table, 0n);
+    expect(counted.records + counted.repeats).toBe(rows);
+    // Another token: the rows are stored a second time, as when a sender sends again beside other records.
+    const again = all.slice(0, 5).map((block) => block.encode());
+    await telemetry.insert(table, Buffer.concat(again), `${table}:again`);
+    const repeated = all.slice(0, 5).reduce((sum, block) => sum + block.rows, 0);
+    expect(await countRecordsSince(clickhouse, table, 0n)).toEqual({
+      records: counted.records,
+      repeats: counted.repeats + repeated,
+    });
     const columns = [...new TELEMETRY_TABLES[table]().columns.keys()].map((name) => `\`${name}\``).join();
     const { status, bytes, text } = await post(
       engine,
@@ -105,6 +117,7 @@ test('every table gives back the rows that it was sent', async () => {
       `SELECT ${columns} FROM ${table} FORMAT Native`,
     );
     expect(status, status === 200 ? undefined : text).toBe(200);
-    expect(sorted(readBlocks(bytes))).toEqual(sorted(all.flatMap((block) => readBlocks(block.encode()))));
+    const sent = [...all, ...all.slice(0, 5)].flatMap((block) => readBlocks(block.encode()));
+    expect(sorted(readBlocks(bytes))).toEqual(sorted(sent));
   }
 });

@@ -4,6 +4,9 @@ import { DEFAULT_PAGE, MAX_PAGE } from '../limits.ts';
 
 /** For how many rows a list of spans counts: the allowance of the request watches over what is really there. */
 export const USUAL_SPANS = 20;
+/** The same of log records: of a trace, of one span of many. */
+export const USUAL_LOGS = 20;
+export const USUAL_LOGS_OF_SPAN = 2;
 
 interface ConnectionArgs {
   first?: number | null | undefined;

@@ -1,5 +1,6 @@
 import type { CaseDocument } from '../../model/case.ts';
 import type { FinanceEvent } from '../../model/event.ts';
+import type { LogRecord } from '../../model/log.ts';
 import type { Span } from '../../model/span.ts';
 import type { TraceSummary } from '../../store/clickhouse/trace-summaries.ts';
 import type { ExceptionListRow } from '../../store/postgres/exception-queries.ts';
@@ -10,6 +11,7 @@ import { builder } from './builder.ts';
 export const IncidentRef = builder.objectRef<IncidentRow>('Incident');
 export const ExceptionRef = builder.objectRef<ExceptionListRow>('Exception');
 export const FinanceEventRef = builder.objectRef<FinanceEvent>('FinanceEvent');
+export const LogRecordRef = builder.objectRef<LogRecord>('LogRecord');
 export const SpanRef = builder.objectRef<Span>('Span');
 export const TraceRef = builder.objectRef<TraceSummary>('Trace');
 export const CaseDocumentRef = builder.objectRef<CaseDocument>('CaseDocument');

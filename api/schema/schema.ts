@@ -6,6 +6,8 @@ import './incident.ts';
 import './exception.ts';
 import './event.ts';
 import './trace.ts';
+import './log.ts';
+import './metric.ts';
 import './case.ts';
 import './source.ts';
 import './loss.ts';

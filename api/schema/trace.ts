@@ -1,10 +1,10 @@
 import type { SpanEvent, SpanLink } from '../../model/span.ts';
 import { formatInstant } from '../../model/time.ts';
 import { listEvents } from '../../store/clickhouse/event-queries.ts';
-import { MAX_SPANS } from '../context.ts';
+import { MAX_LOGS, MAX_SPANS } from '../context.ts';
 import { builder } from './builder.ts';
-import { rowsAsked, USUAL_SPANS } from './connection.ts';
-import { FinanceEventRef, SpanRef, TraceRef } from './refs.ts';
+import { rowsAsked, USUAL_LOGS, USUAL_LOGS_OF_SPAN, USUAL_SPANS } from './connection.ts';
+import { FinanceEventRef, LogRecordRef, SpanRef, TraceRef } from './refs.ts';
 import { instantOfNanos, KeyValueRef, keyValues } from './scalars.ts';
 
 const SpanEventRef = builder.objectRef<SpanEvent>('SpanEvent').implement({
@@ -74,6 +74,16 @@ SpanRef.implement({
       extensions: { costRows: 2 },
       resolve: (span) => [...span.links],
     }),
+    logs: t.field({
+      type: [LogRecordRef],
+      description: `Those of the span among the first ${MAX_LOGS} log records of its trace, in order of time. logs(traceId:, spanId:) has the others too.`,
+      extensions: { costRows: USUAL_LOGS_OF_SPAN },
+      resolve: async ({ traceId, spanId }, _, { load, logs }) => {
+        const own = (await load.logs.load(traceId)).filter((record) => record.spanId === spanId);
+        logs.take(own.length);
+        return own;
+      },
+    }),
   }),
 });
 
@@ -101,6 +111,18 @@ TraceRef.implement({
         // All of them are read, however few are shown.
         allowance.take(Math.min(spans, MAX_SPANS));
         return (await load.spans.load(traceId)).slice(0, rows);
+      },
+    }),
+    logs: t.field({
+      type: [LogRecordRef],
+      description: 'In order of time, each once however often it was sent',
+      args: { first: t.arg.int({ required: true, defaultValue: MAX_LOGS }) },
+      extensions: { costRows: USUAL_LOGS },
+      resolve: async ({ traceId }, { first }, { load, logs }) => {
+        const rows = rowsAsked(first, MAX_LOGS);
+        const records = (await load.logs.load(traceId)).slice(0, rows);
+        logs.take(records.length);
+        return records;
       },
     }),
     events: t.field({

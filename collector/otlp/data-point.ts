@@ -6,13 +6,13 @@ import type { Refusal } from './decoder.ts';
 import { Exemplars } from './exemplars.ts';
 import type { Latest } from './instant.ts';
 import { RangeList } from './range-list.ts';
-import { int64AsDouble, LEN, MalformedRequest, VARINT, type WireReader } from './wire.ts';
+import { I64, int64AsDouble, LEN, MalformedRequest, VARINT, type WireReader } from './wire.ts';
 
 const BUCKETS_OFFSET = 1 * 8 + VARINT;
 const BUCKETS_COUNTS = 2 * 8 + LEN;
 const BUCKETS_COUNT = 2 * 8 + VARINT;
-const QUANTILE_QUANTILE = 1 * 8 + 1;
-const QUANTILE_VALUE = 2 * 8 + 1;
+const QUANTILE_QUANTILE = 1 * 8 + I64;
+const QUANTILE_VALUE = 2 * 8 + I64;
 
 /** The fields of the data point at hand, of any kind; those that it does not have are 0 and empty. */
 export class DataPoint {

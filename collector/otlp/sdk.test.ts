@@ -132,7 +132,8 @@ describe("the SDK's own serializers", () => {
 
   test('whatever the instruments of the SDK measure', async () => {
     const measured = fc.tuple(
-      fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 }),
+      // The SDK's JSON has no negative zero.
+      fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 }).map((value) => value || 0),
       fc.integer({ min: 1, max: 1000 }),
       fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }),
     );

@@ -13,11 +13,6 @@ export interface LogStore {
   logsOfTraces(traceIds: readonly string[], options?: LogOptions): Promise<LogRecord[]>;
   /** The log records of one span in the order of time, each once; at most `limit`, 1,000. */
   logsOfSpan(traceId: string, spanId: string, options?: LogOptions): Promise<LogRecord[]>;
-  /**
-   * How many log records there are since `since` (epoch nanoseconds), each once, and how many rows more: of a million rows at
-   * most, cheap at any size.
-   */
-  countLogsSince(since: bigint): Promise<{ records: number; repeats: number }>;
 }
 
 /** Ids are a parameter, of which ClickHouse takes 128 KiB. */
@@ -40,7 +35,7 @@ const row = z.object({
 });
 
 /** Records have no id: two that are equal in all of this are one that was sent again. */
-const IDENTITY =
+export const LOG_IDENTITY =
   'Timestamp, TraceId, SpanId, ServiceName, SeverityNumber, cityHash64(Body), cityHash64(LogAttributes)';
 
 /**
@@ -62,7 +57,7 @@ FROM (
   SELECT * FROM otel_logs
   WHERE TraceId IN {traceIds:Array(String)} AND ({spanId:String} = '' OR SpanId = {spanId:String})${window}
   ORDER BY TraceId, Timestamp, SpanId, Body
-  LIMIT 1 BY ${IDENTITY}
+  LIMIT 1 BY ${LOG_IDENTITY}
 )
 ORDER BY TraceId, Timestamp, SpanId, Body
 LIMIT {limit:UInt32} BY TraceId`;
@@ -70,15 +65,6 @@ LIMIT {limit:UInt32} BY TraceId`;
 const params = z.object({ traceIds: z.array(z.string()), spanId: z.string(), limit: z.int().positive() });
 const inWindow = defineQuery({ name: 'logs.records', sql: records(WINDOW), params, row });
 const anywhere = defineQuery({ name: 'logs.records-anywhere', sql: records(''), params, row });
-
-const countsSince = defineQuery({
-  name: 'logs.count-since',
-  sql: `SELECT uniqExact(identity) AS records, count() - records AS repeats FROM (
-    SELECT (${IDENTITY}) AS identity FROM otel_logs
-    WHERE Timestamp >= fromUnixTimestamp64Nano({since:Int64}, 'UTC') LIMIT 1000000)`,
-  params: z.object({ since: z.string() }),
-  row: z.object({ records: z.coerce.number(), repeats: z.coerce.number() }),
-});
 
 /** Reads `otel_logs`. */
 export function openLogs(clickhouse: ClickHouse): LogStore {
@@ -105,9 +91,5 @@ export function openLogs(clickhouse: ClickHouse): LogStore {
       return all;
     },
     logsOfSpan: (traceId, spanId, options = {}) => find([traceId.toLowerCase()], spanId, options),
-    async countLogsSince(since) {
-      const [counted] = await clickhouse.query(countsSince, { since: `${since}` });
-      return counted ?? { records: 0, repeats: 0 };
-    },
   };
 }

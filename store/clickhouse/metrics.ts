@@ -24,6 +24,8 @@ export interface MetricQuestion {
 }
 
 export const MAX_STEPS = 1000;
+/** A DateTime has no room for later seconds. */
+const END_OF_TIME = 2 ** 32 - 1;
 /** Rows, one for each series and step, that are read at most; the parts of one that are merged at most. */
 const MAX_ROWS = 50_000;
 const MAX_PARTS = 1000;
@@ -214,7 +216,8 @@ export async function metricSeries(
   clickhouse: ClickHouse,
   question: MetricQuestion,
 ): Promise<MetricSeries[]> {
-  const { name, service = '', since, until, step } = question;
+  const { name, service = '', since, step } = question;
+  const until = Math.min(question.until, END_OF_TIME);
   if (!(Number.isInteger(step) && step > 0 && until > since && (until - since) / step <= MAX_STEPS))
     throw new ClosewatchError(
       'request.malformed',
