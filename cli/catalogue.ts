@@ -18,6 +18,10 @@ export interface Catalogue {
   ruleName(rule: string): string | undefined;
 }
 
+/** The companies of companies.yaml beside the flows. Throws `flow.invalid` with file, line and column. */
+export const readCompanies = (config: Pick<Config, 'flowsDir'>): Promise<readonly Company[]> =>
+  loadCompanies(config.flowsDir ?? DEFAULT_FLOWS);
+
 /** Reads the catalogue of `CLOSEWATCH_FLOWS_DIR`, or the default one. Throws `flow.invalid` with file, line and column. */
 export async function readCatalogue(config: Pick<Config, 'flowsDir'>): Promise<Catalogue> {
   const folder = config.flowsDir ?? DEFAULT_FLOWS;

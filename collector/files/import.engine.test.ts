@@ -11,6 +11,7 @@ import { listSources } from '../../store/postgres/sources.ts';
 import { fixtures, temporaryFolder } from '../../test/harness.ts';
 import { type TemporaryStores, temporaryStores } from '../../test/temporary-stores.ts';
 import { createBlocks } from './blocks.ts';
+import { createLogDepot } from './depot.ts';
 import { importEventLog } from './import.ts';
 
 let stores: TemporaryStores;
@@ -175,7 +176,9 @@ d,Order,2026-03-01 10:00:00
     const counters = createCounters();
     const result = await importEventLog({ file, map }, { ...stores, counters });
     expect(result).toMatchObject({ rowsRead: 5, stored: 1, bad: 4 });
-    expect(counters.snapshot().map(({ labels, value }) => [labels.outcome, value])).toEqual([
+    expect(result.reasons).toEqual({ amount: 1, case: 1, time: 1, unreadable: 1 });
+    const counted = counters.snapshot().filter(({ labels }) => labels.outcome !== undefined);
+    expect(counted.map(({ labels, value }) => [labels.outcome, value])).toEqual([
       ['bad', 4],
       ['bad-case', 0],
       ['known', 0],
@@ -345,7 +348,8 @@ test('a block is closed by the text of its rows too, at the same row in every ru
   const now = () => new Date();
   const closed = async (): Promise<number[]> => {
     const closeAt = { rows: 5, characters: 1000 };
-    const blocks = await createBlocks({ ...stores, source: 'wide', now, closeAt });
+    const depot = await createLogDepot({ ...stores, now, isDry: false }, 'wide');
+    const blocks = createBlocks(depot, () => {}, closeAt);
     const at: number[] = [];
     for (const [i, length] of [990, 20, 300, 300, 300, 300, 1, 1, 1, 1, 1].entries()) {
       const event = {
@@ -362,7 +366,7 @@ test('a block is closed by the text of its rows too, at the same row in every ru
         attributes: { text: 'x'.repeat(length) },
         data: '{}',
       };
-      if (await blocks.add(event, 0n)) at.push(i);
+      if (await blocks.add({ event, at: 0n, where: `row ${i}` })) at.push(i);
     }
     await blocks.flush();
     return at;

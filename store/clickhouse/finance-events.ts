@@ -52,6 +52,8 @@ export interface FinanceEventStore {
   }): AsyncIterable<EventFacts>;
   /** The ids of those of the events that the source has already, under the same subject and time. */
   knownIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
+  /** Those of the ids that the source has, whatever the subject and time of their events. */
+  storedIds(source: string, ids: readonly string[]): Promise<Set<string>>;
   /** Has the source any event? */
   hasSource(source: string): Promise<boolean>;
 }
@@ -152,6 +154,14 @@ const idsBetween = defineQuery({
   sql: `SELECT EventId FROM finance_events WHERE ${BETWEEN}`,
   params: z.object(between),
   row: z.tuple([z.string()]),
+});
+
+const storedEventIds = defineQuery({
+  name: 'finance_events.stored_ids',
+  sql: `SELECT DISTINCT EventId AS id FROM finance_events
+    WHERE Source = {source:String} AND EventId IN {ids:Array(String)}`,
+  params: z.object({ source: z.string(), ids: texts }),
+  row: z.object({ id: z.string() }),
 });
 
 const anyOfSource = defineQuery({
@@ -317,6 +327,13 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
         for (const { id } of await clickhouse.query(knownEventIds, { ...range, ids: chunk })) known.add(id);
       });
       return known;
+    },
+    async storedIds(source, ids) {
+      const stored = new Set<string>();
+      await inParallel(chunksOf(new Set(ids)), async (chunk) => {
+        for (const { id } of await clickhouse.query(storedEventIds, { source, ids: chunk })) stored.add(id);
+      });
+      return stored;
     },
     hasSource: async (source) => (await clickhouse.query(anyOfSource, { source })).length > 0,
   };
