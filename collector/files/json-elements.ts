@@ -76,7 +76,8 @@ class Follower {
     if (this.#depth > MAX_DEPTH)
       throw new ClosewatchError('import.invalid', `${this.path}: is nested too deeply: ${MAX_DEPTH} levels`);
     if (this.#depth !== 2 || this.#member !== this.#wanted) return;
-    if (name !== 'startArray') throw new ClosewatchError('import.invalid', `${this.path}: must be an array`);
+    if (name !== 'startArray')
+      throw new ClosewatchError('import.invalid', `$.${this.#member}: must be an array`);
     this.seen = true;
   }
 }
