@@ -10,7 +10,6 @@ import {
   knownImported,
   takeImportBatch,
 } from '../../store/postgres/imports.ts';
-import { IdenticalRows } from './identical-rows.ts';
 import type { BadReason, NewEvent, Told } from './item.ts';
 
 /** An event of a block, and where it stands in the file. */
@@ -95,17 +94,17 @@ export async function createLogDepot(deps: DepotDeps, source: string): Promise<D
 }
 
 /**
- * For facts that several files tell, such as the lines of a bank account: an id is known whatever else an event says, and
- * so is one that the same file told before.
+ * For facts that several files tell, such as the lines of a bank account: an id is known whatever else an event says, also
+ * when it was the same file that told it before.
  */
 export function createFactDepot(deps: DepotDeps, source: string): Depot {
-  const seen = new IdenticalRows();
   return {
     async take(block) {
-      const first = block.filter(({ event }) => seen.next(Buffer.from(event.id, 'hex')) === 0);
+      const seen = new Set<string>();
+      const first = block.filter(({ event }) => !seen.has(event.id) && seen.add(event.id));
       const ids = await deps.events.storedIds(
         source,
-        first.map(({ event }) => event.id),
+        first.map(({ event }) => event),
       );
       const fresh = first.filter(({ event }) => !ids.has(event.id));
       if (!deps.isDry)

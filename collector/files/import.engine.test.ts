@@ -13,6 +13,7 @@ import { type TemporaryStores, temporaryStores } from '../../test/temporary-stor
 import { createBlocks } from './blocks.ts';
 import { createLogDepot } from './depot.ts';
 import { importEventLog } from './import.ts';
+import { importRequest } from './request.ts';
 
 let stores: TemporaryStores;
 let folder: ReturnType<typeof temporaryFolder>;
@@ -264,12 +265,24 @@ test('an instant past the last that ClickHouse holds sees every event', async ()
 test('the examples of docs/import.md do what the page says', async () => {
   const page = readFileSync(new URL('../../docs/import.md', import.meta.url), 'utf8');
   const examples = [
-    ...page.matchAll(/<!-- example: (\S+) -->\n```yaml\n([\s\S]*?)```[\s\S]*?This stores (\d+) events/g),
+    ...page.matchAll(
+      /<!-- example: (\S+) -->\n(?:```yaml\n([\s\S]*?)```| {4}closewatch import (\S+)(.*)\n)[\s\S]*?This stores (\d+) events/g,
+    ),
   ];
-  expect(examples).toHaveLength(2);
-  for (const [, name = '', map = '', count] of examples) {
-    const file = join(import.meta.dirname, '../../test/fixtures/import', name);
-    const result = await importEventLog({ file, map: put(`${name}.yaml`, map) }, stores);
+  expect(examples).toHaveLength(7);
+  for (const [, name = '', map, file = name, flags = '', count] of examples) {
+    expect(file).toBe(name);
+    const given = Object.fromEntries(
+      [...flags.matchAll(/--([a-z-]+) (\S+)/g)].map(([, flag = '', value]) => [
+        flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
+        value,
+      ]),
+    );
+    const request = importRequest.parse({
+      file: join(import.meta.dirname, '../../test/fixtures/import', file),
+      ...(map === undefined ? given : { map: put(`${name}.yaml`, map) }),
+    });
+    const result = await importEventLog(request, stores);
     expect(result).toMatchObject({ stored: Number(count), bad: 0, badCases: 0 });
   }
   const [first] = await stored('/uni/requests');
@@ -283,6 +296,10 @@ test('the examples of docs/import.md do what the page says', async () => {
   expect((await stored('/erp/orders')).map((event) => [event.type, event.amount, event.company])).toEqual([
     ['order.create_order', '298.00', 'acme'],
     ['bill.received', '298.00', 'acme'],
+  ]);
+  expect((await stored('/shop/orders')).map((event) => [event.type, event.amount, event.subject])).toEqual([
+    ['order.place_order', '34.33634285099345', 'o1'],
+    ['invoice.sent', '30.15', 'o1'],
   ]);
 });
 

@@ -129,7 +129,7 @@ describe('camt.053', () => {
     });
     const [statement] = ofType(outcome, 'bankstatement.imported');
     expect(statement).toMatchObject({
-      time: '2026-06-01T00:00:00Z',
+      time: '2026-05-31T22:00:00Z',
       docNumber: '105',
       attributes: { opening: '1000.00', closing: '1116.66', entries: '4', checked: 'true' },
     });

@@ -153,9 +153,12 @@ function* entryItems(entry: Entry | FaultyEntry, index: number, reading: Reading
   if (unfit) yield { where, result: bad('details', `${unfit}: its line is stored, its payments are not`) };
 }
 
-/** Nanoseconds of the beginning of a date in the zone, or of a later instant of the statement itself. */
+const dayAfter = (date: string): string => new Date(Date.parse(date) + 86_400_000).toISOString().slice(0, 10);
+
+/** When the day of the closing balance is over: the same for a statement that is made again. Without one, when it was made. */
 function timeOfStatement({ statement }: Survey, reading: Reading): bigint | undefined {
-  for (const text of [statement.createdAt, statement.closing?.date]) {
+  const { closing, createdAt } = statement;
+  for (const text of [closing && dayAfter(closing.date), closing?.date, createdAt]) {
     const at = text === undefined ? undefined : reading.time(text);
     if (typeof at === 'bigint' && !wrongTime(at, reading.now)) return at;
   }
@@ -259,8 +262,6 @@ function gapOf(survey: Survey, at: bigint, facts: Facts, chains: Chains): Told |
 }
 
 const negative = (amount: string): string => (amount.startsWith('-') ? amount.slice(1) : `-${amount}`);
-
-const dayAfter = (date: string): string => new Date(Date.parse(date) + 86_400_000).toISOString().slice(0, 10);
 
 /** Up to when the accounts of the file are complete: the end of the day of the last statement before any gap. */
 function completeUpTo(chains: Chains, time: Reading['time']): bigint {
