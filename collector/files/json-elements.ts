@@ -96,17 +96,22 @@ export async function* elementsOf(bytes: AsyncIterable<Buffer>, member: string):
   for await (const piece of checkedUtf8(bytes, ', as JSON is')) {
     const text = isFirst ? piece.toString().replace(/^\uFEFF/, '') : piece.toString();
     isFirst = false;
-    characters = follower.isInElement ? characters + text.length : 0;
-    if (characters > MAX_ELEMENT_CHARACTERS)
-      throw new ClosewatchError(
-        'import.invalid',
-        `${follower.path}: has more than ${MAX_ELEMENT_CHARACTERS} characters`,
-      );
     for (let at = 0; at < text.length; at += SLICE) {
-      for (const token of tokensOf(parse, text.slice(at, at + SLICE), follower)) {
+      const slice = text.slice(at, at + SLICE);
+      const tokens = tokensOf(parse, slice, follower);
+      for (const token of tokens) {
         const element = follower.take(token);
-        if (element) yield element;
+        if (!element) continue;
+        characters = 0;
+        yield element;
       }
+      // Since the element began; outside of one, since the last token.
+      characters = tokens.length > 0 && !follower.isInElement ? 0 : characters + slice.length;
+      if (characters > MAX_ELEMENT_CHARACTERS)
+        throw new ClosewatchError(
+          'import.invalid',
+          `${follower.path}: has more than ${MAX_ELEMENT_CHARACTERS} characters`,
+        );
     }
   }
   if (follower.isInside)

@@ -12,9 +12,13 @@ interface OcelObject {
   readonly attributes: ReadonlyMap<string, readonly Since[]>;
 }
 
-const MAX_CHARACTERS = 512 << 20;
-/** What an object takes beside its text. */
-const CHARACTERS_OF_ONE = 128;
+const MAX_BYTES = 512 << 20;
+/** Bytes that an object, and each value of an attribute, takes beside its text, measured. */
+const BESIDE = 250;
+const NONE: ReadonlyMap<string, readonly Since[]> = new Map();
+
+/** The text without the piece of the file that it was cut from, which V8 would keep with it. */
+const own = (text: string): string => Buffer.from(text).toString();
 
 /** A value of OCEL as text; undefined for none. */
 export const textOf = (value: unknown): string | undefined => {
@@ -28,13 +32,15 @@ export class OcelObjects {
   readonly #isUsed: (type: string, attribute: string) => boolean;
   readonly #time: (text: string) => bigint | string;
   readonly #most: number;
-  #characters = 0;
+  /** Types and names, each once: a text that was parsed may keep a large piece of the file. */
+  readonly #words = new Map<string, string>();
+  #bytes = 0;
 
-  /** `time` reads an instant; `most`: characters that all of them may have. */
+  /** `time` reads an instant; `most`: bytes that all of them may take. */
   constructor(
     isUsed: (type: string, attribute: string) => boolean,
     time: (text: string) => bigint | string,
-    most = MAX_CHARACTERS,
+    most = MAX_BYTES,
   ) {
     this.#isUsed = isUsed;
     this.#time = time;
@@ -45,9 +51,9 @@ export class OcelObjects {
     return this.#objects.size;
   }
 
-  /** Some bytes of memory that they take. */
+  /** Bytes of memory that they take, some. */
   get bytes(): number {
-    return this.#characters;
+    return this.#bytes;
   }
 
   /** Takes an element of `objects`; returns what is wrong with it. Throws `import.invalid` when they are too many to hold. */
@@ -58,19 +64,19 @@ export class OcelObjects {
     if (this.#objects.has(id)) return `id: ${JSON.stringify(id.slice(0, 80))} was told before`;
     const read = this.#attributesOf(type, attributes);
     if (typeof read === 'string') return read;
-    this.#characters += id.length + CHARACTERS_OF_ONE;
-    if (this.#characters > this.#most)
+    this.#bytes += id.length + BESIDE;
+    if (this.#bytes > this.#most)
       throw new ClosewatchError(
         'import.invalid',
         `the objects of the log do not fit in memory: ${this.#objects.size} of them take ${Math.round(this.#most / (1 << 20))} MiB; name fewer columns in the map, or split the log`,
       );
-    this.#objects.set(id, { type, attributes: read });
+    this.#objects.set(own(id), { type: this.#word(type), attributes: read });
     return undefined;
   }
 
   #attributesOf(type: string, given: unknown): ReadonlyMap<string, readonly Since[]> | string {
+    if (given === undefined || given === null) return NONE;
     const read = new Map<string, Since[]>();
-    if (given === undefined || given === null) return read;
     if (!Array.isArray(given)) return 'attributes: must be a list';
     for (const [i, attribute] of given.entries()) {
       const { name, value, time } = (attribute ?? {}) as { name?: unknown; value?: unknown; time?: unknown };
@@ -79,12 +85,21 @@ export class OcelObjects {
       if (text === undefined || !this.#isUsed(type, name)) continue;
       const from = time === undefined ? 0n : this.#time(String(time));
       if (typeof from === 'string') return `attributes[${i}].time: ${from}`;
-      read.set(name, [...(read.get(name) ?? []), { from, value: text }]);
-      this.#characters += text.length + CHARACTERS_OF_ONE;
+      read.set(this.#word(name), [...(read.get(name) ?? []), { from, value: own(text) }]);
+      this.#bytes += text.length + BESIDE;
     }
+    if (read.size === 0) return NONE;
     for (const values of read.values())
       values.sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
     return read;
+  }
+
+  #word(text: string): string {
+    const known = this.#words.get(text);
+    if (known !== undefined) return known;
+    const word = own(text);
+    this.#words.set(word, word);
+    return word;
   }
 
   /** The type of an object; undefined when the log has none of this id. */

@@ -141,13 +141,13 @@ describe('OCEL 2.0', () => {
 
 test('objects that do not fit in memory are refused; attributes that nobody asks for take none', () => {
   const time = () => 0n;
-  const object = (id: string) => ({ id, type: 't', attributes: [{ name: 'a', value: 'x'.repeat(1000) }] });
+  const object = (id: string) => ({ id, type: 't', attributes: [{ name: 'a', value: 'x'.repeat(600) }] });
   const some = new OcelObjects(() => true, time, 3000);
   some.add(object('1'));
   some.add(object('2'));
   expect(() => some.add(object('3'))).toThrow(/do not fit in memory/);
   const bare = new OcelObjects(() => false, time, 3000);
-  for (let i = 0; i < 20; i++) expect(bare.add(object(`${i}`))).toBeUndefined();
+  for (let i = 0; i < 10; i++) expect(bare.add(object(`${i}`))).toBeUndefined();
   expect([...bare.valuesAt('1', 0n)]).toEqual([]);
 });
 
@@ -158,9 +158,15 @@ test('elements come one by one from a document of any size, and none may be endl
     yield Buffer.from(']}');
   }
   let count = 0;
-  for await (const { path, value } of elementsOf(document('{"n":1.50,"l":["é"]}', 50_000), 'e')) {
+  for await (const { path, value } of elementsOf(
+    document(`{"n":1.50,"l":["é"],"text":"${'x'.repeat(400)}"}`, 50_000),
+    'e',
+  )) {
     if (count === 49_999)
-      expect({ path, value }).toEqual({ path: '$.e[49999]', value: { n: '1.50', l: ['é'] } });
+      expect({ path, value }).toEqual({
+        path: '$.e[49999]',
+        value: { n: '1.50', l: ['é'], text: expect.any(String) },
+      });
     count++;
   }
   expect(count).toBe(50_000);
@@ -171,6 +177,11 @@ test('elements come one by one from a document of any size, and none may be endl
   await expect(elementsOf(endless(), 'e').next()).rejects.toThrow(
     /^\$\.e\[0\]: has more than 16777216 characters/,
   );
+  async function* endlessElsewhere(): AsyncGenerator<Buffer> {
+    yield Buffer.from('{"other":"');
+    for (let i = 0; i < 100; i++) yield Buffer.alloc(1 << 18, 'x');
+  }
+  await expect(elementsOf(endlessElsewhere(), 'e').next()).rejects.toThrow(/^\$\.other: has more than/);
   const deep = Readable.from([Buffer.from(`{"e":[${'['.repeat(100)}`)]);
   await expect(elementsOf(deep, 'e').next()).rejects.toThrow(/nested too deeply/);
 });
