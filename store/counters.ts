@@ -63,7 +63,7 @@ export const COUNTERS = {
     labels: ['reason'],
   },
   closewatch_import_rows: {
-    help: 'rows of imported event logs, by outcome: stored, known, skipped, bad, bad-case',
+    help: 'rows of imported files, by outcome: stored, known, skipped, bad, bad-case',
     labels: ['outcome'],
   },
   closewatch_incidents: {
