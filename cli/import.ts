@@ -49,6 +49,10 @@ export default defineCommand({
       type: 'string',
       description: 'up to when the file tells everything: an instant, or last-event',
     },
+    live: {
+      type: 'boolean',
+      description: 'the facts are news, not history: detection may open exceptions for them',
+    },
     'dry-run': {
       type: 'boolean',
       description: 'store nothing; say what would be stored, with a sample event',
@@ -70,6 +74,7 @@ export default defineCommand({
         accountJournal: args['account-journal'],
         timezone: args.timezone,
         completeUpTo: args['complete-up-to'],
+        live: args.live || undefined,
         strict: args.strict || undefined,
         dryRun: args['dry-run'] || undefined,
         zones: args.timezone ? undefined : await zonesOf(config),

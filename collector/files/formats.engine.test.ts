@@ -262,6 +262,8 @@ columns: { case: bill, activity: step, time: at, amount: amount, party: vendor.i
     const bytes = Buffer.from(await answer.arrayBuffer());
     const file = put('large.data', bytes);
     const map = put('map.yaml', MAP.replace('source: bills', 'source: large'));
+    // Left by an import that was killed long ago.
+    await stores.clickhouse.command('CREATE TABLE parquet_import_1000_dead (a UInt8) ENGINE = Memory');
     expect(await importEventLog({ file, map }, stores)).toMatchObject({
       format: 'parquet',
       stored: rows,
@@ -327,7 +329,9 @@ describe('bank statements', () => {
     const midnight = (date: string): bigint => BigInt(Date.parse(`${date}T00:00:00+02:00`)) * 1_000_000n;
     await importEventLog({ file: day(1, '0,', '5,', '5,'), ...account }, stores);
     expect(await upTo()).toBe(midnight('2026-05-03'));
-    await importEventLog({ file: day(3, '7,', '8,', '1,'), ...account }, stores);
+    await importEventLog({ file: day(3, '7,', '8,', '1,'), ...account, live: true }, stores);
+    const paths = (await stored('/bank/acme/bank2')).map(({ ingestPath }) => ingestPath);
+    expect(paths).toEqual(['file', 'file', 'push', 'push', 'push']);
     expect((await types()).filter((type) => type === 'bankstatement.gapdetected')).toHaveLength(1);
     expect(await upTo()).toBe(midnight('2026-05-03'));
     await importEventLog({ file: day(2, '5,', '7,', '2,'), ...account }, stores);

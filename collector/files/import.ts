@@ -221,7 +221,7 @@ class Run {
     register: BankRegister | undefined,
     note: () => Promise<void>,
   ): Promise<void> {
-    const { file } = this.#prepared;
+    const { file, isLive } = this.#prepared;
     const reading = {
       faults: this.#faults,
       now: nanosOf(this.#now()),
@@ -238,8 +238,9 @@ class Run {
       this.#faults.look(file.name, item);
       if ('skipped' in result) this.#skipped++;
       else if ('event' in result) {
-        this.#sample ??= result.event;
-        if (await blocks.add({ ...result, where })) {
+        const event: NewEvent = isLive ? { ...result.event, ingestPath: 'push' } : result.event;
+        this.#sample ??= event;
+        if (await blocks.add({ ...result, event, where })) {
           await note();
           this.#onProgress(this.#progress(blocks));
         }

@@ -34,6 +34,7 @@ export const importRequest = z.strictObject({
       'must be last-event or an instant',
     )
     .optional(),
+  live: z.boolean().optional().describe('the facts are news: detection may open exceptions for them'),
   strict: z.boolean().optional().describe('store nothing when a row is bad'),
   dryRun: z.boolean().optional().describe('store nothing, and say what would be stored'),
 });
@@ -54,6 +55,7 @@ export interface Prepared {
   readonly journal: string | undefined;
   readonly timezone: string | undefined;
   readonly completeUpTo: string | undefined;
+  readonly isLive: boolean;
 }
 
 const invalid = (what: string): ClosewatchError => new ClosewatchError('import.invalid', what);
@@ -105,6 +107,7 @@ export async function prepare(request: ImportRequest): Promise<Prepared> {
     journal,
     timezone: request.timezone ?? map?.timezone ?? request.zones?.[company ?? ''],
     completeUpTo: request.completeUpTo ?? map?.completeUpTo,
+    isLive: request.live === true,
   };
 }
 

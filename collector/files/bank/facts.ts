@@ -32,7 +32,7 @@ export function idOf(said: readonly unknown[], identical: IdenticalRows): string
 }
 
 /** Texts that are there. */
-export const filled = (texts: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+const filled = (texts: Readonly<Record<string, string | undefined>>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(texts).flatMap(([name, text]) => (text ? [[name, text.slice(0, 8192)]] : [])),
   );
@@ -258,7 +258,8 @@ export function lineOf(entry: Entry, booked: Booked, facts: Facts): Told {
 const MAX_LINES = 10_000;
 
 const lineOfDetail = (detail: Detail, entry: Entry) => ({
-  amount: signed(detail.amount?.amount ?? '', (detail.isCredit ?? entry.isCredit) === entry.isCredit),
+  amount:
+    detail.amount && signed(detail.amount.amount, (detail.isCredit ?? entry.isCredit) === entry.isCredit),
   currency: detail.amount?.currency,
   e2e: detail.endToEndId,
   uetr: detail.uetr,
@@ -279,9 +280,12 @@ export function paymentsOf(entry: Entry, booked: Booked, facts: Facts): Told[] {
     const amount = detail.amount ?? (entry.details.length === 1 ? entry.amount : undefined);
     const fact = detail.returned ? 'returned' : entry.isReversal ? 'rejected' : 'confirmed';
     const isIncoming = booked.isCredit === (fact === 'confirmed');
-    const ids = [detail.endToEndId, detail.uetr, detail.transactionId, detail.instructionId];
+    // By its first id alone: a statement may say less of a payment than the notification before it.
+    const named = [detail.endToEndId, detail.uetr, detail.transactionId, detail.instructionId].find(
+      isProvided,
+    );
     const id = idOf(
-      [booked.id, 'payment', ...ids.map((one) => one ?? ''), amount && canonicalAmount(amount.amount)],
+      [booked.id, 'payment', named ?? (amount && canonicalAmount(amount.amount)) ?? ''],
       facts.identical,
     );
     return factOf(

@@ -233,6 +233,7 @@ describe('camt.053', () => {
       .replaceAll('Stmt>', 'Ntfctn>')
       .replace(/<Bal>[\s\S]*<\/Bal>/, '')
       .replace('STMT-2026-105', 'NOTE-3')
+      .replaceAll(/<UETR>.*?<\/UETR>/g, '')
       .replace(
         '<BookgDt><Dt>2026-05-30</Dt></BookgDt>',
         '<BookgDt><DtTm>2026-05-30T14:03:00</DtTm></BookgDt>',
