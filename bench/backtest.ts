@@ -46,7 +46,7 @@ try {
       now64(3), 'acme', concat('case-', toString(intDiv(number, 3))), 'file', '12.5', 'EUR', ['subject'],
       [concat('case-', toString(intDiv(number, 3)))], map('activity', 'Request', 'role', 'clerk'), '{}' FROM numbers(${CASES * 3})`);
   const arrival = { source: 'log', company: 'acme', types: TYPES, events: CASES * 3 };
-  await closeImported(postgres.db, [arrival], undefined, new Date());
+  await closeImported(postgres.db, [arrival], 'without-limit', new Date());
   const rule = { kind: 'response', when: { types: ['request.submitted'] }, within: '7d' };
   const approved = { id: 'approved', ...rule, expect: { types: ['request.approved'], since: 'ever' } };
   const paid = { id: 'paid', ...rule, within: '5bd', expect: { types: ['request.paid'] } };

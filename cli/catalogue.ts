@@ -24,6 +24,10 @@ const folderOf = ({ flowsDir }: Pick<Config, 'flowsDir'>): string => flowsDir ??
 export const readCollector = (config: Pick<Config, 'flowsDir'>): Promise<CollectorConfig> =>
   readCollectorConfig(folderOf(config));
 
+/** The companies of companies.yaml beside the flows. Throws `flow.invalid` with file, line and column. */
+export const readCompanies = (config: Pick<Config, 'flowsDir'>): Promise<readonly Company[]> =>
+  loadCompanies(folderOf(config));
+
 /** Reads the catalogue of `CLOSEWATCH_FLOWS_DIR`, or the default one. Throws `flow.invalid` with file, line and column. */
 export async function readCatalogue(config: Pick<Config, 'flowsDir'>): Promise<Catalogue> {
   const folder = folderOf(config);

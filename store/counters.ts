@@ -58,8 +58,12 @@ export const COUNTERS = {
     help: 'failed attempts to copy accepted events to ClickHouse; they are repeated',
     labels: [],
   },
+  closewatch_import_bad_rows: {
+    help: 'rows of imported files that were refused, by reason',
+    labels: ['reason'],
+  },
   closewatch_import_rows: {
-    help: 'rows of imported event logs, by outcome: stored, known, skipped, bad, bad-case',
+    help: 'rows of imported files, by outcome: stored, known, skipped, bad, bad-case',
     labels: ['outcome'],
   },
   closewatch_incidents: {

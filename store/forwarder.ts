@@ -4,7 +4,7 @@ import type { Counters } from './counters.ts';
 import type { Logger } from './logger.ts';
 import type { Postgres } from './postgres/database.ts';
 import { confirmImportBatch, orphanedImportBatches } from './postgres/imports.ts';
-import type { Inbox } from './postgres/inbox.ts';
+import { type Inbox, openInbox } from './postgres/inbox.ts';
 import { withSpan } from './tracing.ts';
 
 /** Copies what the inbox accepted to ClickHouse, in the order of batches, until it is told to stop. */
@@ -176,7 +176,8 @@ export function createForwarder(deps: {
 
 /**
  * Closes blocks of imports that were taken before `before` and never confirmed: whatever of them is stored gets its keys,
- * which may be missing; whatever is not, the next run of the import brings under a new block.
+ * which may be missing; whatever is not, the next run of the import brings under a new block. A block that the inbox holds
+ * is stored whole.
  */
 export async function closeOrphans(deps: {
   readonly postgres: Postgres;
@@ -191,11 +192,28 @@ export async function closeOrphans(deps: {
   return batches.length;
 }
 
+interface Closing {
+  readonly postgres: Postgres;
+  readonly events: FinanceEventStore;
+  readonly now: () => Date;
+}
+
+/**
+ * Copies a batch of imported events that the inbox holds to ClickHouse and confirms it; false when the inbox holds none of
+ * it. Like any batch of the inbox it may be sent again.
+ */
+export async function storeImported({ postgres, events, now }: Closing, batch: bigint): Promise<boolean> {
+  const inbox = openInbox(postgres, { now });
+  const accepted = await inbox.eventsOf(batch);
+  if (accepted.length === 0) return false;
+  await events.insert(accepted, `inbox:${batch}`);
+  await inbox.confirm(batch);
+  return true;
+}
+
 /** Closes a block of an import that is dead. */
-export async function closeOrphan(
-  deps: { readonly postgres: Postgres; readonly events: FinanceEventStore; readonly now: () => Date },
-  batch: bigint,
-): Promise<void> {
+export async function closeOrphan(deps: Closing, batch: bigint): Promise<void> {
+  if (await storeImported(deps, batch)) return;
   const stored: FinanceEvent[] = [];
   for await (const event of deps.events.inBatches(batch - 1n, batch)) stored.push(event);
   if (stored.length > 0) await deps.events.insertKeys(stored, `repair:${batch}`);

@@ -19,6 +19,8 @@ export interface TemporaryStores {
   readonly clickhouse: ClickHouse;
   readonly events: FinanceEventStore;
   readonly logger: Logger;
+  /** Where the engine answers, and as whom. */
+  engine(): { url: string; headers: Record<string, string> };
   remove(): Promise<void>;
 }
 
@@ -36,6 +38,10 @@ export async function temporaryStores(): Promise<TemporaryStores> {
     clickhouse,
     events: openFinanceEvents(clickhouse),
     logger,
+    engine() {
+      const credentials = Buffer.from(`${engine.username}:${engine.password}`).toString('base64');
+      return { url: engine.url, headers: { authorization: `Basic ${credentials}` } };
+    },
     async remove() {
       await clickhouse.close();
       await postgres.close();

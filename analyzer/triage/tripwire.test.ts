@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isCard, isIban } from './account-numbers.ts';
+import { isCard, isIban } from '../../model/account-numbers.ts';
 import { evidenceMessage, loadPrompt } from './prompt.ts';
 import { tripwire } from './tripwire.ts';
 

@@ -1,4 +1,4 @@
-import { isCard, isIban } from './account-numbers.ts';
+import { isCard, isIban } from '../../model/account-numbers.ts';
 
 /** What must never be in a prompt, found by shape and checksum. */
 export type Tripped = 'iban' | 'card' | 'vat' | 'e-mail' | 'secret';

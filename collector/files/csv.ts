@@ -1,6 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { parse } from 'csv-parse';
 import { ClosewatchError } from '../../model/errors.ts';
+import type { FormatReader } from './format.ts';
 import type { ImportMap } from './map.ts';
 import type { Row } from './row.ts';
 import { checkedUtf8 } from './utf8.ts';
@@ -44,3 +45,15 @@ export async function* readCsv(bytes: Readable, options: ImportMap['csv']): Asyn
   }
   if (!header) throw new ClosewatchError('import.invalid', 'the file is empty: it has no header');
 }
+
+const CSV = { delimiter: ',', quote: '"', encoding: 'utf-8' } as const;
+
+export const csvFormat: FormatReader = {
+  format: 'csv',
+  title: 'CSV',
+  hasRows: true,
+  hasHeader: true,
+  endings: ['csv', 'tsv', 'txt'],
+  shows: () => false,
+  read: (file, { map }) => readCsv(file.bytes(), map?.csv ?? CSV),
+};

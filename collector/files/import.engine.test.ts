@@ -11,7 +11,9 @@ import { listSources } from '../../store/postgres/sources.ts';
 import { fixtures, temporaryFolder } from '../../test/harness.ts';
 import { type TemporaryStores, temporaryStores } from '../../test/temporary-stores.ts';
 import { createBlocks } from './blocks.ts';
+import { createLogDepot } from './depot.ts';
 import { importEventLog } from './import.ts';
+import { importRequest } from './request.ts';
 
 let stores: TemporaryStores;
 let folder: ReturnType<typeof temporaryFolder>;
@@ -175,7 +177,9 @@ d,Order,2026-03-01 10:00:00
     const counters = createCounters();
     const result = await importEventLog({ file, map }, { ...stores, counters });
     expect(result).toMatchObject({ rowsRead: 5, stored: 1, bad: 4 });
-    expect(counters.snapshot().map(({ labels, value }) => [labels.outcome, value])).toEqual([
+    expect(result.reasons).toEqual({ amount: 1, case: 1, time: 1, unreadable: 1 });
+    const counted = counters.snapshot().filter(({ labels }) => labels.outcome !== undefined);
+    expect(counted.map(({ labels, value }) => [labels.outcome, value])).toEqual([
       ['bad', 4],
       ['bad-case', 0],
       ['known', 0],
@@ -261,12 +265,24 @@ test('an instant past the last that ClickHouse holds sees every event', async ()
 test('the examples of docs/import.md do what the page says', async () => {
   const page = readFileSync(new URL('../../docs/import.md', import.meta.url), 'utf8');
   const examples = [
-    ...page.matchAll(/<!-- example: (\S+) -->\n```yaml\n([\s\S]*?)```[\s\S]*?This stores (\d+) events/g),
+    ...page.matchAll(
+      /<!-- example: (\S+) -->\n(?:```yaml\n([\s\S]*?)```| {4}closewatch import (\S+)(.*)\n)[\s\S]*?This stores (\d+) events/g,
+    ),
   ];
-  expect(examples).toHaveLength(2);
-  for (const [, name = '', map = '', count] of examples) {
-    const file = join(import.meta.dirname, '../../test/fixtures/import', name);
-    const result = await importEventLog({ file, map: put(`${name}.yaml`, map) }, stores);
+  expect(examples).toHaveLength(7);
+  for (const [, name = '', map, file = name, flags = '', count] of examples) {
+    expect(file).toBe(name);
+    const given = Object.fromEntries(
+      [...flags.matchAll(/--([a-z-]+) (\S+)/g)].map(([, flag = '', value]) => [
+        flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
+        value,
+      ]),
+    );
+    const request = importRequest.parse({
+      file: join(import.meta.dirname, '../../test/fixtures/import', file),
+      ...(map === undefined ? given : { map: put(`${name}.yaml`, map) }),
+    });
+    const result = await importEventLog(request, stores);
     expect(result).toMatchObject({ stored: Number(count), bad: 0, badCases: 0 });
   }
   const [first] = await stored('/uni/requests');
@@ -280,6 +296,10 @@ test('the examples of docs/import.md do what the page says', async () => {
   expect((await stored('/erp/orders')).map((event) => [event.type, event.amount, event.company])).toEqual([
     ['order.create_order', '298.00', 'acme'],
     ['bill.received', '298.00', 'acme'],
+  ]);
+  expect((await stored('/shop/orders')).map((event) => [event.type, event.amount, event.subject])).toEqual([
+    ['order.place_order', '34.33634285099345', 'o1'],
+    ['invoice.sent', '30.15', 'o1'],
   ]);
 });
 
@@ -345,7 +365,8 @@ test('a block is closed by the text of its rows too, at the same row in every ru
   const now = () => new Date();
   const closed = async (): Promise<number[]> => {
     const closeAt = { rows: 5, characters: 1000 };
-    const blocks = await createBlocks({ ...stores, source: 'wide', now, closeAt });
+    const depot = await createLogDepot({ ...stores, now, isDry: false }, 'wide');
+    const blocks = createBlocks(depot, () => {}, closeAt);
     const at: number[] = [];
     for (const [i, length] of [990, 20, 300, 300, 300, 300, 1, 1, 1, 1, 1].entries()) {
       const event = {
@@ -362,7 +383,7 @@ test('a block is closed by the text of its rows too, at the same row in every ru
         attributes: { text: 'x'.repeat(length) },
         data: '{}',
       };
-      if (await blocks.add(event, 0n)) at.push(i);
+      if (await blocks.add({ event, at: 0n, where: `row ${i}` })) at.push(i);
     }
     await blocks.flush();
     return at;

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, resolve } from 'node:path';
 import { ClosewatchError, type Problem } from '../../model/errors.ts';
 import { nanosOf, parseInstant } from '../../model/time.ts';
+import type { ClickHouse } from '../../store/clickhouse/client.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Counters } from '../../store/counters.ts';
 import { closeOrphans } from '../../store/forwarder.ts';
@@ -10,30 +8,16 @@ import type { Intake } from '../../store/intake/intake.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { noteImport, startImport } from '../../store/postgres/imports.ts';
-import { closeImported } from '../../store/postgres/sources.ts';
+import { closeImported, type ImportedUpTo } from '../../store/postgres/sources.ts';
 import { withSpan } from '../../store/tracing.ts';
-import { activitiesOf } from './activities.ts';
-import { createBlocks } from './blocks.ts';
-import { readCases } from './cases.ts';
-import { IdenticalRows } from './identical-rows.ts';
-import { formatOf, openLog } from './log.ts';
-import { type ImportMap, parseImportMap } from './map.ts';
-import type { Row } from './row.ts';
-import { coreColumns, eventOfRow, namedColumns, type RowReader } from './row-event.ts';
-import { timeReader } from './times.ts';
-
-export interface ImportRequest {
-  /** Path of the event log. */
-  readonly file: string;
-  /** Path of the import map. */
-  readonly map: string;
-  /** Instead of the map's source. */
-  readonly source?: string | undefined;
-  /** Instead of the map's file of case attributes. */
-  readonly cases?: string | undefined;
-  /** Store nothing when a row is bad. */
-  readonly strict?: boolean | undefined;
-}
+import { type BankRegister, openBankRegister } from './bank/register.ts';
+import { type Blocks, createBlocks } from './blocks.ts';
+import { createFactDepot, createInboxDepot, createLogDepot, type Depot } from './depot.ts';
+import { Faults } from './faults.ts';
+import type { NewEvent } from './item.ts';
+import { itemsOf } from './items.ts';
+import type { Format } from './map.ts';
+import { type ImportRequest, type Prepared, prepare } from './request.ts';
 
 export interface ImportProgress {
   readonly rowsRead: number;
@@ -45,24 +29,38 @@ export interface ImportProgress {
   readonly bytesTotal: number;
 }
 
-/** `rowsRead` = stored + known + skipped + bad rows of the log; bad rows of the case file are counted apart. */
+/**
+ * `rowsRead` = stored + known + skipped + bad: rows of a log, lines of CloudEvents, facts of a bank statement. Bad rows of
+ * the case file are counted apart. In a dry run `stored` is what would be stored.
+ */
 export interface ImportResult {
   readonly source: string;
+  /** What the file was taken for, and by what that was told. */
+  readonly format: Format;
+  readonly recognisedBy: 'option' | 'content' | 'name';
   readonly rowsRead: number;
   readonly stored: number;
   readonly known: number;
   readonly skipped: number;
   readonly bad: number;
   readonly badCases: number;
+  /** How many were bad for which reason, the file of cases included. */
+  readonly reasons: Readonly<Record<string, number>>;
   /** The first 20 things that were wrong, and where. */
   readonly problems: readonly Problem[];
   readonly warnings: readonly string[];
   readonly seconds: number;
+  /** Nothing was stored. */
+  readonly dryRun: boolean;
+  /** In a dry run the first event as it would be stored. */
+  readonly sample?: NewEvent | undefined;
 }
 
 export interface ImportDeps {
   readonly postgres: Postgres;
   readonly events: FinanceEventStore;
+  /** Reads Parquet. */
+  readonly clickhouse?: ClickHouse;
   readonly logger: Logger;
   readonly counters?: Counters;
   /** Where what came and which rows were bad is accounted for. */
@@ -70,34 +68,42 @@ export interface ImportDeps {
   readonly now?: () => Date;
 }
 
-const MAX_PROBLEMS = 20;
 const NOTE_EVERY_MS = 1_000;
+/** A block of events that go through the inbox is one transaction of it. */
+const INBOX_BLOCK = { rows: 5_000, characters: 16 << 20 };
 /** Sources that this process imports just now. */
 const busy = new Set<string>();
 
 /**
- * Imports an event log as finance events of a source and returns the counts. It streams; blocks of 20,000 rows are stored
- * one by one under a batch number and a token each. Whatever is stored already is left out, so the same file twice, a
- * longer export of it, or a second run after a kill adds nothing twice. Bad rows are counted and told, not stored. Throws
- * `import.invalid` for a map or file that cannot be used, and with `strict` for a bad row, before anything is stored;
- * `state.conflict` while another import of the source runs.
+ * Imports a file as finance events and returns the counts. It streams; blocks of rows are stored one by one under a batch
+ * number and a token each. Whatever is stored already is left out, so the same file twice, a longer export of it, or a
+ * second run after a kill adds nothing twice. Bad rows are counted and told, not stored. Throws `import.invalid` for a map
+ * or file that cannot be used, and with `strict` for a bad row, before anything is stored; `state.conflict` while another
+ * import of the source runs.
  */
 export async function importEventLog(
   request: ImportRequest,
   deps: ImportDeps,
   onProgress: (progress: ImportProgress) => void = () => {},
 ): Promise<ImportResult> {
-  const prepared = await prepare(request, deps.now ?? (() => new Date()));
+  const prepared = await prepare(request);
   const { source } = prepared;
   if (busy.has(source)) throw new ClosewatchError('state.conflict', `an import of ${source} is running`);
   busy.add(source);
   try {
-    if (request.strict) await checkAll(prepared);
-    const result = await withSpan('import', {}, () => run(prepared, deps, onProgress));
-    countRows(result, deps.counters);
-    const { bad, badCases } = result;
-    deps.intake?.lost({ source, stream: '', reason: 'bad-row', records: bad });
-    deps.intake?.lost({ source, stream: '', reason: 'bad-case', records: badCases });
+    const result = await withSpan('import', {}, async () => {
+      const isDry = request.dryRun === true;
+      if (request.strict) await checkAll(prepared, deps);
+      // A file is read again from its beginning.
+      const again = request.strict ? await prepare(request) : prepared;
+      return await new Run(again, deps, isDry, onProgress).run();
+    });
+    if (!request.dryRun) {
+      countRows(result, deps.counters);
+      const { bad, badCases } = result;
+      deps.intake?.lost({ source, stream: '', reason: 'bad-row', records: bad });
+      deps.intake?.lost({ source, stream: '', reason: 'bad-case', records: badCases });
+    }
     return result;
   } finally {
     busy.delete(source);
@@ -108,149 +114,33 @@ function countRows(result: ImportResult, counters: Counters | undefined): void {
   for (const outcome of ['stored', 'known', 'skipped', 'bad'] as const)
     counters?.add('closewatch_import_rows', { outcome }, result[outcome]);
   counters?.add('closewatch_import_rows', { outcome: 'bad-case' }, result.badCases);
+  for (const [reason, count] of Object.entries(result.reasons))
+    counters?.add('closewatch_import_bad_rows', { reason }, count);
 }
 
-interface Prepared {
-  readonly file: string;
-  readonly source: string;
-  readonly map: ImportMap;
-  readonly mapHash: string;
-  readonly core: { case: string[]; activity: string; time: string };
-  readonly format: ReturnType<typeof formatOf>;
-  readonly casesFile: string | undefined;
-  readonly now: () => Date;
-}
+const nowOf = ({ now = () => new Date() }: ImportDeps): (() => Date) => now;
 
-async function prepare(request: ImportRequest, now: () => Date): Promise<Prepared> {
-  const text = await readFile(request.map, 'utf8').catch((cause) => {
-    throw new ClosewatchError('import.invalid', `there is no import map ${request.map}`, { cause });
-  });
-  const { map, hash } = parseImportMap(text, basename(request.map));
-  const format = formatOf(request.file, map.format);
-  const core = coreColumns(map, format);
-  if (typeof core === 'string')
-    throw new ClosewatchError('import.invalid', `${basename(request.map)}: ${core}`);
-  if (request.cases !== undefined && !map.cases)
+/** The accounts and parties of a bank statement; undefined for other files. Throws when its company or zone is not told. */
+async function registerOf(prepared: Prepared, deps: ImportDeps): Promise<BankRegister | undefined> {
+  const { reader, company, timezone, journal, source } = prepared;
+  if (reader.format !== 'camt' && reader.format !== 'mt940') return undefined;
+  if (company === undefined)
+    throw new ClosewatchError('import.invalid', `a ${reader.title} does not name the company: say --company`);
+  if (timezone === undefined)
     throw new ClosewatchError(
       'import.invalid',
-      `${basename(request.map)} has no cases: it must say how the columns of ${basename(request.cases)} are read`,
+      `booking dates carry no zone: say --timezone, or give ${company} one in companies.yaml`,
     );
-  return {
-    file: request.file,
-    source: request.source ?? map.source,
-    map,
-    mapHash: hash,
-    core,
-    format,
-    casesFile: request.cases ?? (map.cases && besideOf(map.cases.file, request)),
-    now,
-  };
-}
-
-/** The case file beside the map, else beside the event log. */
-function besideOf(file: string, request: ImportRequest): string {
-  if (isAbsolute(file)) return file;
-  const beside = resolve(dirname(request.map), file);
-  return existsSync(beside) ? beside : resolve(dirname(request.file), file);
-}
-
-interface Faults {
-  bad: number;
-  badCases: number;
-  readonly problems: Problem[];
-  /** Columns that the map names and no row had. */
-  readonly warnings: string[];
-}
-
-async function readerOf(prepared: Prepared, faults: Faults): Promise<RowReader> {
-  const { map, core, source, casesFile } = prepared;
-  const note = (where: string, what: string): void => {
-    if (faults.problems.length < MAX_PROBLEMS) faults.problems.push({ where, what });
-  };
-  let cases: RowReader['cases'];
-  if (map.cases && casesFile) {
-    const log = await openLog(casesFile, formatOf(casesFile, map.cases.format), map.csv);
-    const named = [map.cases.case, casesColumns(map.cases)].flat(2);
-    const rows = checkedColumns(log.rows(), casesFile, formatOf(casesFile, map.cases.format), named, faults);
-    cases = await readCases(rows, map, (row, what) => {
-      faults.badCases++;
-      note(`${basename(casesFile)}, row ${row}`, what);
-    });
-  }
-  return {
-    map,
-    core,
-    source,
-    activities: activitiesOf(map),
-    time: timeReader(map.columns.timeFormat, map.timezone),
-    identical: new IdenticalRows(),
-    cases,
-    now: nanosOf(prepared.now()),
-  };
-}
-
-/** Columns of the file of cases that the map names, apart from the case. */
-function casesColumns(told: NonNullable<ImportMap['cases']>): string[] {
-  const listed = told.attributes === '*' ? [] : told.attributes;
-  const single = [told.company, told.amount, told.currency, told.docNumber, told.party];
-  const keys = told.keys.flatMap((key) => key.columns);
-  return [...single, ...listed, ...keys].filter((name) => name !== undefined);
-}
-
-/**
- * The rows as they are. Throws when the header of a CSV lacks a column that the map names; where every row has its own
- * (JSON lines, XES) one that no row had is a warning.
- */
-async function* checkedColumns(
-  rows: AsyncIterable<Row>,
-  file: string,
-  format: Prepared['format'],
-  named: readonly string[],
-  { warnings }: Faults,
-): AsyncGenerator<Row> {
-  const unseen = new Set(named);
-  let first = true;
-  for await (const row of rows) {
-    for (const name of unseen) if (name in row.fields) unseen.delete(name);
-    if (first && format === 'csv' && unseen.size > 0)
-      throw new ClosewatchError(
-        'import.invalid',
-        `${basename(file)} has no column ${quoted(unseen)}; it has ${Object.keys(row.fields).join(', ')}`,
-      );
-    first = false;
-    yield row;
-  }
-  if (!first && unseen.size > 0)
-    warnings.push(`no row of ${basename(file)} has ${quoted(unseen)}, which the map names`);
-}
-
-const quoted = (names: Iterable<string>): string => [...names].map((name) => JSON.stringify(name)).join(', ');
-
-/** The results of all rows in order; bad ones are noted. Throws when a column that the map names is not in the file. */
-async function* results(
-  prepared: Prepared,
-  reader: RowReader,
-  faults: Faults,
-  log: Awaited<ReturnType<typeof openLog>>,
-) {
-  const named = namedColumns(prepared.map, prepared.core);
-  for await (const row of checkedColumns(log.rows(), prepared.file, prepared.format, named, faults)) {
-    const result = eventOfRow(row, reader);
-    if ('bad' in result) {
-      faults.bad++;
-      if (faults.problems.length < MAX_PROBLEMS)
-        faults.problems.push({ where: `${basename(prepared.file)}, row ${row.number}`, what: result.bad });
-    }
-    yield result;
-  }
+  return await openBankRegister(deps, { company, journal, timezone, source });
 }
 
 /** Reads everything and stores nothing; throws when a row is bad. */
-async function checkAll(prepared: Prepared): Promise<void> {
-  const faults: Faults = { bad: 0, badCases: 0, problems: [], warnings: [] };
-  const reader = await readerOf(prepared, faults);
-  const log = await openLog(prepared.file, prepared.format, prepared.map.csv);
-  for await (const _ of results(prepared, reader, faults, log));
+async function checkAll(prepared: Prepared, deps: ImportDeps): Promise<void> {
+  const faults = new Faults();
+  const register = await registerOf(prepared, deps);
+  const now = nanosOf(nowOf(deps)());
+  const reading = { faults, now, clickhouse: deps.clickhouse, bank: register?.options, complete: () => {} };
+  for await (const item of itemsOf(prepared, reading)) faults.look(prepared.file.name, item);
   const count = faults.bad + faults.badCases;
   if (count > 0)
     throw new ClosewatchError('import.invalid', `${count} rows are bad; nothing was stored`, {
@@ -258,67 +148,160 @@ async function checkAll(prepared: Prepared): Promise<void> {
     });
 }
 
-async function run(
-  prepared: Prepared,
-  deps: ImportDeps,
-  onProgress: (progress: ImportProgress) => void,
-): Promise<ImportResult> {
-  const { postgres } = deps;
-  const { source, now } = prepared;
-  const started = now();
-  const faults: Faults = { bad: 0, badCases: 0, problems: [], warnings: [] };
-  const reader = await readerOf(prepared, faults);
-  const log = await openLog(prepared.file, prepared.format, prepared.map.csv);
-  await closeOrphans({ postgres, events: deps.events, before: now(), source, now });
-  const fileName = basename(prepared.file);
-  const id = await startImport(postgres, { source, fileName, mapHash: prepared.mapHash, startedAt: started });
-  const blocks = await createBlocks({ ...deps, source, now });
-  let rowsRead = 0;
-  let skipped = 0;
-  const progress = (): ImportProgress => ({
-    rowsRead,
-    ...blocks.counts(),
-    skipped,
-    bad: faults.bad,
-    bytesRead: log.bytesRead(),
-    bytesTotal: log.bytesTotal,
-  });
-  let told = 0;
-  try {
-    for await (const result of results(prepared, reader, faults, log)) {
-      rowsRead++;
-      if ('skipped' in result) skipped++;
-      else if ('event' in result && (await blocks.add(result.event, result.at))) {
-        await noteImport(postgres, id, progress());
-        onProgress(progress());
+/** One import from its first row to its last. */
+class Run {
+  readonly #prepared: Prepared;
+  readonly #deps: ImportDeps;
+  readonly #isDry: boolean;
+  readonly #onProgress: (progress: ImportProgress) => void;
+  readonly #now: () => Date;
+  readonly #faults = new Faults();
+  #rowsRead = 0;
+  #skipped = 0;
+  #sample: NewEvent | undefined;
+  #completeUpTo: bigint | undefined;
+
+  constructor(
+    prepared: Prepared,
+    deps: ImportDeps,
+    isDry: boolean,
+    onProgress: (progress: ImportProgress) => void,
+  ) {
+    this.#prepared = prepared;
+    this.#deps = deps;
+    this.#isDry = isDry;
+    this.#onProgress = onProgress;
+    this.#now = nowOf(deps);
+  }
+
+  async run(): Promise<ImportResult> {
+    const { postgres, events } = this.#deps;
+    const { source, file, mapHash } = this.#prepared;
+    const now = this.#now;
+    const started = now();
+    const register = await registerOf(this.#prepared, this.#deps);
+    let id: string | undefined;
+    if (!this.#isDry) {
+      await closeOrphans({ postgres, events, before: now(), source, now });
+      id = await startImport(postgres, { source, fileName: file.name, mapHash, startedAt: started });
+    }
+    const blocks = await this.#blocks();
+    const note = async (ended?: { state: 'done' | 'failed'; at: Date; fileHash?: string | undefined }) => {
+      if (id !== undefined) await noteImport(postgres, id, this.#progress(blocks), ended);
+    };
+    try {
+      await this.#readAll(blocks, register, note);
+      if (!this.#isDry) {
+        await register?.keep();
+        await this.#close(blocks);
       }
-      if (rowsRead % 1000 === 0 && Date.now() - told > NOTE_EVERY_MS) {
+      await note({ state: 'done', at: now(), fileHash: file.sha256() });
+    } catch (error) {
+      await note({ state: 'failed', at: now() }).catch(() => {});
+      throw error;
+    }
+    this.#onProgress(this.#progress(blocks));
+    return this.#result(blocks, started);
+  }
+
+  async #blocks(): Promise<Blocks> {
+    const { file, reader } = this.#prepared;
+    const depot = await this.#depot();
+    return createBlocks(
+      depot,
+      (refused) => {
+        for (const { where, reason, what } of refused)
+          this.#faults.add(`${file.name}, ${where}`, reason, what);
+      },
+      reader.format === 'cloudevents' ? INBOX_BLOCK : undefined,
+    );
+  }
+
+  async #depot(): Promise<Depot> {
+    const { source, reader } = this.#prepared;
+    const deps = { ...this.#deps, now: this.#now, isDry: this.#isDry };
+    if (reader.format === 'cloudevents') return createInboxDepot(deps, source);
+    return reader.hasRows ? await createLogDepot(deps, source) : createFactDepot(deps, source);
+  }
+
+  async #readAll(
+    blocks: Blocks,
+    register: BankRegister | undefined,
+    note: () => Promise<void>,
+  ): Promise<void> {
+    const { file, isLive } = this.#prepared;
+    const reading = {
+      faults: this.#faults,
+      now: nanosOf(this.#now()),
+      clickhouse: this.#deps.clickhouse,
+      bank: register?.options,
+      complete: (upTo: bigint) => {
+        this.#completeUpTo = upTo;
+      },
+    };
+    let told = 0;
+    for await (const item of itemsOf(this.#prepared, reading)) {
+      const { where, result } = item;
+      this.#rowsRead++;
+      this.#faults.look(file.name, item);
+      if ('skipped' in result) this.#skipped++;
+      else if ('event' in result) {
+        const event: NewEvent = isLive ? { ...result.event, ingestPath: 'push' } : result.event;
+        this.#sample ??= event;
+        if (await blocks.add({ ...result, event, where })) {
+          await note();
+          this.#onProgress(this.#progress(blocks));
+        }
+      }
+      if (this.#rowsRead % 1000 === 0 && Date.now() - told > NOTE_EVERY_MS) {
         told = Date.now();
-        onProgress(progress());
+        this.#onProgress(this.#progress(blocks));
       }
     }
     await blocks.flush();
-    const upTo = prepared.map.completeUpTo;
-    const completeUpTo =
-      upTo === undefined ? undefined : upTo === 'last-event' ? blocks.lastEventAt() : parseInstant(upTo);
-    await postgres.db
-      .transaction()
-      .execute((trx) => closeImported(trx, blocks.arrivals(), completeUpTo, now()));
-    for (const { company, events: records, lastEventAt: newest } of blocks.arrivals())
-      deps.intake?.arrived({ source, company, stream: '', records, bytes: 0, newest, live: false });
-    await noteImport(postgres, id, progress(), { state: 'done', at: now(), fileHash: log.sha256() });
-  } catch (error) {
-    await noteImport(postgres, id, progress(), { state: 'failed', at: now() }).catch(() => {});
-    throw error;
   }
-  onProgress(progress());
-  const { bytesRead: _, bytesTotal: __, ...counts } = progress();
-  return {
-    source,
-    ...counts,
-    badCases: faults.badCases,
-    problems: faults.problems,
-    warnings: [...reader.activities.warnings(), ...faults.warnings],
-    seconds: Math.round((now().getTime() - started.getTime()) / 10) / 100,
-  };
+
+  /** Closes the sources that the file told of. */
+  async #close(blocks: Blocks): Promise<void> {
+    const upTo = this.#prepared.completeUpTo;
+    const at = upTo === 'last-event' ? blocks.lastEventAt() : parseInstant(upTo ?? '');
+    let complete: ImportedUpTo = 'without-limit';
+    if (upTo !== undefined) complete = { upTo: at ?? 0n };
+    else if (this.#completeUpTo !== undefined) complete = { atLeast: this.#completeUpTo };
+    await this.#deps.postgres.db
+      .transaction()
+      .execute((trx) => closeImported(trx, blocks.arrivals(), complete, this.#now()));
+    for (const { company, source, events: records, lastEventAt: newest } of blocks.arrivals())
+      this.#deps.intake?.arrived({ source, company, stream: '', records, bytes: 0, newest, live: false });
+  }
+
+  #progress(blocks: Blocks): ImportProgress {
+    const { file } = this.#prepared;
+    return {
+      rowsRead: this.#rowsRead,
+      ...blocks.counts(),
+      skipped: this.#skipped,
+      bad: this.#faults.bad,
+      bytesRead: file.bytesRead(),
+      bytesTotal: file.bytesTotal(),
+    };
+  }
+
+  #result(blocks: Blocks, started: Date): ImportResult {
+    const { source, reader, recognisedBy } = this.#prepared;
+    const { bytesRead: _, bytesTotal: __, ...counts } = this.#progress(blocks);
+    return {
+      source,
+      format: reader.format,
+      recognisedBy,
+      ...counts,
+      badCases: this.#faults.badCases,
+      reasons: this.#faults.reasons,
+      problems: this.#faults.problems,
+      warnings: this.#faults.notes,
+      seconds: Math.round((this.#now().getTime() - started.getTime()) / 10) / 100,
+      dryRun: this.#isDry,
+      ...(this.#isDry && { sample: this.#sample }),
+    };
+  }
 }

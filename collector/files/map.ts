@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { timeZone } from '../../model/company.ts';
-import { ClosewatchError, type Problem } from '../../model/errors.ts';
+import { ClosewatchError } from '../../model/errors.ts';
 import { eventType } from '../../model/event.ts';
 import { keyType } from '../../model/key.ts';
 import { currencyCode } from '../../model/money.ts';
 import { parseInstant } from '../../model/time.ts';
+import { parseYaml } from '../../store/yaml.ts';
 import { compileTimeFormat } from './times.ts';
 
 const column = z.string().min(1).max(256);
@@ -21,9 +21,13 @@ const keys = z.array(
   }),
 );
 
-const FORMATS = ['csv', 'jsonl', 'xes'] as const;
+/** What a file can be; those of `ROWS` have rows, which a map turns into events. */
+export const FORMATS = ['csv', 'jsonl', 'xes', 'ocel', 'parquet', 'cloudevents', 'camt', 'mt940'] as const;
 export type Format = (typeof FORMATS)[number];
-const format = z.enum(FORMATS).describe('left out: by the name of the file; .gz is unpacked');
+const WITHOUT_ROWS: ReadonlySet<Format> = new Set(['cloudevents', 'camt', 'mt940']);
+const format = z
+  .enum(FORMATS)
+  .describe('left out: by the content of the file, else by its name; gzip is unpacked');
 const companyKey = z.string().min(1).max(128);
 
 /** How the columns of an event log become finance events: one import map. */
@@ -39,6 +43,26 @@ export const importMap = z
     currency: currencyCode.optional().describe('currency of every amount, when no column tells it'),
     timezone: timeZone.optional().describe('zone of times that carry none'),
     format: format.optional(),
+    ocel: z
+      .strictObject({
+        case: z
+          .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(20)])
+          .describe('object type of the case; of several the first that an event has'),
+        keys: z
+          .record(z.string().min(1), z.union([z.literal('skip'), keyType]))
+          .default({})
+          .describe(
+            'key type by object type, such as order: po; skip leaves its objects out; left out: its own name in lower case',
+          ),
+      })
+      .optional()
+      .describe('which objects of an OCEL log make the case and the keys of its events'),
+    journal: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe('of a bank statement: the journal of the account in the books'),
     csv: z
       .strictObject({
         delimiter: z.string().length(1).default(','),
@@ -83,39 +107,44 @@ export const importMap = z
       )
       .optional()
       .describe('up to when the log is complete: an instant or last-event; left out: complete without limit'),
-    columns: z.strictObject({
-      case: columns.optional().describe('the case: subject of the events, kept as it is'),
-      activity: column.optional(),
-      time: column.optional(),
-      timeFormat: z
-        .string()
-        .refine(
-          (text) => compileTimeFormat(text) !== undefined,
-          'must be iso, unix, unix-ms or a pattern such as dd.MM.yyyy HH:mm',
-        )
-        .default('iso'),
-      sequence: column
-        .optional()
-        .describe('whole number that orders events of equal time; left out: the row'),
-      actor: column.optional(),
-      actorKind: z.enum(['human', 'service', 'system']).default('human'),
-      role: column.optional().describe('kept as attribute role'),
-      company: column.optional(),
-      amount: column.optional(),
-      currency: column.optional(),
-      eventId: column.optional().describe('id of the event in the log; it may repeat'),
-      docNumber: column.optional(),
-      party: column.optional(),
-      state: column.optional(),
-      attributes: attributes
-        .default([])
-        .describe('columns kept as attributes; * for all that are not named above'),
-      keys: keys.default([]),
-    }),
+    columns: z
+      .strictObject({
+        case: columns.optional().describe('the case: subject of the events, kept as it is'),
+        activity: column.optional(),
+        time: column.optional(),
+        timeFormat: z
+          .string()
+          .refine(
+            (text) => compileTimeFormat(text) !== undefined,
+            'must be iso, unix, unix-ms or a pattern such as dd.MM.yyyy HH:mm',
+          )
+          .default('iso'),
+        sequence: column
+          .optional()
+          .describe('whole number that orders events of equal time; left out: the row'),
+        actor: column.optional(),
+        actorKind: z.enum(['human', 'service', 'system']).default('human'),
+        role: column.optional().describe('kept as attribute role'),
+        company: column.optional(),
+        amount: column.optional(),
+        currency: column.optional(),
+        eventId: column.optional().describe('id of the event in the log; it may repeat'),
+        docNumber: column.optional(),
+        party: column.optional(),
+        state: column.optional(),
+        attributes: attributes
+          .default([])
+          .describe('columns kept as attributes; * for all that are not named above'),
+        keys: keys.default([]),
+      })
+      .prefault({}),
     cases: z
       .strictObject({
         file: z.string().min(1).describe('beside the map, else beside the event log'),
-        format: format.optional(),
+        format: z
+          .enum(['csv', 'jsonl', 'xes'])
+          .optional()
+          .describe('left out: by its content, else by its name'),
         case: columns,
         company: column.optional(),
         amount: column.optional(),
@@ -129,6 +158,7 @@ export const importMap = z
       .describe('a second file with one row a case, joined to its events'),
   })
   .superRefine((map, context) => {
+    if (map.format && WITHOUT_ROWS.has(map.format)) return;
     const issue = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
     if (!map.company && !map.columns.company && !map.cases?.company)
       issue(['columns'], 'names no company: set company, columns.company or cases.company');
@@ -140,40 +170,12 @@ export type ImportMap = z.infer<typeof importMap>;
 
 /** Reads an import map. Throws `import.invalid` with every problem and its line and column. */
 export function parseImportMap(text: string, name: string): { map: ImportMap; hash: string } {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  const at = (offset: number | undefined): string => {
-    const { line, col } = lines.linePos(offset ?? 0);
-    return `${name}:${line}:${col}`;
-  };
-  const wrong = (problems: Problem[]): ClosewatchError =>
-    new ClosewatchError('import.invalid', `the import map ${name} has ${problems.length} problem(s)`, {
+  const { value, problems } = parseYaml(name, text, importMap);
+  if (value === undefined)
+    throw new ClosewatchError('import.invalid', `the import map ${name} has ${problems.length} problem(s)`, {
       problems,
     });
-  if (document.errors.length > 0)
-    throw wrong(document.errors.map((error) => ({ where: at(error.pos[0]), what: error.message })));
-  const parsed = importMap.safeParse(document.toJS({ maxAliasCount: 100 }));
-  if (parsed.success)
-    return { map: parsed.data, hash: createHash('sha256').update(JSON.stringify(parsed.data)).digest('hex') };
-  const offsetOf = (path: readonly PropertyKey[]): number | undefined => {
-    for (let depth = path.length; depth >= 0; depth--) {
-      const node = depth === 0 ? document.contents : document.getIn(path.slice(0, depth), true);
-      const range = (node as { range?: [number, number, number] | null } | null | undefined)?.range;
-      if (range) return range[0];
-    }
-    return 0;
-  };
-  throw wrong(
-    parsed.error.issues.map((issue) => {
-      const path = issue.path.map(String).join('.');
-      return {
-        where: at(
-          offsetOf(issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path),
-        ),
-        what: path ? `${path}: ${issue.message}` : issue.message,
-      };
-    }),
-  );
+  return { map: value, hash: createHash('sha256').update(JSON.stringify(value)).digest('hex') };
 }
 
 /** The JSON Schema of an import map, for editors. */

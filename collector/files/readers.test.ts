@@ -10,9 +10,12 @@ import { activitiesOf, slugOf } from './activities.ts';
 import { amountOf } from './amounts.ts';
 import { readCases } from './cases.ts';
 import { readCsv } from './csv.ts';
+import type { ReadOptions } from './format.ts';
+import { readerOf } from './formats.ts';
 import { IdenticalRows } from './identical-rows.ts';
+import { read } from './items.ts';
 import { readJsonLines } from './jsonl.ts';
-import { openLog } from './log.ts';
+import { openLogFile } from './log-file.ts';
 import { importMap, importMapJsonSchema, parseImportMap } from './map.ts';
 import type { Row } from './row.ts';
 import { readXes } from './xes.ts';
@@ -32,6 +35,18 @@ async function rowsOf(
 }
 const csv = { delimiter: ',', quote: '"', encoding: 'utf-8' as const };
 
+const readOptions = (more: Partial<ReadOptions> = {}): ReadOptions => ({
+  map: undefined,
+  source: 's',
+  columns: undefined,
+  now: 0n,
+  clickhouse: undefined,
+  bank: undefined,
+  note() {},
+  complete() {},
+  ...more,
+});
+
 describe('rows', () => {
   test('CSV: quotes, line breaks inside, BOM, rows of another width', async () => {
     const rows = await rowsOf((bytes) => readCsv(bytes, csv), '\uFEFFa,b\n1,"x, ""é""\ny"\n2\n\n3,z\n');
@@ -50,14 +65,15 @@ describe('rows', () => {
     try {
       const path = join(folder.path, 'picture.csv');
       writeFileSync(path, 'a,b\n\u001b[31mred\u0000"x",1\n');
-      const log = await openLog(path, 'csv', csv);
-      const read = async (): Promise<void> => {
-        for await (const _ of log.rows());
+      const file = await openLogFile(path);
+      const { reader } = readerOf(file, undefined, true);
+      const readAll = async (): Promise<void> => {
+        for await (const _ of read(file, reader, readOptions()));
       };
-      const error = await read().catch((thrown: ClosewatchError) => thrown);
+      const error = await readAll().catch((thrown: ClosewatchError) => thrown);
       expect(error).toMatchObject({
         code: 'import.invalid',
-        message: expect.stringContaining('read as csv'),
+        message: expect.stringContaining('read as CSV'),
       });
       expect((error as ClosewatchError).message).toMatch(/^\P{C}+$/u);
     } finally {
@@ -261,14 +277,14 @@ describe('the map', () => {
     expect(importMap.parse({ source: 's', company: 'c', columns: {} }).columns.timeFormat).toBe('iso');
   });
   test.each([
-    [`${good}curency: EUR`, /^m\.yaml:4:10 .*curency/],
-    [`${good}kind: A b`, /^m\.yaml:4:7 kind: must be a lower-case word/],
-    [`${good}timezone: Mars/Olympus`, /^m\.yaml:4:11 timezone: must be an IANA/],
-    [`${good}types: { Pay: Paid }`, /^m\.yaml:4:15 types\.Pay: must be skip or an event type/],
-    [`${good}completeUpTo: tomorrow`, /^m\.yaml:4:15 completeUpTo: must be last-event/],
-    ['source: s\ncolumns: { case: a }', /^m\.yaml:2:10 columns: names no company/],
-    [good.replace('time: t', 'time: t, amount: x'), /^m\.yaml:3:10 columns: amounts need a currency/],
-    [good.replace('time: t', 'time: t, timeFormat: qq'), /^m\.yaml:3:55 columns\.timeFormat: /],
+    [`${good}curency: EUR`, /^m\.yaml:4:1 unknown field curency/],
+    [`${good}kind: A b`, /^m\.yaml:4:1 kind: must be a lower-case word/],
+    [`${good}timezone: Mars/Olympus`, /^m\.yaml:4:1 timezone: must be an IANA/],
+    [`${good}types: { Pay: Paid }`, /^m\.yaml:4:10 types\.Pay: must be skip or an event type/],
+    [`${good}completeUpTo: tomorrow`, /^m\.yaml:4:1 completeUpTo: must be last-event/],
+    ['source: s\ncolumns: { case: a }', /^m\.yaml:2:1 columns: names no company/],
+    [good.replace('time: t', 'time: t, amount: x'), /^m\.yaml:3:1 columns: amounts need a currency/],
+    [good.replace('time: t', 'time: t, timeFormat: qq'), /^m\.yaml:3:43 columns\.timeFormat: /],
     [`${good}source: s`, /^m\.yaml:4:1 /],
     ['a: [', /^m\.yaml:1:/],
   ])('%s', (text, expected) => {

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import type { FinanceEvent } from '../../model/event.ts';
 import type { Key } from '../../model/key.ts';
 import { currencyCode } from '../../model/money.ts';
 import { END_OF_TIME, formatInstant, NANOS_PER_DAY } from '../../model/time.ts';
@@ -7,27 +6,28 @@ import type { Activities } from './activities.ts';
 import { amountOf } from './amounts.ts';
 import type { CaseAttributes, CaseFields } from './cases.ts';
 import type { IdenticalRows } from './identical-rows.ts';
+import { bad, type RowResult } from './item.ts';
 import type { Format, ImportMap } from './map.ts';
 import { joinedOf, MAX_KEY, type Row } from './row.ts';
 
-/** What becomes of a row: an event, left out, or refused. */
-export type RowResult =
-  | { readonly event: Omit<FinanceEvent, 'batch' | 'receivedAt'>; readonly at: bigint }
-  | { readonly skipped: true }
-  | { readonly bad: string };
-
 const INT64 = 1n << 63n;
-const LIMITS = { subject: 1024, text: 1024, company: 128, attribute: 8192, attributeName: 128 };
+const LIMITS = { subject: 1024, text: 1024, company: 128, attribute: 8192, attributeName: 128, keys: 1000 };
 
-/** The columns that hold case, activity and time; XES has standard names for them. */
+/** The columns that hold case, activity and time where a format has names for them. */
+const STANDARD: Partial<Record<Format, { case: string; activity: string; time: string }>> = {
+  xes: { case: 'case:concept:name', activity: 'concept:name', time: 'time:timestamp' },
+  ocel: { case: 'case:id', activity: 'event:type', time: 'event:time' },
+};
+
+/** The columns that hold case, activity and time; XES and OCEL have names for them. */
 export function coreColumns(
   map: ImportMap,
   format: Format,
 ): { case: string[]; activity: string; time: string } | string {
-  const standard = format === 'xes';
-  const listed = map.columns.case ?? (standard ? 'case:concept:name' : undefined);
-  const activity = map.columns.activity ?? (standard ? 'concept:name' : undefined);
-  const time = map.columns.time ?? (standard ? 'time:timestamp' : undefined);
+  const standard = STANDARD[format];
+  const listed = map.columns.case ?? standard?.case;
+  const activity = map.columns.activity ?? standard?.activity;
+  const time = map.columns.time ?? standard?.time;
   if (listed === undefined) return 'columns.case is needed';
   if (activity === undefined) return 'columns.activity is needed';
   if (time === undefined)
@@ -81,39 +81,43 @@ export interface RowReader {
 export function eventOfRow(row: Row, reader: RowReader): RowResult {
   const { map, core, source } = reader;
   const { fields } = row;
-  if (row.problem) return { bad: row.problem };
+  if (row.problem) return bad('unreadable', row.problem);
   const value = (name: string | undefined): string => (name === undefined ? '' : (fields[name] ?? ''));
   const subject = joinedOf(fields, core.case);
-  if (subject === '') return { bad: `${core.case.join(', ')}: the case is missing` };
+  if (subject === '') return bad('case', `${core.case.join(', ')}: the case is missing`);
   if (Buffer.byteLength(subject) > LIMITS.subject)
-    return { bad: `${core.case.join(', ')}: is longer than ${LIMITS.subject} bytes` };
+    return bad('too-long', `${core.case.join(', ')}: is longer than ${LIMITS.subject} bytes`);
   const activity = value(core.activity);
-  if (activity === '') return { bad: `${core.activity}: the activity is missing` };
+  if (activity === '') return bad('activity', `${core.activity}: the activity is missing`);
   const type = reader.activities.typeOf(activity);
   if (type === undefined)
-    return { bad: `${core.activity}: types names no ${JSON.stringify(activity.slice(0, 80))}` };
+    return bad('activity', `${core.activity}: types names no ${JSON.stringify(activity.slice(0, 80))}`);
   if (type === 'skip') return { skipped: true };
-  if (value(core.time) === '') return { bad: `${core.time}: the time is missing` };
+  if (value(core.time) === '') return bad('time', `${core.time}: the time is missing`);
   const at = reader.time(value(core.time).trim());
-  if (typeof at === 'string') return { bad: `${core.time}: ${at}` };
-  if (at < 0n || at >= END_OF_TIME) return { bad: `${core.time}: must lie from 1970 to 2261` };
-  if (at > reader.now + NANOS_PER_DAY) return { bad: `${core.time}: lies more than 24 hours ahead` };
+  if (typeof at === 'string') return bad('time', `${core.time}: ${at}`);
+  const wrong = wrongTime(at, reader.now);
+  if (wrong) return bad('time', `${core.time}: ${wrong}`);
   const sequence = map.columns.sequence === undefined ? `${row.number}` : value(map.columns.sequence).trim();
   if (!/^-?\d{1,19}$/.test(sequence) || BigInt(sequence) >= INT64 || BigInt(sequence) < -INT64)
-    return { bad: `${map.columns.sequence}: is no whole number: ${JSON.stringify(sequence.slice(0, 40))}` };
+    return bad(
+      'sequence',
+      `${map.columns.sequence}: is no whole number: ${JSON.stringify(sequence.slice(0, 40))}`,
+    );
 
   const ofCase: CaseFields | undefined = reader.cases?.get(subject);
   const company = value(map.columns.company) || ofCase?.company || map.company || '';
-  if (company === '') return { bad: `${map.columns.company ?? 'company'}: the company is missing` };
-  if (company.length > LIMITS.company) return { bad: `company: is longer than ${LIMITS.company}` };
+  if (company === '') return bad('company', `${map.columns.company ?? 'company'}: the company is missing`);
+  if (company.length > LIMITS.company) return bad('too-long', `company: is longer than ${LIMITS.company}`);
   const own = amountOf(fields[map.columns.amount ?? ''], map.decimal);
-  if (typeof own === 'object') return { bad: `${map.columns.amount}: ${own.wrong}` };
+  if (typeof own === 'object') return bad('amount', `${map.columns.amount}: ${own.wrong}`);
   const amount = own ?? ofCase?.amount;
   const currency = value(map.columns.currency) || ofCase?.currency || map.currency;
   if (amount !== undefined && !isCurrency(currency))
-    return {
-      bad: `${map.columns.currency ?? 'currency'}: is no ISO 4217 code: ${JSON.stringify(currency ?? '')}`,
-    };
+    return bad(
+      'currency',
+      `${map.columns.currency ?? 'currency'}: is no ISO 4217 code: ${JSON.stringify((currency ?? '').slice(0, 40))}`,
+    );
   const actor = value(map.columns.actor);
   const texts = {
     docNumber: value(map.columns.docNumber) || ofCase?.docNumber,
@@ -121,14 +125,18 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
   };
   const party = value(map.columns.party) || ofCase?.party;
   for (const text of [actor, texts.docNumber, texts.state, party])
-    if (text && text.length > LIMITS.text) return { bad: `a value is longer than ${LIMITS.text} characters` };
+    if (text && text.length > LIMITS.text)
+      return bad('too-long', `a value is longer than ${LIMITS.text} characters`);
 
-  const keys: Key[] = [...(ofCase?.keys ?? [])];
+  const keys: Key[] = [...(ofCase?.keys ?? []), ...(row.keys ?? [])];
   for (const key of map.columns.keys) {
     const joined = joinedOf(fields, key.columns);
-    if (joined.length > MAX_KEY) return { bad: `${key.columns.join(', ')}: is longer than ${MAX_KEY}` };
+    if (joined.length > MAX_KEY)
+      return bad('too-long', `${key.columns.join(', ')}: is longer than ${MAX_KEY}`);
     if (joined !== '') keys.push({ type: key.type, value: joined });
   }
+  if (keys.length > LIMITS.keys)
+    return bad('too-many-keys', `has ${keys.length} keys: ${LIMITS.keys} at most`);
   const attributes: Record<string, string> = { ...ofCase?.attributes };
   for (const name of attributeColumns(fields, reader)) if (value(name) !== '') attributes[name] = value(name);
   attributes.activity = activity;
@@ -136,7 +144,7 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
   const long = Object.entries(attributes).find(
     ([name, text]) => text.length > LIMITS.attribute || name.length > LIMITS.attributeName,
   );
-  if (long) return { bad: `${long[0].slice(0, 80)}: is longer than ${LIMITS.attribute} characters` };
+  if (long) return bad('too-long', `${long[0].slice(0, 80)}: is longer than ${LIMITS.attribute} characters`);
 
   const time = formatInstant(at);
   const told = JSON.stringify([source, subject, activity, time, value(map.columns.eventId)]);
@@ -167,6 +175,12 @@ export function eventOfRow(row: Row, reader: RowReader): RowResult {
       data: '{}',
     },
   };
+}
+
+/** What is wrong with the time of an event; both in epoch nanoseconds. */
+export function wrongTime(at: bigint, now: bigint): string | undefined {
+  if (at < 0n || at >= END_OF_TIME) return 'must lie from 1970 to 2261';
+  return at > now + NANOS_PER_DAY ? 'lies more than 24 hours ahead' : undefined;
 }
 
 const currencies = new Set<string>();

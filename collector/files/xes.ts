@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import { SaxesParser } from 'saxes';
 import { ClosewatchError } from '../../model/errors.ts';
+import type { FormatReader } from './format.ts';
 import type { Row } from './row.ts';
-import { xmlTextOf } from './xml-text.ts';
+import { rootOf, xmlTextOf } from './xml-text.ts';
 
 const ATTRIBUTES = new Set([
   'string',
@@ -79,10 +80,19 @@ export async function* readXes(bytes: Readable): AsyncGenerator<Row> {
     throw error;
   });
 
-  for await (const text of xmlTextOf(bytes)) {
+  for await (const text of xmlTextOf(bytes, 'XES log')) {
     parser.write(text);
     yield* rows.splice(0);
   }
   parser.close();
   yield* rows.splice(0);
 }
+
+export const xesFormat: FormatReader = {
+  format: 'xes',
+  title: 'XES',
+  hasRows: true,
+  endings: ['xes'],
+  shows: (head) => rootOf(head) === 'log',
+  read: (file) => readXes(file.bytes()),
+};

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { type ClickHouseClient, ClickHouseLogLevel, createClient, type ResultSet } from '@clickhouse/client';
+import {
+  type ClickHouseClient,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+  type ResultSet,
+} from '@clickhouse/client';
 import { type Attributes, SpanKind } from '@opentelemetry/api';
 import { ClosewatchError } from '../../model/errors.ts';
 import { failSpan, openSpan, withSpan } from '../tracing.ts';
@@ -51,6 +57,16 @@ export interface ClickHouse {
     body: Uint8Array | Readable,
     options: InsertOptions,
   ): Promise<void>;
+  /**
+   * Stores what a file of Parquet holds, or with `ParquetMetadata` what its footer says of it. For tables that are made for
+   * one import: it is sent once, and nothing tells it from the same sent again.
+   */
+  insertParquet(
+    table: string,
+    columns: readonly string[],
+    format: 'Parquet' | 'ParquetMetadata',
+    body: Readable,
+  ): Promise<void>;
   /** Stores a few rows as JSON: names are columns, Decimals, 64-bit integers and instants are text. */
   insertRows(table: string, rows: readonly object[], options: InsertOptions): Promise<void>;
   ping(): Promise<boolean>;
@@ -77,6 +93,10 @@ const insertSettings = (token: string) =>
     async_insert: 0,
     date_time_input_format: 'best_effort',
   }) as const;
+
+/** A name that a file gives a column as a SQL identifier; undefined for one that cannot be quoted safely. */
+export const quotedName = (name: string): string | undefined =>
+  /^[^`\\\p{C}]{1,200}$/u.test(name) ? `\`${name}\`` : undefined;
 
 /** `name` as a SQL identifier; takes letters, digits, `_` and dots only. */
 export function identifier(name: string): string {
@@ -193,28 +213,53 @@ class HttpClickHouse implements ClickHouse {
     options: InsertOptions,
   ): Promise<void> {
     const query = `INSERT INTO ${identifier(table)} (${columns.map(identifier).join(', ')}) FORMAT Native`;
-    const send = async () => {
-      const values = body instanceof Readable ? body : Readable.from([body], { objectMode: false });
-      const answer = await this.#client.exec({
-        query,
-        values,
-        query_id: `insert-${randomUUID()}`,
-        clickhouse_settings: { ...insertSettings(options.token), log_comment: `insert.${table}` },
-      });
-      for await (const _ of answer.stream) {
-        // An insert answers nothing; its end is what we wait for.
-      }
-    };
     const name = `insert.${table}`;
-    if (!(body instanceof Readable)) await this.#retrying(name, undefined, send);
+    const settings = { ...insertSettings(options.token), log_comment: name };
+    if (body instanceof Readable) await this.#insertOnce(name, query, body, settings);
     else {
-      await this.#traced(name, async () => {
-        try {
-          await send();
-        } catch (error) {
-          throw clickHouseError(error, name);
-        }
-      });
+      await this.#retrying(name, undefined, () =>
+        this.#send(query, Readable.from([body], { objectMode: false }), settings),
+      );
+    }
+  }
+
+  async insertParquet(
+    table: string,
+    columns: readonly string[],
+    format: 'Parquet' | 'ParquetMetadata',
+    body: Readable,
+  ): Promise<void> {
+    const names = columns.map((column) => {
+      const quoted = quotedName(column);
+      if (quoted === undefined)
+        throw new ClosewatchError('engine.failed', `${JSON.stringify(column)} cannot be a column's name`);
+      return quoted;
+    });
+    const query = `INSERT INTO ${identifier(table)} (${names.join(', ')}) FORMAT ${format}`;
+    const settings = { input_format_parquet_preserve_order: 1, log_comment: 'insert.parquet' } as const;
+    await this.#insertOnce('insert.parquet', query, body, settings);
+  }
+
+  /** An insert whose body can be sent once only. */
+  #insertOnce(name: string, query: string, body: Readable, settings: ClickHouseSettings): Promise<void> {
+    return this.#traced(name, async () => {
+      try {
+        await this.#send(query, body, settings);
+      } catch (error) {
+        throw clickHouseError(error, name);
+      }
+    });
+  }
+
+  async #send(query: string, values: Readable, settings: ClickHouseSettings): Promise<void> {
+    const answer = await this.#client.exec({
+      query,
+      values,
+      query_id: `insert-${randomUUID()}`,
+      clickhouse_settings: settings,
+    });
+    for await (const _ of answer.stream) {
+      // An insert answers nothing; its end is what we wait for.
     }
   }
 

@@ -52,6 +52,8 @@ export interface FinanceEventStore {
   }): AsyncIterable<EventFacts>;
   /** The ids of those of the events that the source has already, under the same subject and time. */
   knownIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
+  /** The ids of those of the events that the source has already, whatever their subject, within a week of their time. */
+  storedIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
   /** Has the source any event? */
   hasSource(source: string): Promise<boolean>;
 }
@@ -154,6 +156,15 @@ const idsBetween = defineQuery({
   row: z.tuple([z.string()]),
 });
 
+const storedEventIds = defineQuery({
+  name: 'finance_events.stored_ids',
+  sql: `SELECT DISTINCT EventId AS id FROM finance_events
+    WHERE Source = {source:String} AND EventId IN {ids:Array(String)}
+      AND Time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({to:Int64}, 'UTC')`,
+  params: z.object({ source: z.string(), from: whole, to: whole, ids: texts }),
+  row: z.object({ id: z.string() }),
+});
+
 const anyOfSource = defineQuery({
   name: 'finance_events.any_of_source',
   sql: `SELECT 1 AS found FROM finance_events WHERE Source = {source:String} LIMIT 1`,
@@ -220,6 +231,7 @@ async function inParallel(
 }
 
 const FOREVER = 9_223_372_036_854_775_807n;
+const A_WEEK = 7n * 86_400_000_000_000n;
 /** An instant as the 64-bit parameter of a query: what lies past 2262 is after every event. */
 const int64 = (nanos: bigint): string => `${nanos > FOREVER ? FOREVER : nanos}`;
 
@@ -317,6 +329,16 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
         for (const { id } of await clickhouse.query(knownEventIds, { ...range, ids: chunk })) known.add(id);
       });
       return known;
+    },
+    async storedIds(source, asked) {
+      const stored = new Set<string>();
+      if (asked.length === 0) return stored;
+      const { from, to } = rangeOf(asked);
+      const range = { source, from: `${BigInt(from) - A_WEEK}`, to: int64(BigInt(to) + A_WEEK) };
+      await inParallel(chunksOf(new Set(asked.map(({ id }) => id))), async (ids) => {
+        for (const { id } of await clickhouse.query(storedEventIds, { ...range, ids })) stored.add(id);
+      });
+      return stored;
     },
     hasSource: async (source) => (await clickhouse.query(anyOfSource, { source })).length > 0,
   };

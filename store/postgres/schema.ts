@@ -94,6 +94,16 @@ export interface ImportRunTable {
   ended_at: InstantOrNull;
 }
 
+export interface PartyTable {
+  company: string;
+  party_key: string;
+  name: string | null;
+  account: string | null;
+  source: string;
+  first_seen_at: DefaultInstant;
+  last_seen_at: DefaultInstant;
+}
+
 export interface SourceTable {
   source: string;
   company: string;
@@ -392,6 +402,7 @@ export interface Database {
   inbox: InboxTable;
   dead_letters: DeadLetterTable;
   import_runs: ImportRunTable;
+  parties: PartyTable;
   sources: SourceTable;
   intake: IntakeTable;
   source_rates: SourceRateTable;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { Database } from './schema.ts';
 
@@ -20,4 +21,16 @@ export async function writeSetting(
     .values({ name, value, updated_at: at })
     .onConflict((conflict) => conflict.column('name').doUpdateSet({ value, updated_at: at }))
     .execute();
+}
+
+/** The secret of this deployment under a name, 64 hexadecimal digits; made at the first call, by whoever comes first. */
+export async function keptSecret(db: Kysely<Database>, name: string, at: Date): Promise<string> {
+  const known = await readSetting<string>(db, name);
+  if (known !== undefined) return known;
+  await db
+    .insertInto('settings')
+    .values({ name, value: JSON.stringify(randomBytes(32).toString('hex')), updated_at: at })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute();
+  return (await readSetting<string>(db, name)) ?? '';
 }

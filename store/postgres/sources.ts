@@ -158,16 +158,25 @@ export async function declareComplete(db: Executor, said: Iterable<Declaration>,
   }
 }
 
+/** Up to when an import says that its source is complete: epoch nanoseconds, as the file says or at least up to there. */
+export type ImportedUpTo = 'without-limit' | { readonly upTo: bigint } | { readonly atLeast: bigint };
+
 /**
- * Records what a file brought and closes its source: complete without limit, or up to `completeUpTo` when given. A source
- * that is also fed live keeps its own watermark: back-fill does not make the live feed complete.
+ * Records what a file brought and closes its source. One that several files tell bit by bit (`atLeast`) never goes back. A
+ * source that is also fed live keeps its own watermark: back-fill does not make the live feed complete.
  */
 export async function closeImported(
   db: Executor,
   arrivals: Iterable<Arrival>,
-  completeUpTo: bigint | undefined,
+  complete: ImportedUpTo,
   at: Date,
 ): Promise<void> {
+  const isWithoutLimit = complete === 'without-limit';
+  const upTo = isWithoutLimit ? null : 'upTo' in complete ? complete.upTo : complete.atLeast;
+  const raised =
+    isWithoutLimit || 'upTo' in complete
+      ? sql`excluded.complete_up_to_ns`
+      : sql`greatest(sources.complete_up_to_ns, excluded.complete_up_to_ns)`;
   for (const arrival of inOrder(arrivals)) {
     await db
       .insertInto('sources')
@@ -175,8 +184,8 @@ export async function closeImported(
         source: arrival.source,
         company: arrival.company,
         kind: 'imported',
-        complete_up_to_ns: completeUpTo ?? null,
-        complete_without_limit: completeUpTo === undefined,
+        complete_up_to_ns: upTo,
+        complete_without_limit: isWithoutLimit,
         types: [...new Set(arrival.types)],
         last_event_ns: arrival.lastEventAt ?? null,
         last_arrival_at: at,
@@ -185,7 +194,7 @@ export async function closeImported(
       })
       .onConflict((conflict) =>
         conflict.columns(['source', 'company', 'stream']).doUpdateSet({
-          complete_up_to_ns: sql`CASE WHEN sources.kind = 'imported' THEN excluded.complete_up_to_ns
+          complete_up_to_ns: sql`CASE WHEN sources.kind = 'imported' THEN ${raised}
             ELSE sources.complete_up_to_ns END`,
           complete_without_limit: sql`CASE WHEN sources.kind = 'imported' THEN excluded.complete_without_limit
             ELSE sources.complete_without_limit END`,
