@@ -56,9 +56,9 @@ test('while events keep coming it drains, closes what dead imports left, and dro
   // A turn never finds nothing: whenever a batch is confirmed, another was accepted before.
   const busy: Inbox = {
     ...inbox,
-    async confirm(batch) {
+    async confirm(batch, dead) {
       if (!loading.signal.aborted) await acceptOne();
-      await inbox.confirm(batch);
+      await inbox.confirm(batch, dead);
     },
   };
   forwarder = createForwarder({ ...stores, inbox: busy });
@@ -79,7 +79,7 @@ test('drain waits for what was accepted before it', async () => {
     await acceptOne();
     const newest = await inbox.newestBatch();
     await forwarder?.drain();
-    const [first] = await inbox.pendingBatches(1);
+    const first = await inbox.firstPending();
     expect(first === undefined || first > newest).toBe(true);
   }
   await forwarder?.stop();

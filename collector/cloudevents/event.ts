@@ -6,7 +6,7 @@ import type { Problem } from '../../model/errors.ts';
 import { type EventData, eventData, eventType, heartbeat } from '../../model/event.ts';
 import { parseJson } from '../../model/json.ts';
 import { END_OF_TIME, instant, NANOS_PER_DAY, parseInstant } from '../../model/time.ts';
-import type { AcceptedEvent } from '../../store/postgres/inbox.ts';
+import type { AcceptedEvent } from '../../store/postgres/accepted.ts';
 import { coversSource } from '../../store/postgres/tokens.ts';
 import type { Envelope } from './modes.ts';
 import { flawOf } from './storable.ts';

@@ -3,9 +3,10 @@ import { ClosewatchError, errorCode, type Problem } from '../../model/errors.ts'
 import { nanosOf } from '../../model/time.ts';
 import type { Counters } from '../../store/counters.ts';
 import type { Logger } from '../../store/logger.ts';
+import type { AcceptedEvent } from '../../store/postgres/accepted.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { type DeadLetter, keepDeadLetters } from '../../store/postgres/dead-letters.ts';
-import type { AcceptedEvent, Inbox } from '../../store/postgres/inbox.ts';
+import type { Inbox } from '../../store/postgres/inbox.ts';
 import { countErrors } from '../../store/postgres/sources.ts';
 import type { Sender } from '../../store/postgres/tokens.ts';
 import { BodyBudget, BodyHold, BrokenOff, readBody } from '../body.ts';

@@ -39,7 +39,7 @@ describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
         ['unstorable'],
         ['accepted', 'known'],
       ]);
-      const batches = await inbox.pendingBatches(100);
+      const batches = (await inbox.pendingBatches(100)).map(({ batch }) => batch);
       const stored = (await Promise.all(batches.map(inbox.eventsOf))).flat().map(({ id }) => id);
       expect(stored.sort()).toEqual(['good-1', 'good-2', 'good-3', 'good-4']);
       expect(await inbox.newestBatch()).toBe(batches.at(-1));
@@ -96,10 +96,10 @@ describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
         eventId: `${i}${'発'.repeat(1024)}`,
         body: 'x\0',
       }));
-      expect(await keepDeadLetters(postgres, '/flood', letters, 7)).toBe(5);
-      expect(await keepDeadLetters(postgres, '/flood', letters, 7)).toBe(2);
-      expect(await keepDeadLetters(postgres, '/flood', letters, 7)).toBe(0);
-      expect(await keepDeadLetters(postgres, '/quiet', letters.slice(0, 1), 7)).toBe(1);
+      expect(await keepDeadLetters(postgres, '/flood', letters, { letters: 7 })).toBe(5);
+      expect(await keepDeadLetters(postgres, '/flood', letters, { letters: 7 })).toBe(2);
+      expect(await keepDeadLetters(postgres, '/flood', letters, { letters: 7 })).toBe(0);
+      expect(await keepDeadLetters(postgres, '/quiet', letters.slice(0, 1), { letters: 7 })).toBe(1);
       const kept = await postgres.db
         .selectFrom('dead_letters')
         .select(['event_id', 'problems'])

@@ -40,12 +40,14 @@ export interface IngestTokenTable {
 
 export interface BatchTable {
   batch: GeneratedAlways<string>;
-  kind: 'inbox' | 'import';
+  kind: 'inbox' | 'import' | 'replay';
   source: string;
   rows: Generated<number>;
   state: Generated<'pending' | 'stored'>;
   accepted_at: DefaultInstant;
   stored_at: InstantOrNull;
+  critical: Generated<boolean>;
+  apart: Generated<boolean>;
 }
 
 export interface InboxTable {
@@ -59,6 +61,7 @@ export interface InboxTable {
   type: string;
   batch: Int8OrNull;
   received_at: DefaultInstant;
+  replay_batch: Int8OrNull;
 }
 
 export interface DeadLetterTable {
@@ -76,6 +79,10 @@ export interface DeadLetterTable {
   decided_by: string | null;
   decided_at: InstantOrNull;
   decided_reason: string | null;
+  event_type: string | null;
+  cut: Generated<boolean>;
+  tried: Generated<number>;
+  tried_at: InstantOrNull;
 }
 
 export interface ImportRunTable {
