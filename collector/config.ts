@@ -3,12 +3,14 @@ import { z } from 'zod';
 import { ClosewatchError, type Problem } from '../model/errors.ts';
 import { readYaml } from '../store/yaml.ts';
 import { cloudEventsConfig } from './cloudevents/config.ts';
+import { inboxConfig } from './cloudevents/inbox-config.ts';
 import { otlpConfig } from './otlp/config.ts';
 
 /** The settings of the collector, as `collector.yaml` beside the flows gives them; every one has a default. */
 export const collectorConfig = z.strictObject({
   otlp: otlpConfig.prefault({}),
   cloudEvents: cloudEventsConfig.prefault({}),
+  inbox: inboxConfig.prefault({}),
 });
 export type CollectorConfig = z.infer<typeof collectorConfig>;
 

@@ -1,5 +1,5 @@
 import { sql, type Transaction } from 'kysely';
-import { formatInstant, nanosOf, parseInstant } from '../../model/time.ts';
+import { parseInstant } from '../../model/time.ts';
 import type { AcceptedEvent, AcceptResult } from './accepted.ts';
 import { lockBatches, takeBatch } from './batches.ts';
 import type { Postgres } from './database.ts';

@@ -48,6 +48,8 @@ export interface Inbox {
    * that somebody has to decide on. Returns how many.
    */
   purgePayloads(before: Date, limit?: number): Promise<number>;
+  /** How much of what is limited events like these may take, from 0 to 1: all of it when one of them is critical. */
+  shareOf(events: readonly AcceptedEvent[]): number;
   /** Called after each commit that accepted something. */
   onAccepted(listener: () => void): void;
   /** Waits for what was handed in. */
@@ -165,6 +167,7 @@ export function openInbox(postgres: Postgres, deps: InboxDeps = {}): Inbox {
         committing ??= Promise.resolve().then(commitAll);
       });
     },
+    shareOf: (events) => (events.some(isCritical) ? 1 : ordinaryShare),
     newestBatch: () => newestBatch(postgres),
     async pendingBatches(limit) {
       const batches = await pendingBatches(postgres, limit);

@@ -38,6 +38,18 @@ export interface IngestTokenTable {
   revoked_at: InstantOrNull;
 }
 
+export interface SigningSecretTable {
+  id: string;
+  source: string;
+  sealed: string;
+  alone: boolean;
+  created_at: Instant;
+  created_by: string;
+  last_used_at: InstantOrNull;
+  expires_at: InstantOrNull;
+  revoked_at: InstantOrNull;
+}
+
 export interface BatchTable {
   batch: GeneratedAlways<string>;
   kind: 'inbox' | 'import' | 'replay';
@@ -344,6 +356,7 @@ export interface SnapshotTable {
 /** The tables of schema `closewatch`, as migrations/ makes them. */
 export interface Database {
   ingest_tokens: IngestTokenTable;
+  signing_secrets: SigningSecretTable;
   batches: BatchTable;
   inbox: InboxTable;
   dead_letters: DeadLetterTable;
