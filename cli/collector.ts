@@ -1,19 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
+import { letterJudge } from '../collector/cloudevents/letter.ts';
 import type { CollectorConfig } from '../collector/config.ts';
 import { createOtlpHandler, type OtlpCounts } from '../collector/otlp/handler.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
 import { createForwarder, type Forwarder } from '../store/forwarder.ts';
+import { createLetterReplay, type LetterReplay } from '../store/letter-replay.ts';
 import { openInbox } from '../store/postgres/inbox.ts';
+import { openSigningSecrets } from '../store/postgres/signing-secrets.ts';
 import { createIngestAuth } from '../store/postgres/tokens.ts';
 import { type HttpServer, listen } from './http.ts';
+import { sealerOf } from './secrets.ts';
 import type { Stores } from './stores.ts';
 import { tracedRoute } from './telemetry.ts';
 
 export interface Collector {
   readonly http: HttpServer;
   readonly forwarder: Forwarder;
+  /** Takes dead letters through again. */
+  readonly letters: LetterReplay;
   /** What was taken, refused and lost since the start. */
   counters(): Sample[];
   /** Takes nothing more, and resolves when everything that was taken is stored. */
@@ -23,8 +29,20 @@ export interface Collector {
 /** Starts the collector: OTLP/HTTP and CloudEvents on one port. */
 export async function startCollector(stores: Stores, settings: CollectorConfig): Promise<Collector> {
   const { config, postgres, events, logger, counters } = stores;
-  const inbox = openInbox(postgres);
-  const forwarder = createForwarder({ postgres, inbox, events, logger, counters });
+  const { maxWaitingEvents, maxWaitingCharacters, keepPayloads, keepSettledLetters, ...lanes } =
+    settings.inbox;
+  const inbox = openInbox(postgres, {
+    ...lanes,
+    maxWaiting: { events: maxWaitingEvents, characters: maxWaitingCharacters },
+  });
+  const forwarder = createForwarder({
+    postgres,
+    inbox,
+    events,
+    logger,
+    counters,
+    retention: { payloadsMs: keepPayloads, settledLettersMs: keepSettledLetters },
+  });
   const { authenticate } = createIngestAuth(postgres);
   const otlp = createOtlpHandler(settings.otlp, {
     traces: openTraces(stores.clickhouse),
@@ -35,6 +53,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     postgres,
     inbox,
     authenticate,
+    secrets: openSigningSecrets(postgres, sealerOf(config)),
     counters,
     logger,
   });
@@ -61,6 +80,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
   return {
     http,
     forwarder,
+    letters: createLetterReplay({ postgres, inbox, judge: letterJudge(), counters }),
     counters: () => [...counters.snapshot(), ...samplesOf(otlp.counts)],
     async close() {
       await http.close();

@@ -1,12 +1,13 @@
-import { sql } from 'kysely';
 import { ClosewatchError, type Problem } from '../model/errors.ts';
+import { type EventRef, eventRefKey } from '../model/event.ts';
 import { nanosOf } from '../model/time.ts';
 import type { Counters } from './counters.ts';
-import type { AcceptedEvent } from './postgres/accepted.ts';
+import type { AcceptedEvent, AcceptResult } from './postgres/accepted.ts';
 import type { Postgres } from './postgres/database.ts';
 import { type FailedAgain, noteFailedAgain } from './postgres/dead-letter-decisions.ts';
 import { type DeadLetterRow, findDeadLetters } from './postgres/dead-letter-queries.ts';
 import type { Inbox } from './postgres/inbox.ts';
+import { knownHashes } from './postgres/inbox-hashes.ts';
 import { sendOn } from './postgres/inbox-replay.ts';
 
 /** What a letter says under today's rules: an event, or why it is none. */
@@ -42,7 +43,7 @@ export interface ReplayWish {
 export interface LetterReplay {
   /**
    * Judges the bodies of these letters again and takes what is valid through the inbox, in the transaction that settles its
-   * letter. Others stay open with what is wrong now. One outcome a letter, in the order of the ids. Throws `not-found`.
+   * letter. Others stay open with what is wrong now. One outcome a letter, by number. Throws `not-found`.
    */
   replay(ids: readonly string[], wish: ReplayWish): Promise<ReplayedLetter[]>;
 }
@@ -57,6 +58,60 @@ function hindrance({ reason_code: reason, cut, body }: DeadLetterRow): readonly 
   return undefined;
 }
 
+/** A letter that says an event, valid today. */
+interface Valid {
+  readonly letter: DeadLetterRow;
+  readonly item: AcceptedEvent;
+}
+
+/** Letters by what there is to do with them, and what became of those that need nothing done. */
+interface Sorted {
+  readonly valid: readonly Valid[];
+  /** Accepted before, and refused by ClickHouse. */
+  readonly poison: readonly DeadLetterRow[];
+  /** Not valid now either. */
+  readonly failed: readonly FailedAgain[];
+  readonly done: readonly ReplayedLetter[];
+}
+
+function sort(letters: readonly DeadLetterRow[], judge: LetterJudge, now: bigint): Sorted {
+  const sorted = {
+    valid: [] as Valid[],
+    poison: [] as DeadLetterRow[],
+    failed: [] as FailedAgain[],
+    done: [] as ReplayedLetter[],
+  };
+  for (const letter of letters) {
+    const { id, state, reason_code: reason, sender, source, body } = letter;
+    const hindered = hindrance(letter);
+    if (state !== 'open') sorted.done.push({ id, outcome: 'settled', problems: [] });
+    else if (reason === 'poison') sorted.poison.push(letter);
+    else if (hindered) sorted.done.push({ id, outcome: 'refused', reason, problems: hindered });
+    else {
+      const judged = judge({ sender: sender || source, body: body ?? '' }, now);
+      if ('accepted' in judged) sorted.valid.push({ letter, item: judged.accepted });
+      else sorted.failed.push({ letter: id, reason: judged.refused, problems: judged.problems });
+    }
+  }
+  return sorted;
+}
+
+/** Why the inbox does not take an event that is valid. */
+const REFUSALS: Readonly<Partial<Record<AcceptResult, Omit<FailedAgain, 'letter'>>>> = {
+  conflict: {
+    reason: 'conflict',
+    problems: problem('an event with this id and another body was accepted before'),
+  },
+  unstorable: { reason: 'invalid', problems: problem('the database cannot hold it') },
+};
+
+const failedLetter = ({ letter, reason, problems }: FailedAgain): ReplayedLetter => ({
+  id: letter,
+  outcome: reason === 'conflict' ? 'conflict' : 'refused',
+  reason,
+  problems,
+});
+
 /** Replays dead letters. `judge` is the intake's. */
 export function createLetterReplay(deps: {
   readonly postgres: Postgres;
@@ -67,95 +122,68 @@ export function createLetterReplay(deps: {
 }): LetterReplay {
   const { postgres, inbox, judge, counters, now = () => new Date() } = deps;
 
-  async function replay(
-    letters: readonly DeadLetterRow[],
-    { by, dryRun }: ReplayWish,
+  async function foresee({ valid, poison, failed, done }: Sorted): Promise<ReplayedLetter[]> {
+    const hashes = await knownHashes(
+      postgres.db,
+      valid.map(({ item }) => item.event),
+    );
+    const foreseen = valid.map(({ letter: { id }, item }): ReplayedLetter => {
+      const known = hashes.get(eventRefKey(item.event));
+      const refusal = known !== undefined && known !== item.bodyHash ? REFUSALS.conflict : undefined;
+      if (refusal) return failedLetter({ letter: id, ...refusal });
+      return { id, outcome: known === undefined ? 'accepted' : 'known', problems: [] };
+    });
+    const onward = poison.map(({ id }): ReplayedLetter => ({ id, outcome: 'sent-on', problems: [] }));
+    return [...foreseen, ...onward, ...failed.map(failedLetter), ...done];
+  }
+
+  async function carryOut(
+    { valid, poison, failed, done }: Sorted,
+    { by, at }: { by: string; at: Date },
   ): Promise<ReplayedLetter[]> {
-    const at = now();
-    const outcomes = new Map<string, ReplayedLetter>();
-    const tell = (
-      id: string,
-      outcome: ReplayOutcome,
-      problems: readonly Problem[] = [],
-      reason?: string,
-    ): void => void outcomes.set(id, { id, outcome, reason, problems });
-    const failed: FailedAgain[] = [];
-    const valid: { letter: DeadLetterRow; item: AcceptedEvent }[] = [];
-    const poison: DeadLetterRow[] = [];
-    for (const letter of letters) {
-      const problems = hindrance(letter);
-      if (letter.state !== 'open') tell(letter.id, 'settled');
-      else if (letter.reason_code === 'poison') poison.push(letter);
-      else if (problems) tell(letter.id, 'refused', problems, letter.reason_code);
-      else {
-        const judged = judge(
-          { sender: letter.sender || letter.source, body: letter.body ?? '' },
-          nanosOf(at),
-        );
-        if ('accepted' in judged) valid.push({ letter, item: judged.accepted });
-        else {
-          tell(letter.id, 'refused', judged.problems, judged.refused);
-          failed.push({ letter: letter.id, reason: judged.refused, problems: judged.problems });
-        }
-      }
-    }
-    if (dryRun) {
-      const hashes = await hashesOf(
-        postgres,
-        valid.map(({ item }) => item),
-      );
-      for (const { letter, item } of valid) {
-        const known = hashes.get(`${item.event.source}\n${item.event.id}`);
-        tell(letter.id, known === undefined ? 'accepted' : known === item.bodyHash ? 'known' : 'conflict');
-      }
-      for (const { id } of poison) tell(id, 'sent-on');
-      return letters.map(({ id }) => outcomes.get(id) as ReplayedLetter);
-    }
     const results = await inbox.accept(itemsOf(valid, by));
+    const refused = [...failed];
+    const taken: ReplayedLetter[] = [];
     for (const [i, { letter }] of valid.entries()) {
       const result = results[i] ?? 'settled';
-      if (result === 'unstorable' || result === 'conflict') {
-        const reason = result === 'conflict' ? 'conflict' : 'invalid';
-        const problems = problem(
-          result === 'conflict'
-            ? 'an event with this id and another body was accepted before'
-            : 'the database cannot hold it',
-        );
-        failed.push({ letter: letter.id, reason, problems });
-        tell(letter.id, result === 'conflict' ? 'conflict' : 'refused', problems, reason);
-      } else tell(letter.id, result);
+      const refusal = REFUSALS[result];
+      if (refusal) refused.push({ letter: letter.id, ...refusal });
+      else if (result === 'accepted' || result === 'known' || result === 'settled')
+        taken.push({ id: letter.id, outcome: result, problems: [] });
     }
-    await noteFailedAgain(postgres, failed, { by, at });
-    if (poison.length > 0) {
-      const refs = poison.map(({ source, event_id: id }) => ({ source, id: id ?? '' }));
-      const { sent } = await sendOn(postgres, refs, { by, at });
-      const isSent = new Set(sent.map(({ source, id }) => `${source}\n${id}`));
-      for (const { id, source, event_id: event } of poison)
-        tell(id, isSent.has(`${source}\n${event}`) ? 'sent-on' : 'settled');
-    }
-    for (const { outcome } of outcomes.values()) counters?.add('closewatch_events_replayed', { outcome });
-    return letters.map(({ id }) => outcomes.get(id) as ReplayedLetter);
+    await noteFailedAgain(postgres, refused, { by, at });
+    const refs = poison.map(refOf);
+    const sent = new Set((await sendOn(postgres, refs, { by, at })).sent.map(eventRefKey));
+    const onward = poison.map(
+      (letter): ReplayedLetter => ({
+        id: letter.id,
+        outcome: sent.has(eventRefKey(refOf(letter))) ? 'sent-on' : 'settled',
+        problems: [],
+      }),
+    );
+    return [...taken, ...onward, ...refused.map(failedLetter), ...done];
   }
 
   return {
-    async replay(ids, wish) {
+    async replay(ids, { by, dryRun = false }) {
+      const at = now();
       const letters = await findDeadLetters(postgres, ids);
-      const byId = new Map(letters.map((letter) => [letter.id, letter]));
-      const missing = ids.find((id) => !byId.has(id));
+      const found = new Set(letters.map(({ id }) => id));
+      const missing = ids.find((id) => !found.has(id));
       if (missing !== undefined) throw new ClosewatchError('not-found', `there is no dead letter ${missing}`);
-      return await replay(
-        [...new Set(ids)].map((id) => byId.get(id) as DeadLetterRow),
-        wish,
-      );
+      const sorted = sort(letters, judge, nanosOf(at));
+      const outcomes = dryRun ? await foresee(sorted) : await carryOut(sorted, { by, at });
+      if (!dryRun)
+        for (const { outcome } of outcomes) counters?.add('closewatch_events_replayed', { outcome });
+      return outcomes.sort((a, b) => Number(BigInt(a.id) - BigInt(b.id)));
     },
   };
 }
 
-/** For the inbox: with its letter, and as arrived when the newest of the letters of its source did. */
-function itemsOf(
-  valid: readonly { letter: DeadLetterRow; item: AcceptedEvent }[],
-  by: string,
-): AcceptedEvent[] {
+const refOf = ({ source, event_id: id }: DeadLetterRow): EventRef => ({ source, id: id ?? '' });
+
+/** For the inbox: each with its letter, and arrived when the newest of the letters of its source did. */
+function itemsOf(valid: readonly Valid[], by: string): AcceptedEvent[] {
   const newest = new Map<string, Date>();
   for (const { letter, item } of valid) {
     const before = newest.get(item.event.source);
@@ -165,13 +193,4 @@ function itemsOf(
     ...item,
     replays: { letter: letter.id, by, receivedAt: newest.get(item.event.source) ?? letter.received_at },
   }));
-}
-
-async function hashesOf({ db }: Postgres, items: readonly AcceptedEvent[]): Promise<Map<string, string>> {
-  if (items.length === 0) return new Map();
-  const asked = JSON.stringify(items.map(({ event: { source, id } }) => ({ source, id })));
-  const { rows } = await sql<{ source: string; id: string; body_hash: string }>`
-    SELECT source, id, body_hash FROM json_to_recordset(${asked}::json) AS asked (source text, id text)
-    JOIN inbox USING (source, id)`.execute(db);
-  return new Map(rows.map((row) => [`${row.source}\n${row.id}`, row.body_hash]));
 }

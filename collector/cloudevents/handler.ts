@@ -158,14 +158,14 @@ export function createCloudEventsHandler(
         refused.push({ index, id: idOf(envelope), reason: 'too-large', problems });
         continue;
       }
+      // First of all: what was refused for something else is taken through again without a signature.
+      if (!from.maySend(sourceOf(envelope))) {
+        refused.push({ index, id: idOf(envelope), reason: 'unsigned', problems: [UNSIGNED] });
+        continue;
+      }
       const judged = judgeEvent(envelope, facts);
       if ('refused' in judged) {
         refused.push({ index, id: idOf(envelope), reason: judged.refused, problems: judged.problems });
-        continue;
-      }
-      const { event } = judged.accepted;
-      if (!from.maySend(event.source)) {
-        refused.push({ index, id: event.id, reason: 'unsigned', problems: [UNSIGNED] });
         continue;
       }
       if (judged.noTrace) counters.add('closewatch_events_without_trace', { source: sender.source });
@@ -269,6 +269,12 @@ function answer(response: ServerResponse, status: number, body: object): void {
 function idOf(envelope: unknown): string | undefined {
   const id = (envelope as { id?: unknown } | null)?.id;
   return typeof id === 'string' ? id.slice(0, 1024) : undefined;
+}
+
+/** The source that an event names; of one that names none, nobody's. */
+function sourceOf(envelope: unknown): string {
+  const source = (envelope as { source?: unknown } | null)?.source;
+  return typeof source === 'string' ? source : '';
 }
 
 /** The short type that an event names, when it has the form of one of ours. */

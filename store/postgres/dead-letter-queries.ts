@@ -12,6 +12,7 @@ export interface DeadLetterFilter {
   readonly companies: CompanyScope;
   readonly company?: string | undefined;
   readonly states?: readonly DeadLetterState[] | undefined;
+  readonly ids?: readonly string[] | undefined;
   /** A source, and those below it. */
   readonly source?: string | undefined;
   /** A short event type, `bill.posted`. */
@@ -41,7 +42,7 @@ const CONCERNS_NOBODY = sql<boolean>`(NOT ${NAMES_KNOWN_COMPANY} AND NOT EXISTS 
 /** Refused events, the newest first. One that concerns no known company is read only by whoever reads every company. */
 export async function listDeadLetters(
   { db }: Postgres,
-  { companies, company, states, source, type, reason, since }: DeadLetterFilter,
+  { companies, company, states, ids, source, type, reason, since }: DeadLetterFilter,
   page: Page,
 ): Promise<DeadLetterRow[]> {
   const after = decodeCursor(page.after, [/^\d{1,18}$/]);
@@ -49,6 +50,7 @@ export async function listDeadLetters(
   if (companies !== '*') query = query.where(concerns(companies));
   if (company !== undefined) query = query.where(concerns([company]));
   if (states?.length) query = query.where('state', 'in', states);
+  if (ids) query = query.where(sql<boolean>`id = ANY(${ids}::bigint[])`);
   if (source !== undefined) query = query.where(isOrLiesBelow('source', source));
   if (type !== undefined) query = query.where('event_type', '=', type);
   if (reason !== undefined) query = query.where('reason_code', '=', reason);

@@ -1,10 +1,12 @@
 import { sql, type Transaction } from 'kysely';
+import { type EventRef, eventRefKey } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { AcceptedEvent, AcceptResult } from './accepted.ts';
 import { lockBatches, takeBatch } from './batches.ts';
 import type { Postgres } from './database.ts';
 import { lockOpenLetters, settleReplayed } from './dead-letter-decisions.ts';
 import { settleDeadLetters } from './dead-letters.ts';
+import { knownHashes } from './inbox-hashes.ts';
 import type { Database } from './schema.ts';
 import {
   type Arrival,
@@ -19,8 +21,8 @@ export interface Item extends AcceptedEvent {
   readonly body: string;
 }
 
-const keyOf = (source: string, id: string): string => `${source}\n${id}`;
-const keyOfItem = ({ event }: AcceptedEvent): string => keyOf(event.source, event.id);
+const keyOf = ({ event }: AcceptedEvent): string => eventRefKey(event);
+const refsOf = (items: readonly Item[]): EventRef[] => items.map(({ event }) => event);
 
 /** Takes the events in one transaction; one result an event, in their order. `added` is whether a batch was. */
 export async function commitEvents(
@@ -33,34 +35,36 @@ export async function commitEvents(
     // Whoever settles letters has the turn to take batches: so two of them never wait for each other.
     if (replays.length > 0) await lockBatches(trx);
     const open = await lockOpenLetters(trx, replays);
-    const given = items.filter((item) => !item.replays || open.has(item.replays.letter));
-    const known = await hashesOf(trx, given);
+    const claims = new Map<string, Item>();
+    for (const item of items)
+      if (item.replays && open.has(item.replays.letter) && !claims.has(item.replays.letter))
+        claims.set(item.replays.letter, item);
+    const isGiven = (item: Item): boolean => !item.replays || claims.get(item.replays.letter) === item;
+    const given = items.filter(isGiven);
+    const known = await knownHashes(trx, refsOf(given));
     const fresh = new Map<string, Item>();
     for (const item of given) {
-      const key = keyOfItem(item);
+      const key = keyOf(item);
       if (!known.has(key) && !fresh.has(key)) fresh.set(key, item);
     }
     const inserted = await insert([...fresh.values()]);
     const results = items.map((item): AcceptResult => {
-      if (item.replays && !open.has(item.replays.letter)) return 'settled';
-      const key = keyOfItem(item);
+      if (!isGiven(item)) return 'settled';
+      const key = keyOf(item);
       if (inserted.has(key) && fresh.get(key) === item) return 'accepted';
       return (known.get(key) ?? fresh.get(key)?.bodyHash) === item.bodyHash ? 'known' : 'conflict';
     });
     const accepted = items.filter((_, i) => results[i] === 'accepted');
     for (const result of ['accepted', 'known'] as const) {
       const settled = items.filter((_, i) => results[i] === result).flatMap(({ replays }) => replays ?? []);
-      await settleReplayed(
-        trx,
-        settled.flatMap(({ letter }) => open.get(letter) ?? []),
-        { result, by: settled[0]?.by ?? '', at },
-      );
+      for (const [by, some] of Map.groupBy(settled, (one) => one.by))
+        await settleReplayed(
+          trx,
+          some.flatMap(({ letter }) => open.get(letter) ?? []),
+          { result, by, at },
+        );
     }
-    await settleDeadLetters(
-      trx,
-      accepted.map(({ event }) => event),
-      at,
-    );
+    await settleDeadLetters(trx, refsOf(accepted), at);
     const taken = items.filter((_, i) => results[i] === 'accepted' || results[i] === 'known');
     await recordArrivals(taken, inserted);
     return { results, added: inserted.size > 0 };
@@ -75,8 +79,8 @@ export async function commitEvents(
       if (added.size < rows.length) {
         // Another collector took some of them since we looked; its commit is visible now, for it held the lock.
         await trx.updateTable('batches').set({ rows: added.size }).where('batch', '=', `${batch}`).execute();
-        const lost = rows.filter((item) => !added.has(keyOfItem(item)));
-        for (const [key, hash] of await hashesOf(trx, lost)) known.set(key, hash);
+        const lost = rows.filter((item) => !added.has(keyOf(item)));
+        for (const [key, hash] of await knownHashes(trx, refsOf(lost))) known.set(key, hash);
       }
       return added;
     }
@@ -105,18 +109,7 @@ async function insertRows(
       ${batch}::bigint, ${at}::timestamptz
     FROM jsonb_array_elements(${given}::jsonb) AS given, LATERAL (SELECT given->'event' AS event) AS of_it
     ON CONFLICT (source, id) DO NOTHING RETURNING source, id`.execute(trx);
-  return rows.map((row) => keyOf(row.source, row.id));
-}
-
-async function hashesOf(trx: Transaction<Database>, items: readonly Item[]): Promise<Map<string, string>> {
-  if (items.length === 0) return new Map();
-  const asked = JSON.stringify(items.map(({ event: { source, id } }) => ({ source, id })));
-  const { rows } = await sql<{ source: string; id: string; body_hash: string }>`
-    SELECT source, id, body_hash FROM inbox
-    WHERE (source, id) IN (SELECT source, id FROM json_to_recordset(${asked}::json) AS asked (source text, id text))`.execute(
-    trx,
-  );
-  return new Map(rows.map((row) => [keyOf(row.source, row.id), row.body_hash]));
+  return rows.map((row) => eventRefKey(row));
 }
 
 /** What came, summed up by source and company. Known events count as an arrival, not as events. */
@@ -125,7 +118,7 @@ function arrivalsOf(events: readonly AcceptedEvent[], inserted: ReadonlySet<stri
   for (const { event, declares } of events) {
     if (declares) continue;
     arrivals.note(event, parseInstant(event.time) ?? 0n);
-    if (inserted.has(keyOf(event.source, event.id))) arrivals.count(event);
+    if (inserted.has(eventRefKey(event))) arrivals.count(event);
   }
   return arrivals.sums();
 }
@@ -134,7 +127,7 @@ function declarationsOf(events: readonly AcceptedEvent[]): Iterable<Declaration>
   const latest = new Map<string, Declaration>();
   for (const { event, declares } of events) {
     if (!declares) continue;
-    const key = `${keyOf(event.source, event.company)}\n${declares.stream}`;
+    const key = `${event.source}\n${event.company}\n${declares.stream}`;
     const before = latest.get(key);
     if (before && before.completeUpTo >= declares.completeUpTo) continue;
     latest.set(key, { source: event.source, company: event.company, ...declares });

@@ -31,6 +31,7 @@ export async function sendOn(
   events: readonly EventRef[],
   { by, at }: { by: string; at: Date },
 ): Promise<SentOn> {
+  if (events.length === 0) return { sent: [], pending: [], gone: [] };
   return await db.transaction().execute(async (trx) => {
     await lockBatches(trx);
     const asked = JSON.stringify(events.map(({ source, id }) => ({ source, id })));

@@ -66,7 +66,7 @@ export async function rotateSigningSecret(
   { db }: Db,
   sealer: Sealer,
   { id, until, by, at }: { id: string; until: Date; by: string; at: Date },
-): Promise<NewSecret> {
+): Promise<NewSecret & { readonly oldHoldsUntil: string }> {
   return await db.transaction().execute(async (trx) => {
     const old = await trx
       .selectFrom('signing_secrets')
@@ -81,7 +81,7 @@ export async function rotateSigningSecret(
     await trx.updateTable('signing_secrets').set({ expires_at: ends }).where('id', '=', id).execute();
     const { secret, row } = rowOf(sealer, { source: old.source, alone: old.alone, createdBy: by, at });
     await trx.insertInto('signing_secrets').values(row).execute();
-    return { id: row.id, secret, source: old.source };
+    return { id: row.id, secret, source: old.source, oldHoldsUntil: ends.toISOString() };
   });
 }
 

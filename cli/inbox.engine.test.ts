@@ -36,7 +36,7 @@ test('a refused event is listed, shown without steering the terminal, and discar
     expect.objectContaining({
       name: 'dead letters',
       state: 'note',
-      advice: expect.stringContaining('closewatch dead-letters list'),
+      advice: expect.stringContaining('closewatch inbox list'),
     }),
   );
 
