@@ -16,7 +16,8 @@ export interface Admission {
   readonly isStranger: boolean;
   /**
    * Checks the signature over the body, inflated; undefined for what no signature covers. Returns which sources' events may be in the request: those of a source
-   * with secrets only when one of them signed it. Throws `auth.missing` and `auth.invalid`.
+   * with secrets only when one of them signed it. Throws `auth.missing`, `auth.invalid`,
+   * and `store.unavailable` while a secret that would tell cannot be opened.
    */
   verify(body: Buffer | undefined): (source: string) => boolean;
 }
@@ -55,9 +56,14 @@ export function createAdmission(deps: SignaturesDeps): (request: IncomingMessage
     function verify(body: Buffer | undefined): ReadonlySet<LiveSecret> {
       const flaw = body ? headersFlaw(request, now()) : 'unsigned';
       const signers =
-        flaw || !body ? [] : [...required, ...below].filter(({ secret }) => isSigned(request, body, secret));
+        flaw || !body
+          ? []
+          : [...required, ...below].filter(
+              ({ opened }) => 'secret' in opened && isSigned(request, body, opened.secret),
+            );
       for (const { id } of signers) secrets.noteUse(id);
       if (required.length === 0 || required.some((one) => signers.includes(one))) return new Set(signers);
+      for (const { opened } of required) if ('error' in opened) throw unopened(opened.error);
       return refuse(flaw ?? 'wrong-signature');
     }
 
@@ -89,6 +95,11 @@ export function createAdmission(deps: SignaturesDeps): (request: IncomingMessage
     };
   };
 }
+
+const unopened = (cause: unknown): ClosewatchError =>
+  new ClosewatchError('store.unavailable', 'the signing secret of this source cannot be opened just now', {
+    cause,
+  });
 
 function headersFlaw({ headers }: IncomingMessage, now: Date): SignatureFlaw | undefined {
   if (!headers['webhook-id'] || !headers['webhook-signature'] || !headers['webhook-timestamp'])

@@ -31,7 +31,8 @@ export interface LiveSecret {
   readonly id: string;
   readonly source: string;
   readonly alone: boolean;
-  readonly secret: string;
+  /** Its text, or why it cannot be opened. */
+  readonly opened: { readonly secret: string } | { readonly error: unknown };
 }
 
 interface Wish {
@@ -139,7 +140,7 @@ const CACHE_MS = 5_000;
 const USED_EVERY_MS = 60_000;
 
 export interface SigningSecrets {
-  /** Those that hold now. Throws `config.invalid` when one cannot be opened. */
+  /** Those that hold now. */
   live(): Promise<readonly LiveSecret[]>;
   /** Notes that a request was signed with it. */
   noteUse(id: string): void;
@@ -168,9 +169,17 @@ export function openSigningSecrets(
       id,
       source,
       alone,
-      secret: sealer.open(sealed, aboutOf(id, source)),
+      opened: openedOf(sealed, aboutOf(id, source)),
       expiresAt: expires?.getTime() ?? Number.POSITIVE_INFINITY,
     }));
+  }
+
+  function openedOf(sealed: string, about: string): LiveSecret['opened'] {
+    try {
+      return { secret: sealer.open(sealed, about) };
+    } catch (error) {
+      return { error };
+    }
   }
 
   return {
