@@ -41,7 +41,8 @@ export async function sendOn(
       FROM json_to_recordset(${asked}::json) AS asked (source text, id text)
       JOIN inbox USING (source, id)
       JOIN batches AS taken ON taken.batch = inbox.batch
-      LEFT JOIN batches AS again ON again.batch = inbox.replay_batch`.execute(trx);
+      LEFT JOIN batches AS again ON again.batch = inbox.replay_batch
+      ORDER BY inbox.source, inbox.id`.execute(trx);
     const ready = rows.filter(({ isPending, hasPayload }) => !isPending && hasPayload);
     if (ready.length > 0) {
       const batch = await takeBatch(trx, { kind: 'replay', source: '*', rows: ready.length });
