@@ -44,4 +44,3 @@ export const inboxConfig = z
       .describe('how long a dead letter stays after it was settled; an open one stays'),
   })
   .describe('Inbox of finance events');
-export type InboxConfig = z.infer<typeof inboxConfig>;
