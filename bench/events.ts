@@ -37,6 +37,9 @@ export interface EventRate {
   readonly p99Ms: number;
   /** Requests that were not answered 202: 429 is the pace of the senders. */
   readonly failed: number;
+  /** Processor time for 1,000 events: of the intake's thread, and of the embedded PostgreSQL (0 on a server). */
+  readonly mainMs: number;
+  readonly postgresMs: number;
   /** Events that were committed when the senders ended and not yet in ClickHouse. */
   readonly behind: number;
 }
@@ -57,6 +60,8 @@ interface Sent {
   readonly ms: number;
   readonly latencies: readonly number[];
   readonly failed: number;
+  /** Processor time of the senders' thread. */
+  readonly cpuMs: number;
 }
 
 /** Measures `seconds` of batches of 50 events and as many of single ones, on stores that are made for it and removed. */
@@ -103,7 +108,13 @@ export async function benchEvents(
   async function rate(eventsABatch: number): Promise<EventRate> {
     await send({ eventsABatch, forMs: 1_000 });
     await forwarder.drain();
-    const { events, ms, latencies, failed } = await send({ eventsABatch, forMs: seconds * 1_000 });
+    const [process0, main0] = [process.cpuUsage(), process.threadCpuUsage()];
+    const { events, ms, latencies, failed, cpuMs } = await send({ eventsABatch, forMs: seconds * 1_000 });
+    const [used, main] = [process.cpuUsage(process0), process.threadCpuUsage(main0)].map(msOf) as [
+      number,
+      number,
+    ];
+    const perThousand = (spent: number): number => Math.round(spent / (events / 1_000));
     const behind = counted('closewatch_events_accepted') - counted('closewatch_events_forwarded');
     await forwarder.drain();
     const sorted = latencies.toSorted((a, b) => a - b);
@@ -115,6 +126,8 @@ export async function benchEvents(
       p50Ms: quantile(0.5),
       p99Ms: quantile(0.99),
       failed,
+      mainMs: perThousand(main),
+      postgresMs: postgres.backend === 'pglite' ? perThousand(used - main - cpuMs) : 0,
       behind,
     };
   }
@@ -135,6 +148,8 @@ export async function benchEvents(
     await place.remove();
   }
 }
+
+const msOf = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1_000;
 
 function ownFolder() {
   const dataDir = mkdtempSync(join(tmpdir(), 'closewatch-bench-'));
@@ -215,7 +230,7 @@ async function sendAll({ eventsABatch, forMs }: Order, agent: Agent, run: string
       asked.once('error', fail);
       asked.end(body);
     });
-  const start = performance.now();
+  const [start, cpu0] = [performance.now(), process.threadCpuUsage()];
   const sender = async (): Promise<void> => {
     while (performance.now() - start < forMs) {
       const body = next();
@@ -229,7 +244,8 @@ async function sendAll({ eventsABatch, forMs }: Order, agent: Agent, run: string
     }
   };
   await Promise.all(Array.from({ length: SENDERS }, sender));
-  return { events, ms: performance.now() - start, latencies, failed };
+  const cpuMs = msOf(process.threadCpuUsage(cpu0));
+  return { events, ms: performance.now() - start, latencies, failed, cpuMs };
 }
 
 if (!isMainThread && workerData?.port) {
