@@ -15,6 +15,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import pg from 'pg';
 import { cloudEventsConfig } from '../collector/cloudevents/config.ts';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
+import { inboxConfig } from '../collector/cloudevents/inbox-config.ts';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
 import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
@@ -76,7 +77,9 @@ export async function benchEvents(
   await migrate(clickhouse);
   const postgres = await openPostgres(place.config, { logger });
   const counters = createCounters();
-  const inbox = openInbox(postgres);
+  const { maxWaitingEvents, maxWaitingCharacters, criticalKinds, ordinaryShare } = inboxConfig.parse({});
+  const maxWaiting = { events: maxWaitingEvents, characters: maxWaitingCharacters };
+  const inbox = openInbox(postgres, { maxWaiting, criticalKinds, ordinaryShare });
   const forwarder = createForwarder({
     postgres,
     inbox,
@@ -169,6 +172,7 @@ async function ownDatabase(server: string) {
   return { config: { url: url.href }, remove: () => onServer(`DROP DATABASE ${name} WITH (FORCE)`) };
 }
 
+/** Two in five are of critical kinds: of batches every one goes first then, and of single events those two. */
 const KINDS = ['bill.posted', 'payment.registered', 'invoice.posted', 'order.paid', 'statementline.imported'];
 
 /** A bill as an integration sends it: some 900 bytes. */

@@ -10,7 +10,7 @@ import type { Inbox } from './postgres/inbox.ts';
 import type { DeadEvent } from './postgres/inbox-batches.ts';
 import { withSpan } from './tracing.ts';
 
-/** Copies what the inbox accepted to ClickHouse, in the order of batches, until it is told to stop. */
+/** Copies what the inbox accepted to ClickHouse, batch by batch, until it is told to stop. */
 export interface Forwarder {
   /** Resolves when every batch accepted before the call is in ClickHouse. */
   drain(): Promise<void>;
@@ -46,11 +46,12 @@ export interface InboxRetention {
 export const importToken = (hash: string): string => `import:${hash}`;
 
 /**
- * Starts the forwarder. Batches with critical events go first. Batches that an earlier process accepted and did not confirm are sent again, unchanged and under
- * the same token. While ClickHouse is away it tries again for ever, up to 30 s apart, and says so every five minutes. It
- * also closes blocks of imports that were killed, and drops payloads seven days after their confirmation, however much
- * comes in meanwhile, and dead letters that were settled 30 days ago. On an embedded database blocks of imports that an earlier process left are closed at once: whoever
- * opens it holds the lock of its directory, so their process is dead.
+ * Starts the forwarder. Batches that an earlier process accepted and did not confirm are sent again, unchanged and under the
+ * same token; those with critical events go first. While ClickHouse is away it tries again for ever, up to 30 s apart, and
+ * says so every five minutes. It also closes blocks of imports that were killed, and drops payloads seven days after their
+ * confirmation and dead letters 30 days after they were settled (`retention`), however much comes in meanwhile. On an
+ * embedded database blocks of imports that an earlier process left are closed at once: whoever opens it holds the lock of
+ * its directory, so their process is dead.
  */
 export function createForwarder(deps: {
   readonly postgres: Postgres;

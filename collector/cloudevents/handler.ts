@@ -85,6 +85,9 @@ const WHOLE: Readonly<Record<string, string>> = {
   'request.media-type': 'media-type',
 };
 
+/** Of a request that is refused as a whole so much is kept: nobody takes it through again. */
+const KEPT_BYTES = 1 << 16;
+
 /** The status of an outcome: 202 when at least one event stands (or none was sent); else that of the refusals, 422 when mixed. */
 function statusOf({ accepted, known, refused }: Outcome): number {
   if (accepted + known > 0 || refused.length === 0) return 202;
@@ -137,8 +140,12 @@ export function createCloudEventsHandler(
       // A sender that went away in the middle sends again: it was not refused.
       if (reason && isKnown && !(error instanceof BrokenOff)) {
         const problems = [{ where: '', what: (error as Error).message }];
-        const text = body?.subarray(0, 1 << 16).toString() ?? '';
-        await keepLetters([{ source: sender.source, reason, problems, contentType, body: text }], sender);
+        const text = body?.subarray(0, KEPT_BYTES).toString() ?? '';
+        const cut = (body?.length ?? 0) > KEPT_BYTES;
+        await keepLetters(
+          [{ source: sender.source, reason, problems, contentType, body: text, cut }],
+          sender,
+        );
         counters.add('closewatch_events_refused', { source: sender.source, reason });
       }
       throw error;
@@ -173,7 +180,7 @@ export function createCloudEventsHandler(
     }
     const items = valid.map(({ item }) => item);
     // What is less urgent leaves room for what is more.
-    from.hold.yieldAbove(deps.inbox.shareOf(items));
+    if (items.length > 0) from.hold.yieldAbove(deps.inbox.shareOf(items));
     const results = await deps.inbox.accept(items);
     for (const [i, { index, item }] of valid.entries()) {
       const refusal = REFUSALS[results[i] ?? ''];
@@ -187,7 +194,9 @@ export function createCloudEventsHandler(
     counters.add('closewatch_events_known', { source: sender.source }, outcome.known);
     for (const [i, { item }] of valid.entries())
       if (item.event.ingestPath === 'replay')
-        counters.add('closewatch_events_replayed', { outcome: results[i] ?? '' });
+        counters.add('closewatch_events_replayed', {
+          outcome: REFUSALS[results[i] ?? '']?.reason ?? results[i] ?? '',
+        });
     return outcome;
   }
 

@@ -182,6 +182,21 @@ test('what was accepted already is recognised and never doubled; what is another
   expect(counted('known')).toBe(before + 2);
 });
 
+test('the event and its settled letter are one commit: when the one fails, so does the other', async () => {
+  await send(ofVersion2('atomic'));
+  const letter = await letterOf('atomic');
+  const run = (text: string) => stores.postgres.pool.query(text);
+  await run(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$`);
+  await run('CREATE TRIGGER refuse BEFORE UPDATE ON dead_letters FOR EACH ROW EXECUTE FUNCTION refuse()');
+  await expect(later.replay([letter.id], sam)).rejects.toMatchObject({ code: 'store.unavailable' });
+  const event = () => findInInbox(stores.postgres, { source: '/erp/one', id: 'atomic' });
+  expect(await event()).toBeUndefined();
+  await run('DROP TRIGGER refuse ON dead_letters');
+  expect(await letterOf('atomic')).toMatchObject({ state: 'open', tried: 0 });
+  expect(await later.replay([letter.id], sam)).toMatchObject([{ outcome: 'accepted' }]);
+  expect(await event()).toMatchObject({ type: 'bill.posted' });
+});
+
 test('what was not kept whole, was no event or was not signed stays where it is', async () => {
   const { postgres } = stores;
   const big = JSON.stringify(ofVersion2('cut', { data: { v1: data, more: 'x'.repeat(100_000) } }));

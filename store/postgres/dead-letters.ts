@@ -17,6 +17,8 @@ export interface DeadLetter {
   /** The short type that it names, `bill.posted`, when it names one. */
   readonly eventType?: string | undefined;
   readonly body: string;
+  /** Is it only the beginning of it? */
+  readonly cut?: boolean | undefined;
 }
 
 /** What is kept of a body that is not kept whole. */
@@ -59,7 +61,7 @@ export async function keepDeadLetters(
       event_id: nameOrNull(letter.eventId),
       event_type: nameOrNull(letter.eventType),
       body: capped(letter.body, isWhole ? size : CUT_BYTES),
-      cut: !isWhole,
+      cut: letter.cut === true || !isWhole,
     };
   });
   if (values.length > 0) await db.insertInto('dead_letters').values(values).execute();

@@ -57,8 +57,11 @@ export interface Inbox {
 }
 
 const MAX_WAITING: Size = { events: 50_000, characters: 64 << 20 };
-/** With batches behind, commits are spread so that each carries more: so many ms a waiting batch, at most the second. */
-const LINGER_MS = { perBatch: 5, most: 200 };
+/**
+ * With batches behind, commits are spread so that each carries more, or ClickHouse would never catch up: so many ms a waiting
+ * batch, at most the second. What is critical waits less; as much as 20 commits a second leave.
+ */
+const LINGER_MS = { ordinary: { perBatch: 5, most: 200 }, critical: { perBatch: 1, most: 50 } };
 
 export interface InboxDeps {
   readonly now?: () => Date;
@@ -116,17 +119,24 @@ export function openInbox(postgres: Postgres, deps: InboxDeps = {}): Inbox {
     );
   }
 
-  /** Waits for more while ClickHouse is behind, unless something critical is there or comes. */
+  /** So long the next commit waits for more to come, as things stand now. */
+  function lingerMs(): number {
+    if (behind <= 1 || lanes.events >= MAX_GROUP.events) return 0;
+    const { perBatch, most } = LINGER_MS[lanes.hasCritical ? 'critical' : 'ordinary'];
+    return Math.min(most, behind * perBatch);
+  }
+
+  /** Waits for more while ClickHouse is behind; shorter when something critical comes. */
   async function linger(): Promise<void> {
-    const ms = Math.min(LINGER_MS.most, behind * LINGER_MS.perBatch);
-    if (ms <= LINGER_MS.perBatch || lanes.events >= MAX_GROUP.events || lanes.hasCritical) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      hurry = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const begun = performance.now();
+    for (let left = lingerMs(); left > 0; left = lingerMs() - (performance.now() - begun))
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        hurry = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
   }
 
   async function commitAll(): Promise<void> {
