@@ -14,6 +14,7 @@ import type { FinanceEventStore } from '../store/clickhouse/finance-events.ts';
 import { openLogs } from '../store/clickhouse/logs.ts';
 import { type TraceSummary, traceSummaries } from '../store/clickhouse/trace-summaries.ts';
 import type { StreamName } from '../store/intake/sums.ts';
+import type { LetterReplay } from '../store/letter-replay.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import {
   type ExceptionListRow,
@@ -39,6 +40,8 @@ export interface Reads {
   readonly clickhouse: ClickHouse;
   readonly events: Pick<FinanceEventStore, 'byRefs'>;
   readonly traces: TraceReads;
+  /** Takes dead letters through again; left out where there is no intake. */
+  readonly letters?: LetterReplay | undefined;
   /** The companies of companies.yaml, as of now. */
   readonly companies: () => readonly Company[];
   /** The catalogued flows, as of now: they name rules, owners and runbooks. */

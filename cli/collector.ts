@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
+import { letterJudge } from '../collector/cloudevents/letter.ts';
 import type { CollectorConfig } from '../collector/config.ts';
 import { type OtlpGrpc, serveOtlpGrpc } from '../collector/otlp/grpc.ts';
 import { createOtlpHandler } from '../collector/otlp/handler.ts';
@@ -9,10 +10,13 @@ import { openTelemetry } from '../store/clickhouse/telemetry.ts';
 import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
 import { createForwarder, type Forwarder } from '../store/forwarder.ts';
 import type { Intake } from '../store/intake/intake.ts';
+import { createLetterReplay, type LetterReplay } from '../store/letter-replay.ts';
 import { openInbox } from '../store/postgres/inbox.ts';
+import { openSigningSecrets } from '../store/postgres/signing-secrets.ts';
 import { createIngestAuth, type IngestAuth, type Sender } from '../store/postgres/tokens.ts';
 import { applyTerms, markingInbox } from '../store/source-terms.ts';
 import { type HttpServer, listen } from './http.ts';
+import { sealerOf } from './secrets.ts';
 import type { Stores } from './stores.ts';
 import { tracedRoute } from './telemetry.ts';
 
@@ -20,6 +24,8 @@ export interface Collector {
   readonly http: HttpServer;
   readonly grpcPort: number;
   readonly forwarder: Forwarder;
+  /** Takes dead letters through again. */
+  readonly letters: LetterReplay;
   /** What was taken, refused and lost since the start. */
   counters(): Sample[];
   /** Bytes of requests that are not answered yet, by what they carry. */
@@ -34,8 +40,22 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
   const terms = settings.sources;
   await applyTerms(postgres, terms);
   intake.onNewStreams(async () => void (await applyTerms(postgres, terms)));
-  const inbox = markingInbox(openInbox(postgres), terms);
-  const forwarder = createForwarder({ postgres, inbox, events, logger, counters });
+  const { maxWaitingEvents, maxWaitingCharacters, keepPayloads, keepSettledLetters, ...lanes } =
+    settings.inbox;
+  const plainInbox = openInbox(postgres, {
+    ...lanes,
+    maxWaiting: { events: maxWaitingEvents, characters: maxWaitingCharacters },
+  });
+  const inbox = markingInbox(plainInbox, terms);
+  const forwarder = createForwarder({
+    postgres,
+    inbox,
+    events,
+    logger,
+    counters,
+    intake,
+    retention: { payloadsMs: keepPayloads, settledLettersMs: keepSettledLetters },
+  });
   const auth = createIngestAuth(postgres);
   const telemetry = openTelemetry(stores.clickhouse);
   const receiver = createOtlpReceiver(settings.otlp, { telemetry, intake, logger });
@@ -44,6 +64,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     postgres,
     inbox,
     authenticate: accounted(auth, intake),
+    secrets: openSigningSecrets(postgres, sealerOf(config)),
     counters,
     intake,
     logger,
@@ -80,6 +101,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     http,
     grpcPort: grpc.port,
     forwarder,
+    letters: createLetterReplay({ postgres, inbox, judge: letterJudge(), counters }),
     counters: () => [...counters.snapshot(), ...samplesOf(receiver.counts)],
     pendingBytes: () => ({ events: cloudEvents.pendingBytes(), otlp: receiver.pendingBytes() }),
     async close() {

@@ -78,6 +78,12 @@ export const SETTINGS = {
     'a bearer token that may send for every source; left out: generated and printed once',
     { secret: true },
   ),
+  secretsKey: setting(
+    'CLOSEWATCH_SECRETS_KEY',
+    z.string().min(32, 'must have 32 characters or more').optional(),
+    'seals the signing secrets of senders in the database, the same for all processes; left out: a key made in the data directory',
+    { secret: true },
+  ),
   flowsDir: setting(
     'CLOSEWATCH_FLOWS_DIR',
     z.string().optional(),

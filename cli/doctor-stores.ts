@@ -138,7 +138,7 @@ async function checkInbox({ postgres }: Stores): Promise<Check> {
     .selectFrom('batches')
     .select((batch) => [batch.fn.countAll<string>().as('count'), batch.fn.min('accepted_at').as('oldest')])
     .where('state', '=', 'pending')
-    .where('kind', '=', 'inbox')
+    .where('kind', 'in', ['inbox', 'replay'])
     .executeTakeFirstOrThrow();
   if (Number(row.count) === 0) return ok('inbox', 'everything accepted is in ClickHouse');
   const seconds = Math.round((Date.now() - new Date(row.oldest ?? Date.now()).getTime()) / 1000);
@@ -161,7 +161,7 @@ async function checkDeadLetters({ postgres }: Stores): Promise<Check> {
   return note(
     'dead letters',
     `events that were refused: ${list}`,
-    'closewatch dead-letters list says what is wrong with each; sent again mended, or discarded, it is settled',
+    'closewatch inbox list says what is wrong with each; sent again mended, replayed or discarded, it is settled',
   );
 }
 

@@ -19,7 +19,8 @@ const command = defineCommand({
     detect: () => import('./detect.ts').then((module) => module.default),
     token: () => import('./token.ts').then((module) => module.default),
     users: () => import('./users.ts').then((module) => module.default),
-    'dead-letters': () => import('./dead-letters.ts').then((module) => module.default),
+    inbox: () => import('./inbox.ts').then((module) => module.default),
+    'dead-letters': () => import('./inbox.ts').then((module) => module.deadLetters),
     doctor: () => import('./doctor.ts').then((module) => module.default),
   },
 });

@@ -11,6 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ClosewatchError } from '../model/errors.ts';
+import { createSealer, type Sealer } from '../store/sealed.ts';
+import type { Config } from './config.ts';
 
 /** A secret of this deployment: its text, and whether it was made just now. */
 export interface Secret {
@@ -25,7 +27,7 @@ const LEAST_LENGTH = 32;
  * The secret `name` of the data directory, made at the first call; it lies in `secrets/<name>`, for its owner's eyes (0600).
  * Throws `config.invalid` when the file holds none that was written whole.
  */
-export function secretOf(dataDir: string, name: 'admin-token' | 'pseudonym-key'): Secret {
+export function secretOf(dataDir: string, name: 'admin-token' | 'pseudonym-key' | 'secrets-key'): Secret {
   const folder = join(dataDir, 'secrets');
   const file = join(folder, name);
   const known = read(file);
@@ -35,6 +37,10 @@ export function secretOf(dataDir: string, name: 'admin-token' | 'pseudonym-key')
   if (write(file, `${text}\n`)) return { text, isNew: true };
   return { text: read(file) ?? '', isNew: false };
 }
+
+/** Seals the secrets of senders, under `CLOSEWATCH_SECRETS_KEY` or else a key of the data directory, made when it is needed. */
+export const sealerOf = ({ secretsKey, dataDir }: Pick<Config, 'secretsKey' | 'dataDir'>): Sealer =>
+  createSealer(() => secretsKey ?? secretOf(dataDir, 'secrets-key').text);
 
 function read(file: string): string | undefined {
   let text: string;

@@ -111,6 +111,7 @@ export async function startUp(
         traces: openTraces(clickhouse),
         companies: () => catalogue.companies,
         flows: () => catalogue.flows,
+        letters: collector.letters,
         signIn,
         counters: () => collector.counters(),
         gauges: async () =>

@@ -1,11 +1,19 @@
 import { backtestTask } from './backtest.ts';
-import { discardDeadLettersTask, listDeadLettersTask, showDeadLetterTask } from './dead-letters.ts';
 import { detectTask } from './detect.ts';
 import { doctorTask } from './doctor-stores.ts';
 import { importTask } from './import.ts';
+import {
+  discardDeadLettersTask,
+  listDeadLettersTask,
+  listEventsTask,
+  replayDeadLettersTask,
+  sendOnTask,
+  showDeadLetterTask,
+  showEventTask,
+} from './inbox-tasks.ts';
 import type { Stores } from './stores.ts';
 import type { AnyTask } from './task.ts';
-import { createTokenTask, listTokensTask, revokeTokenTask } from './token.ts';
+import { createTokenTask, listTokensTask, revokeTokenTask, rotateSecretTask } from './token.ts';
 import { addUserTask, linkUserTask, listUsersTask } from './users.ts';
 
 const ALL: readonly AnyTask<Stores>[] = [
@@ -16,12 +24,17 @@ const ALL: readonly AnyTask<Stores>[] = [
   createTokenTask,
   listTokensTask,
   revokeTokenTask,
+  rotateSecretTask,
   addUserTask,
   linkUserTask,
   listUsersTask,
   listDeadLettersTask,
   showDeadLetterTask,
   discardDeadLettersTask,
+  replayDeadLettersTask,
+  listEventsTask,
+  showEventTask,
+  sendOnTask,
 ];
 
 /** The tasks that a running process does for other commands, by name. */

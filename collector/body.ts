@@ -4,19 +4,19 @@ import { ClosewatchError } from '../model/errors.ts';
 
 /** The bytes that the bodies of all requests of a receiver take, each from its first byte until it is answered. */
 export class BodyBudget {
-  readonly #most: number;
+  readonly most: number;
   readonly #others: () => number;
   bytes = 0;
 
   /** Room for `most` bytes, of which `others` says how many something else takes. */
   constructor(most: number, others: () => number = () => 0) {
-    this.#most = most;
+    this.most = most;
     this.#others = others;
   }
 
   /** Returns whether there was room for so many bytes more. */
   take(bytes: number): boolean {
-    if (this.bytes + bytes + this.#others() > this.#most) return false;
+    if (this.bytes + bytes + this.#others() > this.most) return false;
     this.bytes += bytes;
     return true;
   }
@@ -37,17 +37,19 @@ export class BodyHold {
 
   /** Throws `request.overloaded` when there is no room. */
   take(bytes: number): void {
-    if (!this.#budget.take(bytes))
-      throw new ClosewatchError(
-        'request.overloaded',
-        'too much is waiting to be stored; send it again later',
-      );
+    if (!this.#budget.take(bytes)) throw overloaded();
     this.#bytes += bytes;
   }
 
   give(bytes: number): void {
     this.#budget.give(bytes);
     this.#bytes -= bytes;
+  }
+
+  /** Throws `request.overloaded` when more than so much of the budget (0 to 1) is taken, and not by this request alone. */
+  yieldAbove(share: number): void {
+    if (this.#budget.bytes > this.#bytes && this.#budget.bytes > this.#budget.most * share)
+      throw overloaded();
   }
 
   release(): void {
@@ -142,6 +144,9 @@ export function inflate(body: Buffer, limit: number): Buffer {
     throw new ClosewatchError('request.malformed', 'the body is not well-formed gzip', { cause: error });
   }
 }
+
+const overloaded = (): ClosewatchError =>
+  new ClosewatchError('request.overloaded', 'too much is waiting to be stored; send it again later');
 
 const tooLarge = (limit: number): ClosewatchError =>
   new ClosewatchError('request.too-large', `the body may have at most ${limit} bytes, also when inflated`);

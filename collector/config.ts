@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ClosewatchError, type Problem } from '../model/errors.ts';
 import { readYaml } from '../store/yaml.ts';
 import { cloudEventsConfig } from './cloudevents/config.ts';
+import { inboxConfig } from './cloudevents/inbox-config.ts';
 import { otlpConfig } from './otlp/config.ts';
 import { sourcesConfig } from './sources-config.ts';
 
@@ -11,6 +12,7 @@ export const collectorConfig = z.strictObject({
   otlp: otlpConfig.prefault({}),
   cloudEvents: cloudEventsConfig.prefault({}),
   sources: sourcesConfig.prefault({}),
+  inbox: inboxConfig.prefault({}),
 });
 export type CollectorConfig = z.infer<typeof collectorConfig>;
 

@@ -16,9 +16,12 @@ export function canonicalJson(value: unknown): string {
   if (isRawJSON(value)) return value.rawJSON;
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
   if (typeof value === 'object') {
-    const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-    entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    return `{${entries.map(([key, item]) => `${canonicalJson(key)}:${canonicalJson(item)}`).join(',')}}`;
+    const members: string[] = [];
+    for (const key of Object.keys(value).sort()) {
+      const item = (value as Record<string, unknown>)[key];
+      if (item !== undefined) members.push(`${JSON.stringify(key)}:${canonicalJson(item)}`);
+    }
+    return `{${members.join(',')}}`;
   }
   throw new TypeError(`a ${typeof value} has no canonical form`);
 }

@@ -9,6 +9,7 @@ const ERRORS = {
   'schema.edited': { status: 500, retryable: false },
   'engine.unavailable': { status: 503, retryable: true },
   'engine.failed': { status: 500, retryable: false },
+  'engine.data': { status: 500, retryable: false },
   'store.unavailable': { status: 503, retryable: true },
   'auth.missing': { status: 401, retryable: false },
   'auth.invalid': { status: 401, retryable: false },

@@ -50,12 +50,12 @@ export const LOSS_REASONS = {
   invalid: {
     what: 'an event that breaks the event model',
     owner: 'sender',
-    advice: 'closewatch dead-letters list says what is wrong; send it again, mended, under the same id',
+    advice: 'closewatch inbox list says what is wrong; send it again, mended, under the same id',
   },
   malformed: {
     what: 'a request that cannot be decoded',
     owner: 'sender',
-    advice: 'the answer to the sender says what is wrong; of events closewatch dead-letters list does too',
+    advice: 'the answer to the sender says what is wrong; of events closewatch inbox list does too',
   },
   'media-type': {
     what: 'a request in an encoding or a media type that is not served',

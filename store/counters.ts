@@ -36,12 +36,20 @@ export const COUNTERS = {
     help: 'finance events accepted by POST /v1/events, by source of the token',
     labels: ['source'],
   },
+  closewatch_events_dead: {
+    help: 'accepted events set aside because ClickHouse does not take them; each is a dead letter',
+    labels: [],
+  },
   closewatch_events_forwarded: { help: 'accepted events copied to ClickHouse', labels: [] },
   closewatch_events_known: {
     help: 'finance events that were accepted before, sent again',
     labels: ['source'],
   },
   closewatch_events_refused: { help: 'finance events refused, by reason', labels: ['reason', 'source'] },
+  closewatch_events_replayed: {
+    help: 'events taken through again, by what became of them: accepted, known (accepted before), conflict, refused (not valid now either), settled (by somebody else meanwhile), sent-on (to ClickHouse and detection again)',
+    labels: ['outcome'],
+  },
   closewatch_events_without_trace: {
     help: 'finance events whose traceparent could not be read',
     labels: ['source'],

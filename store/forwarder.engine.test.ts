@@ -3,8 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { keepingLogger, type TemporaryStores, temporaryStores } from '../test/temporary-stores.ts';
 import type { FinanceEventStore } from './clickhouse/finance-events.ts';
 import { createForwarder, type Forwarder } from './forwarder.ts';
+import { keepDeadLetters } from './postgres/dead-letters.ts';
 import { takeImportBatch } from './postgres/imports.ts';
 import { type Inbox, openInbox } from './postgres/inbox.ts';
+import { findInInbox } from './postgres/inbox-queries.ts';
 import { acceptedEvent as eventOf } from './postgres/testing/accepted-event.ts';
 
 /** Generous, for a busy machine. */
@@ -56,9 +58,9 @@ test('while events keep coming it drains, closes what dead imports left, and dro
   // A turn never finds nothing: whenever a batch is confirmed, another was accepted before.
   const busy: Inbox = {
     ...inbox,
-    async confirm(batch) {
+    async confirm(batch, dead) {
       if (!loading.signal.aborted) await acceptOne();
-      await inbox.confirm(batch);
+      await inbox.confirm(batch, dead);
     },
   };
   forwarder = createForwarder({ ...stores, inbox: busy });
@@ -79,7 +81,7 @@ test('drain waits for what was accepted before it', async () => {
     await acceptOne();
     const newest = await inbox.newestBatch();
     await forwarder?.drain();
-    const [first] = await inbox.pendingBatches(1);
+    const first = await inbox.firstPending();
     expect(first === undefined || first > newest).toBe(true);
   }
   await forwarder?.stop();
@@ -129,4 +131,61 @@ test('a failure of tidying is told as what it is and stops nothing', async () =>
   await expect
     .poll(() => logger.lines.map(({ message }) => message), SOON)
     .toEqual(['blocks of dead imports and old payloads could not be tidied away']);
+});
+
+test('payloads and settled letters go when their time is over, by the given settings and clock', async () => {
+  const { postgres } = stores;
+  await acceptOne();
+  await start().drain();
+  await forwarder?.stop();
+  const id = `event-${serial}`;
+  const letter = { source: '/retention', reason: 'invalid', problems: [], body: '{}' };
+  await keepDeadLetters(postgres, '/retention', [
+    { ...letter, eventId: 'settled' },
+    { ...letter, eventId: 'open' },
+  ]);
+  await postgres.db
+    .updateTable('dead_letters')
+    .set({ state: 'discarded', decided_at: new Date() })
+    .where('event_id', '=', 'settled')
+    .execute();
+  const kept = async () => [
+    (await findInInbox(postgres, { source: '/shop', id }))?.hasPayload,
+    ...(
+      await postgres.db
+        .selectFrom('dead_letters')
+        .select('event_id')
+        .where('source', '=', '/retention')
+        .orderBy('id')
+        .execute()
+    ).map((row) => row.event_id),
+  ];
+  /** A forwarder that has tidied as of so many days from now. */
+  async function tidiedAfter(days: number): Promise<void> {
+    const at = new Date(Date.now() + days * DAY_MS);
+    const purges = Promise.withResolvers<void>();
+    const watched: Inbox = {
+      ...inbox,
+      async purgePayloads(before, limit) {
+        const purged = await inbox.purgePayloads(before, limit);
+        purges.resolve();
+        return purged;
+      },
+    };
+    forwarder = createForwarder({
+      ...stores,
+      inbox: watched,
+      retention: { payloadsMs: 2 * DAY_MS, settledLettersMs: 4 * DAY_MS },
+      now: () => at,
+    });
+    await purges.promise;
+    await forwarder.stop();
+  }
+  await tidiedAfter(1.9);
+  expect(await kept()).toEqual([true, 'settled', 'open']);
+  await tidiedAfter(2.1);
+  expect(await kept()).toEqual([false, 'settled', 'open']);
+  await tidiedAfter(4.1);
+  expect(await kept()).toEqual([false, 'open']);
+  expect(await inbox.accept([eventOf(id)])).toEqual(['known']);
 });

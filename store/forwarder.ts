@@ -1,13 +1,17 @@
 import type { FinanceEvent } from '../model/event.ts';
 import type { FinanceEventStore } from './clickhouse/finance-events.ts';
 import type { Counters } from './counters.ts';
+import { forwardBatch } from './forward-batch.ts';
+import type { Intake } from './intake/intake.ts';
 import type { Logger } from './logger.ts';
 import type { Postgres } from './postgres/database.ts';
+import { tidySettledLetters } from './postgres/housekeeping.ts';
 import { confirmImportBatch, orphanedImportBatches } from './postgres/imports.ts';
 import { type Inbox, openInbox } from './postgres/inbox.ts';
+import type { DeadEvent } from './postgres/inbox-batches.ts';
 import { withSpan } from './tracing.ts';
 
-/** Copies what the inbox accepted to ClickHouse, in the order of batches, until it is told to stop. */
+/** Copies what the inbox accepted to ClickHouse, batch by batch, until it is told to stop. */
 export interface Forwarder {
   /** Resolves when every batch accepted before the call is in ClickHouse. */
   drain(): Promise<void>;
@@ -21,23 +25,34 @@ const LOOK_EVERY_MS = 2_000;
 const TIDY_EVERY_MS = 60_000;
 /** So often a failure that lasts is told again. */
 const TELL_EVERY_MS = 5 * 60_000;
-/** Batches of a turn; between turns there is tidying. */
+/** Batches that are looked at, and those of a turn: after it there may be critical ones, and there is tidying. */
 const BATCHES = 64;
+const TURN = 8;
 /** An import that has not confirmed a block for so long is dead. */
 const ORPHANED_AFTER_MS = 10 * 60_000;
-const KEEP_PAYLOAD_MS = 7 * 86_400_000;
-/** Payloads dropped in one turn. */
+const DAY_MS = 86_400_000;
+const RETENTION: InboxRetention = { payloadsMs: 7 * DAY_MS, settledLettersMs: 30 * DAY_MS };
+/** Payloads, or letters, dropped in one turn. */
 const PURGE = 10_000;
+
+/** How long what nobody needs any more is kept. */
+export interface InboxRetention {
+  /** Milliseconds from the confirmation of an event in ClickHouse until its payload goes. */
+  readonly payloadsMs: number;
+  /** Milliseconds from the settling of a dead letter until it goes. */
+  readonly settledLettersMs: number;
+}
 
 /** The token under which a block of an import is stored: the same rows, the same token, whichever run sends them. */
 export const importToken = (hash: string): string => `import:${hash}`;
 
 /**
- * Starts the forwarder. Batches that an earlier process accepted and did not confirm are sent again, unchanged and under
- * the same token. While ClickHouse is away it tries again for ever, up to 30 s apart, and says so every five minutes. It
- * also closes blocks of imports that were killed, and drops payloads seven days after their confirmation, however much
- * comes in meanwhile. On an embedded database blocks of imports that an earlier process left are closed at once: whoever
- * opens it holds the lock of its directory, so their process is dead.
+ * Starts the forwarder. Batches that an earlier process accepted and did not confirm are sent again, unchanged and under the
+ * same token; those with critical events go first. While ClickHouse is away it tries again for ever, up to 30 s apart, and
+ * says so every five minutes. It also closes blocks of imports that were killed, and drops payloads seven days after their
+ * confirmation and dead letters 30 days after they were settled (`retention`), however much comes in meanwhile. On an
+ * embedded database blocks of imports that an earlier process left are closed at once: whoever opens it holds the lock of
+ * its directory, so their process is dead.
  */
 export function createForwarder(deps: {
   readonly postgres: Postgres;
@@ -45,9 +60,13 @@ export function createForwarder(deps: {
   readonly events: FinanceEventStore;
   readonly logger: Logger;
   readonly counters?: Counters;
+  /** Where events that ClickHouse does not take are accounted for. */
+  readonly intake?: Pick<Intake, 'lost'>;
+  readonly retention?: InboxRetention | undefined;
   readonly now?: () => Date;
 }): Forwarder {
-  const { postgres, inbox, events, logger, counters, now = () => new Date() } = deps;
+  const { postgres, inbox, events, logger, counters, intake, now = () => new Date() } = deps;
+  const { payloadsMs, settledLettersMs } = deps.retention ?? RETENTION;
   const clock = (): number => now().getTime();
   let stopped = false;
   let wake = (): void => {};
@@ -81,8 +100,9 @@ export function createForwarder(deps: {
       const before = foundLeft ?? new Date(at - ORPHANED_AFTER_MS);
       await closeOrphans({ postgres, events, before, now });
       foundLeft = undefined;
-      const purged = await inbox.purgePayloads(new Date(at - KEEP_PAYLOAD_MS), PURGE);
-      if (purged < PURGE) return false;
+      const purged = await inbox.purgePayloads(new Date(at - payloadsMs), PURGE);
+      const letters = await tidySettledLetters(postgres, new Date(at - settledLettersMs));
+      if (purged < PURGE && letters < PURGE) return false;
       tidiedAt = Number.NEGATIVE_INFINITY;
       return true;
     } catch (error) {
@@ -97,24 +117,44 @@ export function createForwarder(deps: {
     // Those who asked before the look: whatever they wait for is in what it finds, or stored.
     const asked = waiting;
     inHand = undefined;
+    if (asked.length > 0) {
+      const first = await inbox.firstPending();
+      const done = asked.filter(({ upTo }) => first === undefined || upTo < first);
+      waiting = waiting.filter((one) => !done.includes(one));
+      for (const { resolve } of done) resolve();
+    }
     const batches = await inbox.pendingBatches(BATCHES);
-    const [first] = batches;
-    const done = asked.filter(({ upTo }) => first === undefined || upTo < first);
-    waiting = waiting.filter((one) => !done.includes(one));
-    for (const { resolve } of done) resolve();
-    for (const batch of batches) {
+    let copied = 0;
+    for (const pending of batches.slice(0, TURN)) {
       if (stopped) break;
-      inHand = batch;
+      inHand = pending.batch;
       await withSpan('forwarder.batch', {}, async (span) => {
-        const accepted = await inbox.eventsOf(batch);
-        span.setAttribute('closewatch.events', accepted.length);
-        await events.insert(accepted, `inbox:${batch}`);
-        await inbox.confirm(batch);
-        counters?.add('closewatch_events_forwarded', {}, accepted.length);
+        const { stored, dead } = await forwardBatch({ inbox, events }, pending);
+        span.setAttribute('closewatch.events', stored);
+        counters?.add('closewatch_events_forwarded', {}, stored);
+        if (dead.length > 0) tellDead(pending.batch, dead);
       });
+      copied++;
       recovered();
     }
-    return batches.length;
+    return copied;
+  }
+
+  function tellDead(batch: bigint, dead: readonly DeadEvent[]): void {
+    counters?.add('closewatch_events_dead', {}, dead.length);
+    for (const { event } of dead)
+      intake?.lost({
+        source: event.source,
+        company: event.company,
+        stream: '',
+        reason: 'poison',
+        records: 1,
+      });
+    const reasons = [...new Set(dead.map(({ reason }) => reason))];
+    logger.warn(
+      { batch: batch.toString(), events: dead.length, reasons },
+      'accepted events were set aside: ClickHouse does not take them (closewatch inbox list)',
+    );
   }
 
   function recovered(): void {

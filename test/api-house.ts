@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createSignIn, type SignIn } from '../api/auth/sign-in.ts';
 import type { ApiConfig } from '../api/config.ts';
 import { type Api, type ApiDeps, createApi } from '../api/server.ts';
+import { letterJudge } from '../collector/cloudevents/letter.ts';
 import { createConsole } from '../dashboards/console/server.ts';
 import { companyFinder } from '../model/company.ts';
 import type { Actor } from '../model/principal.ts';
@@ -16,7 +17,9 @@ import { migrate } from '../store/clickhouse/migrate.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import { readGauges } from '../store/gauges.ts';
+import { createLetterReplay } from '../store/letter-replay.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
+import { openInbox } from '../store/postgres/inbox.ts';
 import { memoryLogger } from './incident-house.ts';
 
 export const ADMIN = 'the-administrators-token';
@@ -80,6 +83,7 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
     events: openFinanceEvents(clickhouse),
     traces: openTraces(clickhouse),
     companies: () => [],
+    letters: createLetterReplay({ postgres, inbox: openInbox(postgres), judge: letterJudge() }),
     signIn,
     counters: () => [{ name: 'closewatch_test_total', help: 'a test', labels: {}, value: 1 }],
     gauges: () =>

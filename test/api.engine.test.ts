@@ -350,6 +350,99 @@ describe('what a screen shows', () => {
     await db.deleteFrom('dead_letters').execute();
   });
 
+  test('refused events are taken through again or discarded by those who may, with their names kept', async () => {
+    const { db } = house.postgres;
+    const event = (id: string, company: string, type: string) => ({
+      specversion: '1.0',
+      id,
+      source: '/odoo/prod/1',
+      type,
+      time: '2026-05-31T17:00:00Z',
+      data: { object: { kind: 'bill' }, org: { companyKey: company }, keys: [{ type: 'docno', value: id }] },
+    });
+    const letter = (id: string, company: string, type = 'closewatch.bill.posted.v1') => ({
+      source: '/odoo/prod/1',
+      sender: '/odoo',
+      company,
+      event_id: id,
+      event_type: 'bill.posted',
+      reason_code: 'unknown-version',
+      body: JSON.stringify(event(id, company, type)),
+    });
+    const rows = [
+      letter('a', 'acme'),
+      letter('b', 'beta'),
+      letter('c', 'acme', 'closewatch.bill.posted.v9'),
+      { ...letter('d', 'acme'), company: null },
+    ];
+    const made = await db.insertInto('dead_letters').values(rows).returning('id').execute();
+    const [ofAcme, ofBeta, bad, ofNobody] = made.map(({ id }) => id) as [string, string, string, string];
+    const replay = (ids: readonly string[], token?: string, dryRun = false) =>
+      house.graphql(
+        'mutation ($ids: [ID!]!, $dryRun: Boolean) { replayDeadLetters(ids: $ids, dryRun: $dryRun) { id outcome problems { where } } }',
+        { ids, dryRun },
+        token,
+      );
+    const discard = (ids: readonly string[], reason: string, token?: string) =>
+      house.graphql(
+        'mutation ($ids: [ID!]!, $reason: String!) { discardDeadLetters(ids: $ids, reason: $reason) { id state decidedBy decidedReason } }',
+        { ids, reason },
+        token,
+      );
+    const codeOf = ({ errors }: { errors: { extensions?: { code?: string } }[] | undefined }) =>
+      errors?.[0]?.extensions?.code;
+    const filtered = async (filter: string) =>
+      (await house.graphql(`{ deadLetters(${filter}) { edges { node { id type } } } }`)).data.deadLetters
+        .edges.length;
+    expect(await filtered('type: "bill.posted", source: "/odoo", reason: "unknown-version"')).toBe(4);
+    expect(await filtered('type: "bill.paid"')).toBe(0);
+    expect(await filtered('since: "2999-01-01T00:00:00Z"')).toBe(0);
+
+    for (const decide of [replay, (ids: readonly string[], token?: string) => discard(ids, 'no', token)]) {
+      expect(codeOf(await decide([ofAcme], TOKEN_OF_ACME))).toBe('auth.forbidden');
+      expect(codeOf(await decide([ofAcme, ofBeta], TOKEN_OF_ACME_SUPPORT))).toBe('not-found');
+      expect(codeOf(await decide([ofNobody], TOKEN_OF_ACME_SUPPORT))).toMatch(/^(not-found|auth.forbidden)$/);
+      expect(codeOf(await decide(['x']))).toBe('not-found');
+      expect(codeOf(await decide([]))).toBe('request.malformed');
+      expect(codeOf(await decide(Array(101).fill(ofAcme)))).toBe('request.malformed');
+    }
+    expect(codeOf(await discard([bad], ' '))).toBe('request.malformed');
+    const states = async () =>
+      (await db.selectFrom('dead_letters').select('state').orderBy('id').execute()).map(({ state }) => state);
+    expect(await states()).toEqual(Array(4).fill('open'));
+
+    expect((await replay([ofAcme], TOKEN_OF_ACME_SUPPORT, true)).data.replayDeadLetters).toEqual([
+      { id: ofAcme, outcome: 'accepted', problems: [] },
+    ]);
+    expect(await states()).toEqual(Array(4).fill('open'));
+    expect((await replay([ofAcme, bad], TOKEN_OF_ACME_SUPPORT)).data.replayDeadLetters).toEqual([
+      { id: ofAcme, outcome: 'accepted', problems: [] },
+      { id: bad, outcome: 'refused', problems: [{ where: 'type' }] },
+    ]);
+    expect((await discard([bad], 'sent by mistake', TOKEN_OF_ACME_SUPPORT)).data.discardDeadLetters).toEqual([
+      { id: bad, state: 'discarded', decidedBy: 'sam', decidedReason: 'sent by mistake' },
+    ]);
+    expect(codeOf(await discard([bad], 'again'))).toBe('state.conflict');
+    expect((await replay([ofBeta, ofNobody])).data.replayDeadLetters).toMatchObject([
+      { outcome: 'accepted' },
+      { outcome: 'accepted' },
+    ]);
+    expect(await states()).toEqual(['replayed', 'replayed', 'discarded', 'replayed']);
+    const actors = await db
+      .selectFrom('change_log')
+      .select(['change', 'actor'])
+      .where('entity', '=', 'dead-letter')
+      .where('entity_id', 'in', [ofAcme, bad])
+      .orderBy('seq')
+      .execute();
+    expect(actors).toEqual([
+      { change: 'replayed', actor: 'sam' },
+      { change: 'failed-again', actor: 'sam' },
+      { change: 'discarded', actor: 'sam' },
+    ]);
+    await db.deleteFrom('dead_letters').execute();
+  });
+
   test('close readiness: gates, money by severity, freshness', async () => {
     const period = new Date().toISOString().slice(0, 7);
     const { data, errors } = await house.graphql(`{ readiness(company: "acme", period: "${period}") {

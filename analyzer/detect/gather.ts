@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
+import type { FinanceEvent } from '../../model/event.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import {
@@ -8,6 +9,7 @@ import {
   forgetAhead,
   rememberAhead,
 } from '../../store/postgres/events-ahead.ts';
+import { sentOnIn } from '../../store/postgres/inbox-replay.ts';
 import {
   indeterminateGroups,
   indeterminateUpTo,
@@ -70,9 +72,12 @@ export interface Gathered {
   remember(trx: Transaction<Database>): Promise<void>;
 }
 
-/** What the events of a window touch. History touches only what is stored: it starts nothing. */
+/**
+ * What the events of a window touch, those included that a person sent through again in it. History touches only what is
+ * stored: it starts nothing.
+ */
 export async function gatherEvents(
-  events: Pick<FinanceEventStore, 'inBatches'>,
+  events: Pick<FinanceEventStore, 'inBatches' | 'byRefs'>,
   db: Kysely<Database>,
   looking: Looking,
   window: Window,
@@ -82,7 +87,7 @@ export async function gatherEvents(
   const history: { rule: Rule; keys: string[] }[] = [];
   const ahead: EventAhead[] = [];
   let read = 0;
-  for await (const stored of events.inBatches(window.after, window.upTo)) {
+  for await (const stored of eventsIn(events, db, window)) {
     read += 1;
     const rules = looking(stored.type);
     if (rules.length === 0) continue;
@@ -98,6 +103,21 @@ export async function gatherEvents(
   const known = await keysWithObligations(db, [...new Set(history.flatMap(({ keys }) => keys))]);
   for (const { rule, keys } of history) if (keys.some((key) => known.has(key))) touched.add(rule, { keys });
   return { touched, events: read, remember: (trx) => rememberAhead(trx, ahead) };
+}
+
+async function* eventsIn(
+  events: Pick<FinanceEventStore, 'inBatches' | 'byRefs'>,
+  db: Kysely<Database>,
+  window: Window,
+): AsyncGenerator<FinanceEvent> {
+  yield* events.inBatches(window.after, window.upTo);
+  const again = await sentOnIn(db, window);
+  if (again.length === 0) return;
+  // What ClickHouse did not have has the batch of the window there, and has come already.
+  for (const event of await events.byRefs(again)) {
+    const batch = BigInt(event.batch);
+    if (batch <= window.after || batch > window.upTo) yield event;
+  }
 }
 
 export interface DueQuestion {

@@ -1,7 +1,7 @@
 import { isHistory } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { Intake } from '../../store/intake/intake.ts';
-import type { AcceptedEvent, AcceptResult } from '../../store/postgres/inbox.ts';
+import type { AcceptedEvent, AcceptResult } from '../../store/postgres/accepted.ts';
 
 interface Sum {
   readonly source: string;

@@ -6,20 +6,20 @@ import type { Problem } from '../../model/errors.ts';
 import { type EventData, eventData, eventType, heartbeat } from '../../model/event.ts';
 import { parseJson } from '../../model/json.ts';
 import { END_OF_TIME, instant, NANOS_PER_DAY, parseInstant } from '../../model/time.ts';
-import type { AcceptedEvent } from '../../store/postgres/inbox.ts';
+import type { AcceptedEvent } from '../../store/postgres/accepted.ts';
 import { coversSource } from '../../store/postgres/tokens.ts';
 import type { Envelope } from './modes.ts';
 import { flawOf } from './storable.ts';
+import { VERSIONS, type Version, type Versions, versionsOf } from './versions.ts';
 
 /** Why an event is refused, a closed set. */
-export type Reason = 'invalid' | 'too-large' | 'source-denied' | 'conflict';
+export type Reason = 'invalid' | 'unknown-version' | 'too-large' | 'source-denied' | 'unsigned' | 'conflict';
 
 export type Judged =
   | { readonly accepted: AcceptedEvent; readonly noTrace: boolean }
   | { readonly refused: Reason; readonly problems: readonly Problem[] };
 
 const PREFIX = 'closewatch';
-const VERSIONS: ReadonlySet<number> = new Set([1]);
 
 const word = z.string().min(1).max(1024);
 /** What stands in an index, whose rows may have 2,704 bytes: source and id together, company, source and subject. */
@@ -73,11 +73,21 @@ const problemsOf = (error: z.ZodError, at: string): Problem[] =>
     .slice(0, 20)
     .map((issue) => problem([at, ...issue.path].filter(String).join('.'), issue.message));
 
+/** What an event is judged by. */
+export interface Facts {
+  /** The source that the sender speaks for. */
+  readonly sender: string;
+  /** Epoch nanoseconds. */
+  readonly now: bigint;
+  /** The versions of types that are read; those of this program when left out. */
+  readonly versions?: Versions | undefined;
+}
+
 /**
  * The event of an envelope, or why there is none; it never throws, so that one event that cannot be read takes no other
- * with it. Pure: `now` is in epoch nanoseconds, `sender` the token's source.
+ * with it. Pure.
  */
-export function judgeEvent(given: unknown, facts: { sender: string; now: bigint }): Judged {
+export function judgeEvent(given: unknown, facts: Facts): Judged {
   try {
     return judge(given, facts);
   } catch (error) {
@@ -85,7 +95,7 @@ export function judgeEvent(given: unknown, facts: { sender: string; now: bigint 
   }
 }
 
-function judge(given: unknown, facts: { sender: string; now: bigint }): Judged {
+function judge(given: unknown, facts: Facts): Judged {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     return invalid(problem('', 'an event must be a JSON object'));
   // An attribute that is null is absent (JSON format 1.0.2, 2.2).
@@ -107,11 +117,30 @@ function judge(given: unknown, facts: { sender: string; now: bigint }): Judged {
   if (at > facts.now + NANOS_PER_DAY) return invalid(problem('time', 'lies more than 24 hours ahead'));
   const type = typeOf(attributes.data.type);
   if ('what' in type) return invalid(type);
+  const versions = versionsOf(facts.versions ?? VERSIONS, type.short);
+  const version = versions.get(type.version);
+  if (!version) {
+    const known = [...versions.keys()].map((number) => `v${number}`).join(', ');
+    const what = `version v${type.version} of ${type.short} is not known; known: ${known}`;
+    return { refused: 'unknown-version', problems: [problem('type', what)] };
+  }
   const data = dataOf(envelope);
   if ('what' in data) return invalid(data);
+  const event = { envelope, head: attributes.data, type, given: data.value };
+  const upgraded = upgrade(data.value, version);
+  if ('what' in upgraded) return invalid(upgraded);
   return type.short === 'flow.heartbeat'
-    ? judgeHeartbeat(envelope, attributes.data, type.version, data.value, facts.now)
-    : judgeData(envelope, attributes.data, type, data.value);
+    ? judgeHeartbeat(event, upgraded.value, facts.now)
+    : judgeData(event, upgraded.value);
+}
+
+/** The data in the form of today. What an upgrade makes of bad data is judged as it is; that it cannot read it is a problem. */
+function upgrade(value: unknown, version: Version): { value: unknown } | Problem {
+  try {
+    return { value: version.upgrade ? version.upgrade(value) : value };
+  } catch (error) {
+    return problem('data', `cannot be read as this version: ${(error as Error).message.slice(0, 200)}`);
+  }
 }
 
 /** What the CloudEvents SDK finds wrong with the context attributes: names, values and formats of the specification. */
@@ -143,8 +172,6 @@ function typeOf(text: string): { short: string; version: number } | Problem {
   const [, prefix, short = '', version] = /^([^.]+)\.(.+)\.v(\d{1,4})$/.exec(text) ?? [];
   if (prefix !== PREFIX || version === undefined)
     return problem('type', `must be ${PREFIX}.<kind>.<fact>.v<major>, such as ${PREFIX}.bill.posted.v1`);
-  if (!VERSIONS.has(Number(version)))
-    return problem('type', `version v${version} is not known; known: v${[...VERSIONS].join(', v')}`);
   const checked = eventType.safeParse(short);
   if (!checked.success) return problem('type', checked.error.issues[0]?.message ?? 'is no event type');
   return { short, version: Number(version) };
@@ -174,13 +201,17 @@ function hashOf(envelope: Envelope, time: string, data: unknown): string {
     .digest('hex');
 }
 
-/** Trace and span of a W3C traceparent; undefined when it is none. */
+/** Trace and span of a W3C traceparent (Trace Context, 3.2): version 00 ends with its flags, a later one may go on. */
 function traceOf(traceparent: string | undefined): { traceId: string; spanId: string } | undefined {
-  const [, traceId, spanId] =
-    /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}/.exec(traceparent ?? '') ?? [];
+  const [, version, traceId, spanId, rest] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/.exec(traceparent ?? '') ?? [];
+  if (version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
   if (!traceId || !spanId || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   return { traceId, spanId };
 }
+
+const hasNoTrace = ({ traceparent }: Context): boolean =>
+  traceparent !== undefined && traceOf(traceparent) === undefined;
 
 const commonOf = (head: Context, version: number) => ({
   id: head.id,
@@ -194,13 +225,16 @@ const commonOf = (head: Context, version: number) => ({
   flow: head.flowid,
 });
 
-function judgeData(
-  envelope: Envelope,
-  head: Context,
-  type: { short: string; version: number },
-  given: unknown,
-): Judged {
-  const parsed = eventData.safeParse(given);
+/** An event whose attributes are good: `given` is its data as it came, of which its hash is made. */
+interface Read {
+  readonly envelope: Envelope;
+  readonly head: Context;
+  readonly type: { readonly short: string; readonly version: number };
+  readonly given: unknown;
+}
+
+function judgeData({ envelope, head, type, given }: Read, upgraded: unknown): Judged {
+  const parsed = eventData.safeParse(upgraded);
   if (!parsed.success) return invalid(...problemsOf(parsed.error, 'data'));
   const data = parsed.data;
   if (head.companyid !== undefined && head.companyid !== data.org.companyKey)
@@ -235,7 +269,7 @@ function judgeData(
       },
       bodyHash: hashOf(envelope, head.time, given),
     },
-    noTrace: head.traceparent !== undefined && traceOf(head.traceparent) === undefined,
+    noTrace: hasNoTrace(head),
   };
 }
 
@@ -247,14 +281,8 @@ function subjectOf(data: EventData): string {
   return `${first?.type}:${first?.value}`;
 }
 
-function judgeHeartbeat(
-  envelope: Envelope,
-  head: Context,
-  version: number,
-  given: unknown,
-  now: bigint,
-): Judged {
-  const parsed = heartbeatData.safeParse(given);
+function judgeHeartbeat({ envelope, head, type, given }: Read, upgraded: unknown, now: bigint): Judged {
+  const parsed = heartbeatData.safeParse(upgraded);
   if (!parsed.success) return invalid(...problemsOf(parsed.error, 'data'));
   const { completeUpTo, stream = '', org } = parsed.data;
   const company = head.companyid ?? org?.companyKey;
@@ -267,17 +295,17 @@ function judgeHeartbeat(
   return {
     accepted: {
       event: {
-        ...commonOf(head, version),
-        type: 'flow.heartbeat',
+        ...commonOf(head, type.version),
+        type: type.short,
         company,
         subject: head.subject ?? head.flowid ?? 'heartbeat',
         keys: [],
         attributes: {},
-        data: JSON.stringify(given),
+        data: JSON.stringify(upgraded),
       },
       bodyHash: hashOf(envelope, head.time, given),
       declares: { stream, completeUpTo: upTo },
     },
-    noTrace: false,
+    noTrace: hasNoTrace(head),
   };
 }

@@ -289,10 +289,11 @@ describe('what is sent', () => {
 });
 
 test('50 posts at once: each accepted once, batches numbered without a gap and few', async () => {
-  const before = await inbox.pendingBatches(1000);
+  const pending = async () => (await inbox.pendingBatches(1000)).map(({ batch }) => batch);
+  const before = await pending();
   const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => postOne(eventOf(`many-${i}`))));
   expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(202));
-  const batches = (await inbox.pendingBatches(1000)).filter((batch) => !before.includes(batch));
+  const batches = (await pending()).filter((batch) => !before.includes(batch));
   const first = batches[0] ?? 0n;
   expect(batches).toEqual(batches.map((_, i) => first + BigInt(i)));
   expect(batches.length).toBeLessThan(50);
@@ -302,7 +303,7 @@ test('50 posts at once: each accepted once, batches numbered without a gap and f
 
 test('what was accepted comes to ClickHouse once, also when the confirmation was lost', async () => {
   const { postgres, events, logger } = stores;
-  const [batch] = await inbox.pendingBatches(1);
+  const batch = await inbox.firstPending();
   if (batch === undefined) throw new Error('nothing is pending');
   await events.insert(await inbox.eventsOf(batch), `inbox:${batch}`);
   expect(await inbox.storedUpTo()).toBe(batch - 1n);

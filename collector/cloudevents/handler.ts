@@ -5,9 +5,11 @@ import { nanosOf } from '../../model/time.ts';
 import type { Counters } from '../../store/counters.ts';
 import type { Intake } from '../../store/intake/intake.ts';
 import type { Logger } from '../../store/logger.ts';
+import type { AcceptedEvent } from '../../store/postgres/accepted.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { type DeadLetter, keepDeadLetters } from '../../store/postgres/dead-letters.ts';
-import type { AcceptedEvent, Inbox } from '../../store/postgres/inbox.ts';
+import type { Inbox } from '../../store/postgres/inbox.ts';
+import type { SigningSecrets } from '../../store/postgres/signing-secrets.ts';
 import { countErrors } from '../../store/postgres/sources.ts';
 import type { Sender } from '../../store/postgres/tokens.ts';
 import { BodyBudget, BodyHold, BrokenOff, readBody } from '../body.ts';
@@ -16,11 +18,14 @@ import type { CloudEventsConfig } from './config.ts';
 import { judgeEvent, type Reason } from './event.ts';
 import { envelopesOf, type Mode, maxBytesOf, modeOf } from './modes.ts';
 import { originOf } from './origin.ts';
+import { createAdmission } from './signed.ts';
 
 export interface CloudEventsDeps {
   readonly postgres: Postgres;
   readonly inbox: Inbox;
   readonly authenticate: (request: IncomingMessage) => Promise<Sender>;
+  /** The secrets of senders that sign; left out, nobody does. */
+  readonly secrets?: SigningSecrets | undefined;
   readonly counters: Counters;
   /** Where what came and what was refused is accounted for. */
   readonly intake?: Intake | undefined;
@@ -41,6 +46,17 @@ interface Refusal {
   readonly problems: readonly Problem[];
 }
 
+/** A request of which the signature, if it needs one, is good. */
+interface Received {
+  readonly sender: Sender;
+  /** May an event of this source be in it? */
+  readonly maySend: (source: string) => boolean;
+  readonly mode: Mode;
+  readonly contentType: string | undefined;
+  readonly bodyBytes: number;
+  readonly hold: BodyHold;
+}
+
 /** A 202 tells what became of every event; with nothing accepted or known the refusals decide the status. */
 interface Outcome {
   readonly accepted: number;
@@ -50,8 +66,10 @@ interface Outcome {
 
 const STATUS: Record<Reason, number> = {
   invalid: 422,
+  'unknown-version': 422,
   'too-large': 413,
   'source-denied': 403,
+  unsigned: 401,
   conflict: 409,
 };
 
@@ -64,12 +82,22 @@ const REFUSALS: Readonly<Record<string, Pick<Refusal, 'reason' | 'problems'>>> =
   unstorable: { reason: 'invalid', problems: [{ where: '', what: 'the database cannot hold it' }] },
 };
 
+const UNSIGNED: Problem = {
+  where: 'source',
+  what: 'this source signs its requests, and none of its secrets signed this one',
+};
+
+const NO_SECRETS: SigningSecrets = { live: async () => [], noteUse() {} };
+
 /** Why a request is refused as a whole, by error code: one dead letter, with its body when that was read. */
 const WHOLE: Readonly<Record<string, LossReason>> = {
   'request.malformed': 'malformed',
   'request.too-large': 'too-large',
   'request.media-type': 'media-type',
 };
+
+/** Of a request that is refused as a whole so much is kept: nobody takes it through again. */
+const KEPT_BYTES = 1 << 16;
 
 /** The status of an outcome: 202 when at least one event stands (or none was sent); else that of the refusals, 422 when mixed. */
 function statusOf({ accepted, known, refused }: Outcome): number {
@@ -90,37 +118,57 @@ export function createCloudEventsHandler(
   const { counters, intake, logger } = deps;
   const now = deps.now ?? (() => new Date());
   const budget = new BodyBudget(config.maxPendingBytes);
+  const admit = createAdmission({
+    authenticate: deps.authenticate,
+    secrets: deps.secrets ?? NO_SECRETS,
+    onFlaw(source, flaw) {
+      counters.add('closewatch_events_refused', { source, reason: flaw });
+      intake?.lost({ source, stream: '', reason: 'bad-signature', records: 1, detail: flaw });
+    },
+    now,
+  });
 
   async function take(request: IncomingMessage, hold: BodyHold): Promise<Outcome> {
     if (request.method !== 'POST') throw new ClosewatchError('request.method', 'only POST is served here');
-    const sender = await deps.authenticate(request);
+    const { sender, mustSign, isStranger, verify } = await admit(request);
     const contentType = request.headers['content-type'];
+    let isKnown = !mustSign;
     let mode: Mode;
     let body: Buffer | undefined;
+    let maySend: (source: string) => boolean;
     let envelopes: unknown[];
     try {
       mode = modeOf(request.headers);
-      body = await readBody(request, maxBytesOf(mode, config), hold);
+      if (mode === 'binary' && mustSign)
+        throw new ClosewatchError(
+          'request.media-type',
+          'a signed request must be structured or a batch: a signature does not cover ce-* headers',
+        );
+      const most = isStranger ? config.maxEventBytes : maxBytesOf(mode, config);
+      body = await readBody(request, most, hold);
+      maySend = verify(mode === 'binary' ? undefined : body);
+      isKnown = true;
       envelopes = envelopesOf(mode, request.headers, body, config);
     } catch (error) {
       const reason = WHOLE[errorCode(error) ?? ''];
       // A sender that went away in the middle sends again: it was not refused.
-      if (reason && !(error instanceof BrokenOff)) {
+      if (reason && isKnown && !(error instanceof BrokenOff)) {
         const problems = [{ where: '', what: (error as Error).message }];
-        const text = body?.subarray(0, 1 << 16).toString() ?? '';
-        await keepLetters([{ source: sender.source, reason, problems, contentType, body: text }], sender);
+        const text = body?.subarray(0, KEPT_BYTES).toString() ?? '';
+        const cut = (body?.length ?? 0) > KEPT_BYTES;
+        await keepLetters(
+          [{ source: sender.source, reason, problems, contentType, body: text, cut }],
+          sender,
+        );
         counters.add('closewatch_events_refused', { source: sender.source, reason });
         intake?.lost({ source: sender.source, stream: '', reason, records: 1 });
       }
       throw error;
     }
-    return await acceptAll(envelopes, { sender, mode, contentType, bodyBytes: body.length });
+    return await acceptAll(envelopes, { sender, maySend, mode, contentType, bodyBytes: body.length, hold });
   }
 
-  async function acceptAll(
-    envelopes: readonly unknown[],
-    from: { sender: Sender; mode: Mode; contentType: string | undefined; bodyBytes: number },
-  ): Promise<Outcome> {
+  async function acceptAll(envelopes: readonly unknown[], from: Received): Promise<Outcome> {
     const { sender } = from;
     const facts = { sender: sender.source, now: nanosOf(now()) };
     const large = from.mode === 'batch' && from.bodyBytes > config.maxEventBytes;
@@ -132,6 +180,11 @@ export function createCloudEventsHandler(
         refused.push({ index, id: idOf(envelope), reason: 'too-large', problems });
         continue;
       }
+      // First of all: what was refused for something else is taken through again without a signature.
+      if (!from.maySend(sourceOf(envelope))) {
+        refused.push({ index, id: idOf(envelope), reason: 'unsigned', problems: [UNSIGNED] });
+        continue;
+      }
       const judged = judgeEvent(envelope, facts);
       if ('refused' in judged) {
         refused.push({ index, id: idOf(envelope), reason: judged.refused, problems: judged.problems });
@@ -140,7 +193,10 @@ export function createCloudEventsHandler(
       if (judged.noTrace) counters.add('closewatch_events_without_trace', { source: sender.source });
       valid.push({ index, item: judged.accepted });
     }
-    const results = await deps.inbox.accept(valid.map(({ item }) => item));
+    const items = valid.map(({ item }) => item);
+    // What is less urgent leaves room for what is more.
+    if (items.length > 0) from.hold.yieldAbove(deps.inbox.shareOf(items));
+    const results = await deps.inbox.accept(items);
     for (const [i, { index, item }] of valid.entries()) {
       const refusal = REFUSALS[results[i] ?? ''];
       if (refusal) refused.push({ index, id: item.event.id, ...refusal });
@@ -159,6 +215,11 @@ export function createCloudEventsHandler(
     const outcome = { accepted: count('accepted'), known: count('known'), refused };
     counters.add('closewatch_events_accepted', { source: sender.source }, outcome.accepted);
     counters.add('closewatch_events_known', { source: sender.source }, outcome.known);
+    for (const [i, { item }] of valid.entries())
+      if (item.event.ingestPath === 'replay')
+        counters.add('closewatch_events_replayed', {
+          outcome: REFUSALS[results[i] ?? '']?.reason ?? results[i] ?? '',
+        });
     return outcome;
   }
 
@@ -176,6 +237,7 @@ export function createCloudEventsHandler(
         problems,
         contentType,
         eventId: id,
+        eventType: shortTypeOf(envelopes[index]),
         body: textOf(envelopes[index]),
       }),
     );
@@ -183,13 +245,22 @@ export function createCloudEventsHandler(
     for (const [i, { reason, problems }] of refused.entries()) {
       counters.add('closewatch_events_refused', { source: sender.source, reason });
       const { source, company } = letters[i] ?? { source: sender.source };
-      intake?.lost({ source, company, stream: '', reason, records: 1, detail: problems[0]?.where });
+      intake?.lost({
+        source,
+        company,
+        stream: '',
+        reason: reason === 'unsigned' ? 'bad-signature' : reason,
+        records: 1,
+        detail: problems[0]?.where,
+      });
     }
     await countErrors(deps.postgres, letters);
   }
 
   async function keepLetters(letters: readonly DeadLetter[], sender: Sender): Promise<void> {
-    const kept = await keepDeadLetters(deps.postgres, sender.source, letters);
+    const kept = await keepDeadLetters(deps.postgres, sender.source, letters, {
+      bodyBytes: config.maxEventBytes,
+    });
     if (kept === letters.length) return;
     const dropped = letters.length - kept;
     counters.add('closewatch_dead_letters_dropped', { source: sender.source }, dropped);
@@ -243,6 +314,18 @@ function answer(response: ServerResponse, status: number, body: object): void {
 function idOf(envelope: unknown): string | undefined {
   const id = (envelope as { id?: unknown } | null)?.id;
   return typeof id === 'string' ? id.slice(0, 1024) : undefined;
+}
+
+/** The source that an event names; of one that names none, nobody's. */
+function sourceOf(envelope: unknown): string {
+  const source = (envelope as { source?: unknown } | null)?.source;
+  return typeof source === 'string' ? source : '';
+}
+
+/** The short type that an event names, when it has the form of one of ours. */
+function shortTypeOf(envelope: unknown): string | undefined {
+  const type = (envelope as { type?: unknown } | null)?.type;
+  return typeof type === 'string' ? /^closewatch\.(.{1,128})\.v\d{1,4}$/.exec(type)?.[1] : undefined;
 }
 
 /** The event as JSON; of one that is nested beyond reason only that. */

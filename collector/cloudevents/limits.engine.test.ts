@@ -20,9 +20,10 @@ afterEach(() => {
 });
 
 /** A handler before an inbox that takes everything when the gate opens, and how many of its requests are settled. */
-async function start(settings: object, authenticate: (req: IncomingMessage) => Promise<Sender>) {
+async function start(settings: object, authenticate: (req: IncomingMessage) => Promise<Sender>, share = 1) {
   const gate = Promise.withResolvers<void>();
   const inbox = {
+    shareOf: () => share,
     async accept(events: readonly unknown[]) {
       await gate.promise;
       return events.map(() => 'accepted');
@@ -55,9 +56,12 @@ const eventOf = (id: string, size: number) => ({
   },
 });
 
-test('batches that inflate to more than there is room for are sent back until others are answered', async () => {
+test.each([
+  ['all of the room', 1, 5],
+  ['their share of it', 0.6, 3],
+])('batches that inflate to more than %s are sent back until others are answered', async (_, share, fit) => {
   const settings = { maxEventBytes: 100_000, maxBatchBytes: 200_000, maxPendingBytes: 500_000 };
-  const { gate, url } = await start(settings, async () => sender);
+  const { gate, url } = await start(settings, async () => sender, share);
   const statuses: number[] = [];
   const post = async (id: string) => {
     const headers = { 'content-type': BATCH, 'content-encoding': 'gzip' };
@@ -67,11 +71,11 @@ test('batches that inflate to more than there is room for are sent back until ot
     statuses.push(answer.status);
   };
   const sent = Array.from({ length: 20 }, (_, i) => post(`${i}`));
-  await expect.poll(() => statuses.length, SOON).toBe(15);
+  await expect.poll(() => statuses.length, SOON).toBe(20 - fit);
   expect(new Set(statuses)).toEqual(new Set([429]));
   gate.resolve();
   await Promise.all(sent);
-  expect(statuses.slice(15)).toEqual(Array(5).fill(202));
+  expect(statuses.slice(20 - fit)).toEqual(Array(fit).fill(202));
   await post('later');
   expect(statuses.at(-1)).toBe(202);
 });

@@ -16,6 +16,8 @@ export type BadReason =
   | 'too-long'
   | 'too-many-keys'
   | 'invalid'
+  | 'unknown-version'
+  | 'unsigned'
   | 'too-large'
   | 'source-denied'
   | 'conflict'

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ClosewatchError } from '../../model/errors.ts';
 import { type EventRef, eventRefKey, type FinanceEvent } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
@@ -23,6 +24,8 @@ export interface FinanceEventStore {
    * stored once, wherever the first attempt broke off.
    */
   insert(events: readonly FinanceEvent[], token: string): Promise<void>;
+  /** Writes the events alone, without their keys. Throws `engine.data` when one of them cannot be written as a row. */
+  insertEvents(events: readonly FinanceEvent[], token: string): Promise<void>;
   /** Writes the keys of events alone, for a block whose first attempt broke off between the two; a repeat does no harm. */
   insertKeys(events: readonly FinanceEvent[], token: string): Promise<void>;
   /** Events of the batches in (after, upTo], by batch, then in the order of events. */
@@ -252,13 +255,28 @@ function merged(answers: readonly FinanceEvent[][]): FinanceEvent[] {
   return [...once.values()].sort(compareEvents);
 }
 
+/** What `make` makes of events; one that has no form as a row is to blame itself. */
+function encoded<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    throw new ClosewatchError('engine.data', 'an event cannot be written as a row', { cause });
+  }
+}
+
 /** The store of finance events on a ClickHouse. */
 export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
   const send = (table: string, block: Block, token: string): Promise<void> =>
     clickhouse.insertNative(table, block.columns, block.bytes, { token });
   const tokenOf = (token: string, part: number): string => (part === 0 ? token : `${token}:${part}`);
+  const insertEvents = async (batch: readonly FinanceEvent[], token: string): Promise<void> => {
+    for (let at = 0, part = 0; at < batch.length; at += MAX_ROWS, part++) {
+      const block = encoded(() => eventBlock(batch.slice(at, at + MAX_ROWS)));
+      await send('finance_events', block, tokenOf(token, part));
+    }
+  };
   const insertKeys = async (batch: readonly FinanceEvent[], token: string): Promise<void> => {
-    for (const [part, block] of keyBlocks(batch, MAX_ROWS).entries())
+    for (const [part, block] of encoded(() => keyBlocks(batch, MAX_ROWS)).entries())
       await send('event_keys', block, tokenOf(token, part));
   };
 
@@ -268,10 +286,10 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
 
   return {
     async insert(batch, token) {
-      for (let at = 0, part = 0; at < batch.length; at += MAX_ROWS, part++)
-        await send('finance_events', eventBlock(batch.slice(at, at + MAX_ROWS)), tokenOf(token, part));
+      await insertEvents(batch, token);
       await insertKeys(batch, token);
     },
+    insertEvents,
     insertKeys,
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),

@@ -20,15 +20,30 @@ const NETWORK = new Set([
  */
 const PASSING = new Set(['202', '209', '210', '236', '241', '242', '252', '439', '999']);
 
-/** What went wrong, as one of ours: 'engine.unavailable' when trying again may help, else 'engine.failed'. */
+/**
+ * ClickHouse's exceptions that blame the rows of an insert, so that others would be taken: parsing (6, 26, 27, 38, 41, 72),
+ * types and ranges (53, 69, 70, 117, 321, 407), NULL (349), lengths (131, 190), a constraint (469), an element that an
+ * Enum does not have (691).
+ */
+const OF_THE_DATA = new Set(
+  [6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 190, 321, 349, 407, 469, 691].map(String),
+);
+
+/**
+ * What went wrong, as one of ours: 'engine.unavailable' when trying again may help, 'engine.data' when what was sent is to
+ * blame, else 'engine.failed'.
+ */
 export function clickHouseError(error: unknown, name: string): ClosewatchError {
   if (errorCode(error) !== undefined) return error as ClosewatchError;
   const text = error instanceof Error ? error.message : String(error);
-  const passing = error instanceof ClickHouseError ? PASSING.has(error.code) : isNetwork(error);
   const code = error instanceof ClickHouseError ? ` (ClickHouse ${error.code} ${error.type ?? ''})` : '';
-  return new ClosewatchError(passing ? 'engine.unavailable' : 'engine.failed', `${name}: ${text}${code}`, {
-    cause: error,
-  });
+  return new ClosewatchError(kindOf(error), `${name}: ${text}${code}`, { cause: error });
+}
+
+function kindOf(error: unknown): 'engine.unavailable' | 'engine.data' | 'engine.failed' {
+  if (!(error instanceof ClickHouseError)) return isNetwork(error) ? 'engine.unavailable' : 'engine.failed';
+  if (PASSING.has(error.code)) return 'engine.unavailable';
+  return OF_THE_DATA.has(error.code) ? 'engine.data' : 'engine.failed';
 }
 
 function isNetwork(error: unknown): boolean {

@@ -15,6 +15,7 @@ export interface Change {
     | 'message'
     | 'setting'
     | 'dead-letter'
+    | 'inbox'
     | 'readiness'
     | 'watermark';
   readonly entityId: string;

@@ -3,6 +3,7 @@ import type { CompanyScope } from '../../model/principal.ts';
 import { decodeCursor, encodeCursor, type Page } from '../paging.ts';
 import type { Postgres } from './database.ts';
 import type { DeadLetterTable } from './schema.ts';
+import { isOrLiesBelow } from './source-path.ts';
 
 export type DeadLetterRow = Selectable<DeadLetterTable>;
 export type DeadLetterState = DeadLetterRow['state'];
@@ -11,6 +12,14 @@ export interface DeadLetterFilter {
   readonly companies: CompanyScope;
   readonly company?: string | undefined;
   readonly states?: readonly DeadLetterState[] | undefined;
+  readonly ids?: readonly string[] | undefined;
+  /** A source, and those below it. */
+  readonly source?: string | undefined;
+  /** A short event type, `bill.posted`. */
+  readonly type?: string | undefined;
+  readonly reason?: string | undefined;
+  /** Received from then on. */
+  readonly since?: Date | undefined;
 }
 
 /** Does a stream of any source send for the company that the letter names? */
@@ -33,7 +42,7 @@ const CONCERNS_NOBODY = sql<boolean>`(NOT ${NAMES_KNOWN_COMPANY} AND NOT EXISTS 
 /** Refused events, the newest first. One that concerns no known company is read only by whoever reads every company. */
 export async function listDeadLetters(
   { db }: Postgres,
-  { companies, company, states }: DeadLetterFilter,
+  { companies, company, states, ids, source, type, reason, since }: DeadLetterFilter,
   page: Page,
 ): Promise<DeadLetterRow[]> {
   const after = decodeCursor(page.after, [/^\d{1,18}$/]);
@@ -41,6 +50,11 @@ export async function listDeadLetters(
   if (companies !== '*') query = query.where(concerns(companies));
   if (company !== undefined) query = query.where(concerns([company]));
   if (states?.length) query = query.where('state', 'in', states);
+  if (ids) query = query.where(sql<boolean>`id = ANY(${ids}::bigint[])`);
+  if (source !== undefined) query = query.where(isOrLiesBelow('source', source));
+  if (type !== undefined) query = query.where('event_type', '=', type);
+  if (reason !== undefined) query = query.where('reason_code', '=', reason);
+  if (since !== undefined) query = query.where('received_at', '>=', since);
   if (after) query = query.where('id', '<', after[0] as string);
   return await query.orderBy('id', 'desc').limit(page.limit).execute();
 }
@@ -48,8 +62,14 @@ export async function listDeadLetters(
 export const deadLetterCursor = (row: DeadLetterRow): string => encodeCursor([row.id]);
 
 /** The refused event of this number, or undefined. */
-export async function findDeadLetter({ db }: Postgres, id: string): Promise<DeadLetterRow | undefined> {
-  return await db.selectFrom('dead_letters').selectAll().where('id', '=', id).executeTakeFirst();
+export async function findDeadLetter(postgres: Postgres, id: string): Promise<DeadLetterRow | undefined> {
+  return (await findDeadLetters(postgres, [id]))[0];
+}
+
+/** Those of the refused events that there are, by number. */
+export async function findDeadLetters({ db }: Postgres, ids: readonly string[]): Promise<DeadLetterRow[]> {
+  if (ids.length === 0) return [];
+  return await db.selectFrom('dead_letters').selectAll().where('id', 'in', ids).orderBy('id').execute();
 }
 
 /**

@@ -3,7 +3,7 @@ import { appendChanges, type Change } from './change-log.ts';
 import { openPostgres, type Postgres } from './database.ts';
 import { discardDeadLetters } from './dead-letter-decisions.ts';
 import { keepDeadLetters } from './dead-letters.ts';
-import { tidyHistory } from './housekeeping.ts';
+import { tidyHistory, tidySettledLetters } from './housekeeping.ts';
 import { recordSnapshots, type Snapshot } from './snapshots.ts';
 import { knownCompanies } from './source-queries.ts';
 import { keepingLogger, type TemporaryPlace, temporaryFolder } from './testing/back-ends.ts';
@@ -52,7 +52,7 @@ test('shipped history of exceptions goes after a week; of incidents it stays, an
   ]);
 });
 
-test('a dead letter is discarded once, with who and why, and goes 30 days later; an open one stays', async () => {
+test('a dead letter is discarded once, with who and why, and goes when it is old; an open one stays', async () => {
   const letter = { source: '/ocr', reason: 'invalid', problems: [], eventId: 'e-1', body: '{}' };
   await keepDeadLetters(postgres, '/ocr', [letter, letter]);
   const letters = () => postgres.db.selectFrom('dead_letters').selectAll().orderBy('id').execute();
@@ -74,9 +74,9 @@ test('a dead letter is discarded once, with who and why, and goes 30 days later;
     actor: 'sam',
     data: { source: '/ocr', eventId: 'e-1', refused: 'invalid', reason: 'sent twice' },
   });
-  await tidyHistory(postgres, day(30));
+  await tidySettledLetters(postgres, day(1));
   expect(await letters()).toHaveLength(2);
-  await tidyHistory(postgres, day(32));
+  await tidySettledLetters(postgres, day(2));
   expect(await letters()).toMatchObject([{ id: second }]);
 });
 

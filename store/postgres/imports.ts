@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
+import type { AcceptedEvent, AcceptResult } from './accepted.ts';
 import { takeBatch } from './batches.ts';
 import type { Postgres } from './database.ts';
 import { settleDeadLetters } from './dead-letters.ts';
 import { isOfTheData } from './failures.ts';
-import type { AcceptedEvent, AcceptResult } from './inbox.ts';
 import type { Database } from './schema.ts';
 import { type Declaration, declareComplete } from './sources.ts';
 

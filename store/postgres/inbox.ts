@@ -1,35 +1,24 @@
 import { type Context, context, SpanKind } from '@opentelemetry/api';
-import { sql } from 'kysely';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEvent } from '../../model/event.ts';
-import { formatInstant, nanosOf, parseInstant } from '../../model/time.ts';
 import { withSpan } from '../tracing.ts';
-import { takeBatch } from './batches.ts';
+import type { AcceptedEvent, AcceptResult } from './accepted.ts';
 import type { Postgres } from './database.ts';
-import { settleDeadLetters } from './dead-letters.ts';
 import { isOfTheData } from './failures.ts';
 import {
-  type Arrival,
-  createArrivalSums,
-  type Declaration,
-  declareComplete,
-  recordArrival,
-} from './sources.ts';
-
-/** A valid event, before it has a batch: all of it but `batch` and `receivedAt`, which acceptance gives. */
-export interface AcceptedEvent {
-  readonly event: Omit<FinanceEvent, 'batch' | 'receivedAt'>;
-  /** SHA-256 over the canonical JSON of what the sender sent. */
-  readonly bodyHash: string;
-  /** A heartbeat's watermark. */
-  readonly declares?: { readonly stream: string; readonly completeUpTo: bigint } | undefined;
-}
-
-/**
- * `accepted` now; `known` already, with the same body; `conflict`: known with another body, so refused; `unstorable`: the
- * database does not take it, however often it is sent.
- */
-export type AcceptResult = 'accepted' | 'known' | 'conflict' | 'unstorable';
+  confirmBatch,
+  type DeadEvent,
+  eventsOfBatch,
+  firstPending,
+  newestBatch,
+  type PendingBatch,
+  pendingBatches,
+  purgePayloads,
+  setApart,
+  storedUpTo,
+} from './inbox-batches.ts';
+import { commitEvents, type Item } from './inbox-commit.ts';
+import { type Call, createLanes, MAX_GROUP, type Size } from './inbox-lanes.ts';
 
 export interface Inbox {
   /**
@@ -40,123 +29,78 @@ export interface Inbox {
    * database does not answer: whatever of the call may be committed is `known` when it is sent again.
    */
   accept(events: readonly AcceptedEvent[]): Promise<AcceptResult[]>;
-  /** The number of the newest batch of the inbox; 0 when there is none. */
+  /** The number of the newest batch of the inbox, replays included; 0 when there is none. */
   newestBatch(): Promise<bigint>;
-  /** Inbox batches that ClickHouse has not confirmed, in order. */
-  pendingBatches(limit: number): Promise<bigint[]>;
-  /** The events of a batch, always in the same order. */
+  /** Batches that ClickHouse has not confirmed: those with critical events first, each kind in order. */
+  pendingBatches(limit: number): Promise<PendingBatch[]>;
+  /** The lowest of them; undefined when there is none. */
+  firstPending(): Promise<bigint | undefined>;
+  /** The events of a batch, always in the same order, without those that are dead. */
   eventsOf(batch: bigint): Promise<FinanceEvent[]>;
-  /** Records that ClickHouse holds the batch. */
-  confirm(batch: bigint): Promise<void>;
+  /** Records that ClickHouse refused the batch as a whole: from now on it goes in parts. */
+  setApart(batch: bigint): Promise<void>;
+  /** Records that ClickHouse holds the batch, but for the dead ones: each of those becomes a dead letter. */
+  confirm(batch: bigint, dead?: readonly DeadEvent[]): Promise<void>;
   /** The highest batch up to which every batch is stored; 0 when there is none. */
   storedUpTo(): Promise<bigint>;
-  /** Drops payloads of batches that were confirmed before the instant; keys and hashes stay. Returns how many. */
+  /**
+   * Drops payloads of batches that were confirmed before the instant; keys and hashes stay, and the payloads of dead events
+   * that somebody has to decide on. Returns how many.
+   */
   purgePayloads(before: Date, limit?: number): Promise<number>;
+  /** How much of what is limited events like these may take, from 0 to 1: all of it when one of them is critical. */
+  shareOf(events: readonly AcceptedEvent[]): number;
   /** Called after each commit that accepted something. */
   onAccepted(listener: () => void): void;
   /** Waits for what was handed in. */
   drain(): Promise<void>;
 }
 
-/** Events and characters of their JSON in one transaction, and waiting, at most; one call may have more by itself. */
-const MAX_GROUP = { events: 5_000, characters: 16 << 20 };
-const MAX_WAITING = { events: 50_000, characters: 64 << 20 };
-/** With batches behind, commits are spread so that each carries more: so many ms a waiting batch, at most the second. */
-const LINGER_MS = { perBatch: 5, most: 200 };
+const MAX_WAITING: Size = { events: 50_000, characters: 64 << 20 };
+/**
+ * With batches behind, commits are spread so that each carries more, or ClickHouse would never catch up: so many ms a waiting
+ * batch, at most the second. What is critical waits less; as much as 20 commits a second leave.
+ */
+const LINGER_MS = { ordinary: { perBatch: 5, most: 200 }, critical: { perBatch: 1, most: 50 } };
 
-/** An event and its JSON text, as the inbox keeps it. */
-interface Item extends AcceptedEvent {
-  readonly body: string;
+export interface InboxDeps {
+  readonly now?: () => Date;
+  /** Events, and characters of their JSON, that may wait to be committed. */
+  readonly maxWaiting?: Size | undefined;
+  /** Of it what is not critical may take, from 0 to 1. */
+  readonly ordinaryShare?: number | undefined;
+  /** Kinds of events (the first word of their type) that are committed before others and are the last to be refused. */
+  readonly criticalKinds?: readonly string[] | undefined;
 }
 
-interface Waiting {
+interface Waiting extends Call {
   readonly items: readonly Item[];
-  readonly characters: number;
   readonly resolve: (results: AcceptResult[]) => void;
   readonly reject: (error: unknown) => void;
   readonly trace: Context;
 }
 
-const keyOf = (source: string, id: string): string => `${source}\n${id}`;
-
-/** The inbox: the acceptance of events, de-duplicated by (source, id), numbered in batches in the order of commits. */
-export function openInbox(
-  postgres: Postgres,
-  deps: { now?: () => Date; maxWaiting?: { readonly events: number; readonly characters: number } } = {},
-): Inbox {
-  const { db } = postgres;
-  const { now = () => new Date(), maxWaiting = MAX_WAITING } = deps;
+/**
+ * The inbox: the acceptance of events, de-duplicated by (source, id), numbered in batches in the order of commits. Calls
+ * with an event of a critical kind go before the others.
+ */
+export function openInbox(postgres: Postgres, deps: InboxDeps = {}): Inbox {
+  const { now = () => new Date(), maxWaiting = MAX_WAITING, ordinaryShare = 1 } = deps;
+  const criticalKinds = new Set(deps.criticalKinds);
+  const isCritical = ({ event }: AcceptedEvent): boolean =>
+    criticalKinds.has(event.type.slice(0, event.type.indexOf('.')));
+  const lanes = createLanes<Waiting>(maxWaiting, ordinaryShare);
   const listeners: (() => void)[] = [];
-  let waiting: Waiting[] = [];
-  let waitingEvents = 0;
-  let waitingCharacters = 0;
   let committing: Promise<void> | undefined;
+  let hurry = (): void => {};
   let behind = 0;
-
-  /** One transaction for the events of several calls; one result an event, in their order. */
-  async function commit(events: readonly Item[]): Promise<AcceptResult[]> {
-    const at = now();
-    return db.transaction().execute(async (trx) => {
-      const known = await hashesOf(events.map(({ event }) => event));
-      const fresh = new Map<string, Item>();
-      for (const item of events) {
-        const key = keyOf(item.event.source, item.event.id);
-        if (!known.has(key) && !fresh.has(key)) fresh.set(key, item);
-      }
-      const inserted = new Set<string>();
-      if (fresh.size > 0) {
-        const items = [...fresh.values()];
-        const sources = new Set(items.map(({ event }) => event.source));
-        const source = sources.size === 1 ? [...sources].join() : '*';
-        const batch = await takeBatch(trx, { kind: 'inbox', source, rows: items.length });
-        const rows = await sql<{ source: string; id: string }>`
-          INSERT INTO inbox (source, id, body_hash, body, company, type, batch, received_at)
-          SELECT source, id, body_hash, body::jsonb, company, type, ${batch}::bigint, ${at}::timestamptz
-          FROM unnest(${items.map((item) => item.event.source)}::text[], ${items.map((item) => item.event.id)}::text[],
-            ${items.map((item) => item.bodyHash)}::text[], ${items.map((item) => item.body)}::text[],
-            ${items.map((item) => item.event.company)}::text[], ${items.map((item) => item.event.type)}::text[])
-            AS given (source, id, body_hash, body, company, type)
-          ON CONFLICT (source, id) DO NOTHING RETURNING source, id`.execute(trx);
-        for (const row of rows.rows) inserted.add(keyOf(row.source, row.id));
-        if (inserted.size < items.length) {
-          // Another collector took some of them since we looked; its commit is visible now, for it held the lock.
-          await trx
-            .updateTable('batches')
-            .set({ rows: inserted.size })
-            .where('batch', '=', `${batch}`)
-            .execute();
-          const lost = items.filter(({ event }) => !inserted.has(keyOf(event.source, event.id)));
-          for (const [key, hash] of await hashesOf(lost.map(({ event }) => event))) known.set(key, hash);
-        }
-      }
-      const results = events.map((item): AcceptResult => {
-        const key = keyOf(item.event.source, item.event.id);
-        if (inserted.has(key) && fresh.get(key) === item) return 'accepted';
-        return (known.get(key) ?? fresh.get(key)?.bodyHash) === item.bodyHash ? 'known' : 'conflict';
-      });
-      const accepted = events.filter((_, i) => results[i] === 'accepted').map(({ event }) => event);
-      await settleDeadLetters(trx, accepted, at);
-      const taken = events.filter((_, i) => results[i] !== 'conflict');
-      await recordArrival(trx, arrivalsOf(taken, inserted), at);
-      await declareComplete(trx, declarationsOf(taken), at);
-      if (inserted.size > 0) behind++;
-      return results;
-
-      async function hashesOf(ids: readonly { source: string; id: string }[]): Promise<Map<string, string>> {
-        const { rows } = await sql<{ source: string; id: string; body_hash: string }>`
-          SELECT source, id, body_hash FROM inbox WHERE (source, id) IN (
-            SELECT * FROM unnest(${ids.map(({ source }) => source)}::text[], ${ids.map(({ id }) => id)}::text[]))`.execute(
-          trx,
-        );
-        return new Map(rows.map((row) => [keyOf(row.source, row.id), row.body_hash]));
-      }
-    });
-  }
 
   /** Commits the events; when the database refuses what is in them, one half and then the other, down to the single one. */
   async function commitOrSplit(events: readonly Item[]): Promise<AcceptResult[]> {
     try {
-      return await commit(events);
+      const { results, added } = await commitEvents(postgres, events, { at: now(), isCritical });
+      if (added) behind++;
+      return results;
     } catch (error) {
       if (!isOfTheData(error)) throw error;
       if (events.length === 1) return ['unstorable'];
@@ -175,31 +119,30 @@ export function openInbox(
     );
   }
 
-  /** Takes whole calls off the line until a transaction is full. */
-  function nextGroup(): Waiting[] {
-    let events = 0;
-    let characters = 0;
-    const group: Waiting[] = [];
-    for (const call of waiting) {
-      const full =
-        events + call.items.length > MAX_GROUP.events || characters + call.characters > MAX_GROUP.characters;
-      if (group.length > 0 && full) break;
-      group.push(call);
-      events += call.items.length;
-      characters += call.characters;
-    }
-    waiting = waiting.slice(group.length);
-    waitingEvents -= events;
-    waitingCharacters -= characters;
-    return group;
+  /** So long the next commit waits for more to come, as things stand now. */
+  function lingerMs(): number {
+    if (behind <= 1 || lanes.events >= MAX_GROUP.events) return 0;
+    const { perBatch, most } = LINGER_MS[lanes.hasCritical ? 'critical' : 'ordinary'];
+    return Math.min(most, behind * perBatch);
+  }
+
+  /** Waits for more while ClickHouse is behind; shorter when something critical comes. */
+  async function linger(): Promise<void> {
+    const begun = performance.now();
+    for (let left = lingerMs(); left > 0; left = lingerMs() - (performance.now() - begun))
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        hurry = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
   }
 
   async function commitAll(): Promise<void> {
-    while (waiting.length > 0) {
-      const linger = Math.min(LINGER_MS.most, behind * LINGER_MS.perBatch);
-      if (linger > LINGER_MS.perBatch && waitingEvents < MAX_GROUP.events)
-        await new Promise((resolve) => setTimeout(resolve, linger));
-      const group = nextGroup();
+    while (lanes.events > 0) {
+      await linger();
+      const group = lanes.next();
       try {
         const results = await commitTraced(group);
         let at = 0;
@@ -222,126 +165,34 @@ export function openInbox(
     accept(events) {
       if (events.length === 0) return Promise.resolve([]);
       const items = events.map((item): Item => ({ ...item, body: JSON.stringify(item.event) }));
-      const characters = items.reduce((sum, { body }) => sum + body.length, 0);
-      const tooMuch =
-        waitingEvents + items.length > maxWaiting.events ||
-        waitingCharacters + characters > maxWaiting.characters;
-      if (waiting.length > 0 && tooMuch)
-        return Promise.reject(
-          new ClosewatchError('request.overloaded', 'too many events wait to be accepted'),
-        );
+      const size = {
+        events: items.length,
+        characters: items.reduce((sum, { body }) => sum + body.length, 0),
+      };
+      const critical = items.some(isCritical);
       return new Promise((resolve, reject) => {
-        waiting.push({ items, characters, resolve, reject, trace: context.active() });
-        waitingEvents += items.length;
-        waitingCharacters += characters;
+        lanes.push({ items, size, critical, resolve, reject, trace: context.active() });
+        if (critical) hurry();
         // The microtask lets calls of the same turn of the loop share the first transaction.
         committing ??= Promise.resolve().then(commitAll);
       });
     },
-    async newestBatch() {
-      const row = await db
-        .selectFrom('batches')
-        .select((eb) => eb.fn.max('batch').as('batch'))
-        .where('kind', '=', 'inbox')
-        .executeTakeFirst();
-      return BigInt(row?.batch ?? 0);
-    },
+    shareOf: (events) => (events.some(isCritical) ? 1 : ordinaryShare),
+    newestBatch: () => newestBatch(postgres),
     async pendingBatches(limit) {
-      const rows = await db
-        .selectFrom('batches')
-        .select('batch')
-        .where('state', '=', 'pending')
-        .where('kind', '=', 'inbox')
-        .orderBy('batch')
-        .limit(limit)
-        .execute();
-      behind = Math.max(0, rows.length - 1);
-      return rows.map((row) => BigInt(row.batch));
+      const batches = await pendingBatches(postgres, limit);
+      behind = Math.max(0, batches.length - 1);
+      return batches;
     },
-    async eventsOf(batch) {
-      const rows = await db
-        .selectFrom('inbox')
-        .select(['body', 'received_at'])
-        .where('batch', '=', `${batch}`)
-        .where('body', 'is not', null)
-        .orderBy('source')
-        .orderBy('id')
-        .execute();
-      return rows.map((row) => ({
-        ...(row.body as AcceptedEvent['event']),
-        batch: `${batch}`,
-        receivedAt: formatInstant(nanosOf(row.received_at)),
-      }));
-    },
-    confirm: (batch) =>
-      db.transaction().execute(async (trx) => {
-        await trx
-          .updateTable('batches')
-          .set({ state: 'stored', stored_at: now() })
-          .where('batch', '=', `${batch}`)
-          .where('state', '=', 'pending')
-          .execute();
-        await trx
-          .updateTable('inbox')
-          .set({ state: 'stored' })
-          .where('batch', '=', `${batch}`)
-          .where('state', '=', 'pending')
-          .execute();
-      }),
-    async storedUpTo() {
-      const { rows } = await sql<{ batch: string }>`SELECT coalesce(
-        (SELECT min(batch) - 1 FROM batches WHERE state = 'pending'), (SELECT max(batch) FROM batches), 0) AS batch`.execute(
-        db,
-      );
-      return BigInt(rows[0]?.batch ?? 0);
-    },
-    async purgePayloads(before, limit = 10_000) {
-      const { numUpdatedRows } = await db
-        .updateTable('inbox')
-        .set({ body: null })
-        .where(({ eb, refTuple, selectFrom }) =>
-          eb(
-            refTuple('source', 'id'),
-            'in',
-            selectFrom('inbox as old')
-              .innerJoin('batches', 'batches.batch', 'old.batch')
-              .select(['old.source', 'old.id'])
-              .where('old.body', 'is not', null)
-              .where('old.received_at', '<', before)
-              .where('batches.stored_at', '<', before)
-              .limit(limit)
-              .$asTuple('source', 'id'),
-          ),
-        )
-        .executeTakeFirst();
-      return Number(numUpdatedRows);
-    },
+    firstPending: () => firstPending(postgres),
+    eventsOf: (batch) => eventsOfBatch(postgres, batch),
+    setApart: (batch) => setApart(postgres, batch),
+    confirm: (batch, dead = []) => confirmBatch(postgres, { batch, dead, at: now() }),
+    storedUpTo: () => storedUpTo(postgres),
+    purgePayloads: (before, limit = 10_000) => purgePayloads(postgres, before, limit),
     onAccepted: (listener) => void listeners.push(listener),
     drain: async () => {
       while (committing) await committing;
     },
   };
-}
-
-/** What came, summed up by source and company. Known events count as an arrival, not as events. */
-function arrivalsOf(events: readonly AcceptedEvent[], inserted: ReadonlySet<string>): Iterable<Arrival> {
-  const arrivals = createArrivalSums();
-  for (const { event, declares } of events) {
-    if (declares) continue;
-    arrivals.note(event, parseInstant(event.time) ?? 0n);
-    if (inserted.has(keyOf(event.source, event.id))) arrivals.count(event);
-  }
-  return arrivals.sums();
-}
-
-function declarationsOf(events: readonly AcceptedEvent[]): Iterable<Declaration> {
-  const latest = new Map<string, Declaration>();
-  for (const { event, declares } of events) {
-    if (!declares) continue;
-    const key = `${keyOf(event.source, event.company)}\n${declares.stream}`;
-    const before = latest.get(key);
-    if (before && before.completeUpTo >= declares.completeUpTo) continue;
-    latest.set(key, { source: event.source, company: event.company, ...declares });
-  }
-  return latest.values();
 }

@@ -39,14 +39,28 @@ export interface IngestTokenTable {
   revoked_at: InstantOrNull;
 }
 
+export interface SigningSecretTable {
+  id: string;
+  source: string;
+  sealed: string;
+  alone: boolean;
+  created_at: Instant;
+  created_by: string;
+  last_used_at: InstantOrNull;
+  expires_at: InstantOrNull;
+  revoked_at: InstantOrNull;
+}
+
 export interface BatchTable {
   batch: GeneratedAlways<string>;
-  kind: 'inbox' | 'import';
+  kind: 'inbox' | 'import' | 'replay';
   source: string;
   rows: Generated<number>;
   state: Generated<'pending' | 'stored'>;
   accepted_at: DefaultInstant;
   stored_at: InstantOrNull;
+  critical: Generated<boolean>;
+  apart: Generated<boolean>;
 }
 
 export interface InboxTable {
@@ -60,6 +74,7 @@ export interface InboxTable {
   type: string;
   batch: Int8OrNull;
   received_at: DefaultInstant;
+  replay_batch: Int8OrNull;
 }
 
 export interface DeadLetterTable {
@@ -77,6 +92,10 @@ export interface DeadLetterTable {
   decided_by: string | null;
   decided_at: InstantOrNull;
   decided_reason: string | null;
+  event_type: string | null;
+  cut: Generated<boolean>;
+  tried: Generated<number>;
+  tried_at: InstantOrNull;
 }
 
 export interface ImportRunTable {
@@ -398,6 +417,7 @@ export interface SnapshotTable {
 /** The tables of schema `closewatch`, as migrations/ makes them. */
 export interface Database {
   ingest_tokens: IngestTokenTable;
+  signing_secrets: SigningSecretTable;
   batches: BatchTable;
   inbox: InboxTable;
   dead_letters: DeadLetterTable;

@@ -1,4 +1,4 @@
-import type { AcceptedEvent } from '../inbox.ts';
+import type { AcceptedEvent } from '../accepted.ts';
 
 /** An event of a shop as the intake hands it on; its hash goes with its id. */
 export const acceptedEvent = (id: string, more: Partial<AcceptedEvent['event']> = {}): AcceptedEvent => ({
