@@ -39,7 +39,7 @@ const { values } = parseArgs({
 });
 const forMs = Number(values.seconds) * 1000;
 const ROUNDS = Number(values.rounds);
-const CONNECTIONS = 16;
+const CONNECTIONS = 64;
 const ROWS_A_BLOCK = 10_000;
 const TOKEN = 'cw_bench-token-of-the-benchmark';
 

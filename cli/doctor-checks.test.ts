@@ -101,7 +101,7 @@ test('losses are told with who can mend the gravest; what Closewatch itself lost
   expect(checkLosses([invalid])).toMatchObject({
     state: 'note',
     finding: 'in the last 24 hours: 7 invalid of /ocr of acme.',
-    advice: expect.stringContaining('dead-letters list'),
+    advice: expect.stringContaining('inbox list'),
   });
   expect(checkLosses([invalid, { ...lost, source: '/ocr', reason: 'poison', records: 1 }])).toMatchObject({
     state: 'problem',

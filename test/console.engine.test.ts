@@ -174,7 +174,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
       .execute();
     await go(READINESS);
     await page.getByText('/data/amount: must be decimal text').waitFor();
-    await page.getByText(/dead-letters discard \d+ --reason/).waitFor();
+    await page.getByText(/inbox discard \d+ --reason/).waitFor();
     await page.getByRole('region', { name: 'Gates' }).getByRole('link', { name: /open$/ }).click();
     await page.getByRole('heading', { level: 1, name: /^Exceptions/ }).waitFor();
     await page.getByRole('link', { name: 'account.move/11' }).click();

@@ -77,7 +77,9 @@ describe('a running deployment', () => {
     expect((await send('/v1/traces', spans, 'cw_wrong')).status).toBe(401);
     const { sources, losses } = await until(async () => {
       const now = await shown();
-      return now.losses.length === 3 && now.sources.edges.length === 3 ? now : undefined;
+      // A stream that is new gets its terms a moment after it is known.
+      const hasTerms = now.sources.edges.some(({ node }) => node.latenessSeconds === 60);
+      return now.losses.length === 3 && now.sources.edges.length === 3 && hasTerms ? now : undefined;
     });
     expect(sources.edges.map(({ node }) => node)).toMatchObject([
       { source: '*', company: '', stream: 'traces', records: 1 },

@@ -207,7 +207,7 @@ describe('what the API and the console show', () => {
       expect(await ocr.innerText()).toMatch(/acme\s+fresh[\s\S]*\d\d · 12 · 0\.\d+\s+12\s+42 s ahead/);
       expect(await page.getByRole('row', { name: /\/billing · traces/ }).innerText()).toContain('assumed');
       await page.getByText('31 unauthenticated').waitFor();
-      await page.getByText(/closewatch dead-letters list says what is wrong/).waitFor();
+      await page.getByText(/closewatch inbox list says what is wrong/).waitFor();
       expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0);
       if (PICTURES) {
         mkdirSync(PICTURES, { recursive: true });

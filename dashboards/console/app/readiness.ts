@@ -167,11 +167,11 @@ const Verdict = (props: { company: string; readiness: Readiness; letters: Connec
 const Refused = ({ letters }: { letters: Connection<DeadLetter> }): View => html`
   <section aria-labelledby="refused"><h2 id="refused">Refused events</h2>
     <p class="muted">Each is settled when its event comes again, mended, under the same id. One that is not needed is settled by${' '}
-      <code>npm run closewatch -- dead-letters discard ${letters.edges[0]?.node.id ?? 'ID'} --reason "…"</code></p>
+      <code>npm run closewatch -- inbox discard ${letters.edges[0]?.node.id ?? 'ID'} --reason "…"</code></p>
     <ul class="lines">${letters.edges.map(
       ({ node }) => html`<li key=${node.id}>
         <span class="line"><strong>${node.id}</strong> ${node.reason} <span class="muted">${node.source}${node.eventId ? ` · ${node.eventId}` : ''}</span>
           <span class="right"><${Time} at=${node.receivedAt} /></span></span>
         <span class="sub">${node.problems.map(({ where, what }) => (where ? `${where}: ${what}` : what)).join(' · ')}</span></li>`,
     )}</ul>
-    ${letters.pageInfo.hasNextPage && html`<p class="muted">The newest ${letters.edges.length} are shown; <code>dead-letters list</code> has all.</p>`}</section>`;
+    ${letters.pageInfo.hasNextPage && html`<p class="muted">The newest ${letters.edges.length} are shown; <code>inbox list</code> has all.</p>`}</section>`;
