@@ -49,6 +49,8 @@ export function decoded(request: IncomingMessage): Readable {
       415,
     );
   }
+  // It may fail before anybody reads from it, who learns of it then; an error without a listener would end the process.
+  decoder.on('error', () => {});
   request.once('error', (error) => decoder.destroy(error));
   request.once('close', () => {
     if (!request.complete) decoder.destroy(new Error('the request ended early'));
