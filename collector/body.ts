@@ -115,10 +115,14 @@ function bytesOf(request: IncomingMessage, limit: number, hold: BodyHold): Promi
         reject(error);
       }
     };
+    const breakOff = (): void => reject(new BrokenOff());
     request.on('data', take);
-    request.once('end', () => resolve(joined(chunks, size)));
-    request.once('error', () => reject(new BrokenOff()));
-    request.once('close', () => reject(new BrokenOff()));
+    request.once('end', () => {
+      request.off('close', breakOff);
+      resolve(joined(chunks, size));
+    });
+    request.once('error', breakOff);
+    request.once('close', breakOff);
   });
 }
 

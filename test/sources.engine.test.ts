@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openIntake } from '../store/intake/intake.ts';
-import { recordArrival } from '../store/postgres/sources.ts';
+import { recordArrival } from '../store/postgres/testing/arrivals.ts';
 import { ADMIN, type ApiHouse, apiHouse, TOKEN_OF_ACME, TOKEN_OF_ACME_SRE } from './api-house.ts';
 
 const CHROMIUM = '/usr/bin/chromium';

@@ -3,7 +3,8 @@ import { sql } from 'kysely';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import type { Flow } from '../../model/flow.ts';
 import { takeBatch } from '../../store/postgres/batches.ts';
-import { declareComplete, recordArrival } from '../../store/postgres/sources.ts';
+import { declareComplete } from '../../store/postgres/sources.ts';
+import { recordArrival } from '../../store/postgres/testing/arrivals.ts';
 import { detectionHouse, event, FLOWS } from '../../test/detection-house.ts';
 import { instantOf } from './fixture.ts';
 

@@ -290,6 +290,7 @@ describe('what is sent', () => {
 
 test('50 posts at once: each accepted once, batches numbered without a gap and few', async () => {
   const pending = async () => (await inbox.pendingBatches(1000)).map(({ batch }) => batch);
+  await Promise.all((await pending()).map((batch) => inbox.eventsOf(batch)));
   const before = await pending();
   const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => postOne(eventOf(`many-${i}`))));
   expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(202));

@@ -1,12 +1,34 @@
-import { sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Database } from './schema.ts';
-
-/** "BATC" as an integer. */
-const ADVISORY_LOCK = 0x42415443;
 
 /** Waits for its turn to take a batch, until the commit. For transactions that lock other rows too: the turn comes first. */
 export async function lockBatches(trx: Transaction<Database>): Promise<void> {
-  await sql`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK})`.execute(trx);
+  await sql`SELECT lock_batches()`.execute(trx);
+}
+
+/** As `lockBatches`, and waits until nobody adds to an open batch either. */
+export async function lockFilling(trx: Transaction<Database>): Promise<void> {
+  await lockBatches(trx);
+  await sql`SELECT FROM batches WHERE open ORDER BY batch FOR UPDATE`.execute(trx);
+}
+
+/** Events, and characters of their JSON. */
+export interface Size {
+  readonly events: number;
+  readonly characters: number;
+}
+
+/** An open batch takes no more than this, but for the events of its first transaction. */
+export const MAX_BATCH: Size = { events: 5_000, characters: 16 << 20 };
+
+/** Closes the batch, once the transactions that add to it now have ended: from here on it holds the same events for ever. */
+export async function closeBatch(db: Kysely<Database>, batch: bigint): Promise<void> {
+  await db
+    .updateTable('batches')
+    .set({ open: false })
+    .where('batch', '=', `${batch}`)
+    .where('open', '=', true)
+    .execute();
 }
 
 /**

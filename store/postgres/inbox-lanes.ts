@@ -1,10 +1,5 @@
 import { ClosewatchError } from '../../model/errors.ts';
-
-/** Events, and characters of their JSON. */
-export interface Size {
-  readonly events: number;
-  readonly characters: number;
-}
+import { MAX_BATCH, type Size } from './batches.ts';
 
 /** What waits to be committed together, and whether an event of a critical kind is among it. */
 export interface Call {
@@ -16,15 +11,13 @@ export interface Call {
 export interface Lanes<T extends Call> {
   /** Puts a call in its lane. Throws `request.overloaded` when too much waits; a call that finds nobody waiting always fits. */
   push(call: T): void;
-  /** Takes whole calls off the line until a transaction is full; none when nobody waits. */
+  /** Takes whole calls off the line until a transaction is full (a batch; one call may have more); none when nobody waits. */
   next(): T[];
   /** Events that wait. */
   readonly events: number;
   readonly hasCritical: boolean;
 }
 
-/** In one transaction, at most; one call may have more by itself. */
-export const MAX_GROUP: Size = { events: 5_000, characters: 16 << 20 };
 /** So little goes together, whatever it is: two commits would take longer. */
 const SHARED: Size = { events: 500, characters: 2 << 20 };
 /** So many transactions the critical lane has before the other one has one. */
@@ -56,7 +49,7 @@ export function createLanes<T extends Call>(most: Size, ordinaryShare: number): 
     let size: Size = { events: 0, characters: 0 };
     const full = lane.findIndex((call, at) => {
       size = plus(size, call.size);
-      return at > 0 && !fits(size, MAX_GROUP);
+      return at > 0 && !fits(size, MAX_BATCH);
     });
     return full < 0 ? lane.length : full;
   }

@@ -62,6 +62,56 @@ describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
   });
 
   test.skipIf(isAbsent)(
+    'transactions share a batch until it is read or full; from then on it holds the same events',
+    async () => {
+      const [one, other] = [openInbox(postgres), openInbox(postgres)];
+      const before = await one.newestBatch();
+      await one.eventsOf(before);
+      expect(await one.accept([eventOf('shared-1')])).toEqual(['accepted']);
+      expect(await other.accept([eventOf('shared-2'), eventOf('shared-1')])).toEqual(['accepted', 'known']);
+      const batch = await one.newestBatch();
+      expect(batch).toBe(before + 1n);
+      const ids = async () => (await other.eventsOf(batch)).map(({ id }) => id);
+      expect(await ids()).toEqual(['shared-1', 'shared-2']);
+      await one.accept([eventOf('shared-3')]);
+      expect(await one.newestBatch()).toBe(batch + 1n);
+      expect(await ids()).toEqual(['shared-1', 'shared-2']);
+      const many = (name: string) => Array.from({ length: 3_000 }, (_, i) => eventOf(`${name}-${i}`));
+      await one.accept(many('full'));
+      expect(await one.newestBatch()).toBe(batch + 1n);
+      await other.accept(many('over'));
+      expect(await one.newestBatch()).toBe(batch + 2n);
+      const sizes = await postgres.db
+        .selectFrom('batches')
+        .select(['rows', 'source'])
+        .where('batch', '>=', `${batch}`)
+        .orderBy('batch')
+        .execute();
+      expect(sizes.map(({ rows }) => rows)).toEqual([2, 3_001, 3_000]);
+    },
+  );
+
+  test.skipIf(isAbsent)(
+    'two collectors that are sent the same events in another order take each once',
+    async () => {
+      const inboxes = [openInbox(postgres), openInbox(postgres, { criticalKinds: ['order'] })];
+      const events = Array.from({ length: 400 }, (_, i) => eventOf(`twice-${i}`));
+      const results = await Promise.all(
+        inboxes.map(async (inbox, k) =>
+          (await inbox.accept(k === 0 ? events : events.toReversed())).toSorted(),
+        ),
+      );
+      expect(results.flat().filter((result) => result === 'accepted')).toHaveLength(400);
+      expect(results.flat().filter((result) => result === 'known')).toHaveLength(400);
+      const { rows } = await postgres.pool.query(
+        `SELECT batches.batch FROM batches JOIN (SELECT batch, count(*) AS events FROM inbox GROUP BY batch) AS held
+          USING (batch) WHERE held.events <> batches.rows AND batches.kind = 'inbox'`,
+      );
+      expect(rows).toEqual([]);
+    },
+  );
+
+  test.skipIf(isAbsent)(
     'a payment waits for one commit at most, however many other events wait; its batch is forwarded first',
     async () => {
       const inbox = openInbox(postgres, { criticalKinds: ['payment'] });

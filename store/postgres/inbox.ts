@@ -3,6 +3,7 @@ import { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import { withSpan } from '../tracing.ts';
 import type { AcceptedEvent, AcceptResult } from './accepted.ts';
+import { closeBatch, type Size } from './batches.ts';
 import type { Postgres } from './database.ts';
 import { isOfTheData } from './failures.ts';
 import {
@@ -17,15 +18,15 @@ import {
   setApart,
   storedUpTo,
 } from './inbox-batches.ts';
-import { commitEvents, type Item } from './inbox-commit.ts';
-import { type Call, createLanes, MAX_GROUP, type Size } from './inbox-lanes.ts';
+import { commitEvents, type Item, sizeOf } from './inbox-commit.ts';
+import { type Call, createLanes } from './inbox-lanes.ts';
 
 export interface Inbox {
   /**
    * Takes events under their own sources, one result an event. When it returns, what is `accepted` is committed in
-   * PostgreSQL, and open dead letters of it are settled. Calls that come together share one transaction and one batch;
-   * when the database refuses what is in it, it is taken apart until the events that are to blame stand alone. Throws
-   * `request.overloaded` when too much waits: nothing of the call was accepted. Throws `store.unavailable` when the
+   * PostgreSQL, and open dead letters of it are settled. Calls that come together share one transaction; when the database
+   * refuses what is in it, it is taken apart until the events that are to blame stand alone. Transactions share a batch
+   * until it is read. Throws `request.overloaded` when too much waits: nothing of the call was accepted. Throws `store.unavailable` when the
    * database does not answer: whatever of the call may be committed is `known` when it is sent again.
    */
   accept(events: readonly AcceptedEvent[]): Promise<AcceptResult[]>;
@@ -35,7 +36,7 @@ export interface Inbox {
   pendingBatches(limit: number): Promise<PendingBatch[]>;
   /** The lowest of them; undefined when there is none. */
   firstPending(): Promise<bigint | undefined>;
-  /** The events of a batch, always in the same order, without those that are dead. */
+  /** The events of a batch, always in the same order, without those that are dead; from now on nothing is added to it. */
   eventsOf(batch: bigint): Promise<FinanceEvent[]>;
   /** Records that ClickHouse refused the batch as a whole: from now on it goes in parts. */
   setApart(batch: bigint): Promise<void>;
@@ -57,11 +58,6 @@ export interface Inbox {
 }
 
 const MAX_WAITING: Size = { events: 50_000, characters: 64 << 20 };
-/**
- * With batches behind, commits are spread so that each carries more, or ClickHouse would never catch up: so many ms a waiting
- * batch, at most the second. What is critical waits less; as much as 20 commits a second leave.
- */
-const LINGER_MS = { ordinary: { perBatch: 5, most: 200 }, critical: { perBatch: 1, most: 50 } };
 
 export interface InboxDeps {
   readonly now?: () => Date;
@@ -92,15 +88,11 @@ export function openInbox(postgres: Postgres, deps: InboxDeps = {}): Inbox {
   const lanes = createLanes<Waiting>(maxWaiting, ordinaryShare);
   const listeners: (() => void)[] = [];
   let committing: Promise<void> | undefined;
-  let hurry = (): void => {};
-  let behind = 0;
 
   /** Commits the events; when the database refuses what is in them, one half and then the other, down to the single one. */
   async function commitOrSplit(events: readonly Item[]): Promise<AcceptResult[]> {
     try {
-      const { results, added } = await commitEvents(postgres, events, { at: now(), isCritical });
-      if (added) behind++;
-      return results;
+      return await commitEvents(postgres, events, { at: now(), isCritical });
     } catch (error) {
       if (!isOfTheData(error)) throw error;
       if (events.length === 1) return ['unstorable'];
@@ -119,29 +111,8 @@ export function openInbox(postgres: Postgres, deps: InboxDeps = {}): Inbox {
     );
   }
 
-  /** So long the next commit waits for more to come, as things stand now. */
-  function lingerMs(): number {
-    if (behind <= 1 || lanes.events >= MAX_GROUP.events) return 0;
-    const { perBatch, most } = LINGER_MS[lanes.hasCritical ? 'critical' : 'ordinary'];
-    return Math.min(most, behind * perBatch);
-  }
-
-  /** Waits for more while ClickHouse is behind; shorter when something critical comes. */
-  async function linger(): Promise<void> {
-    const begun = performance.now();
-    for (let left = lingerMs(); left > 0; left = lingerMs() - (performance.now() - begun))
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        hurry = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-  }
-
   async function commitAll(): Promise<void> {
     while (lanes.events > 0) {
-      await linger();
       const group = lanes.next();
       try {
         const results = await commitTraced(group);
@@ -165,27 +136,22 @@ export function openInbox(postgres: Postgres, deps: InboxDeps = {}): Inbox {
     accept(events) {
       if (events.length === 0) return Promise.resolve([]);
       const items = events.map((item): Item => ({ ...item, body: JSON.stringify(item.event) }));
-      const size = {
-        events: items.length,
-        characters: items.reduce((sum, { body }) => sum + body.length, 0),
-      };
+      const size = sizeOf(items);
       const critical = items.some(isCritical);
       return new Promise((resolve, reject) => {
         lanes.push({ items, size, critical, resolve, reject, trace: context.active() });
-        if (critical) hurry();
         // The microtask lets calls of the same turn of the loop share the first transaction.
         committing ??= Promise.resolve().then(commitAll);
       });
     },
     shareOf: (events) => (events.some(isCritical) ? 1 : ordinaryShare),
     newestBatch: () => newestBatch(postgres),
-    async pendingBatches(limit) {
-      const batches = await pendingBatches(postgres, limit);
-      behind = Math.max(0, batches.length - 1);
-      return batches;
-    },
+    pendingBatches: (limit) => pendingBatches(postgres, limit),
     firstPending: () => firstPending(postgres),
-    eventsOf: (batch) => eventsOfBatch(postgres, batch),
+    async eventsOf(batch) {
+      await closeBatch(postgres.db, batch);
+      return await eventsOfBatch(postgres, batch);
+    },
     setApart: (batch) => setApart(postgres, batch),
     confirm: (batch, dead = []) => confirmBatch(postgres, { batch, dead, at: now() }),
     storedUpTo: () => storedUpTo(postgres),

@@ -61,6 +61,8 @@ export interface BatchTable {
   stored_at: InstantOrNull;
   critical: Generated<boolean>;
   apart: Generated<boolean>;
+  open: Generated<boolean>;
+  characters: Generated<string>;
 }
 
 export interface InboxTable {

@@ -98,39 +98,6 @@ const inOrder = <T extends { source: string; company: string }>(rows: Iterable<T
     return x < y ? -1 : x > y ? 1 : 0;
   });
 
-/**
- * Records that live events arrived at `at`. A source not known yet is *assumed*; an imported one that sends live is so
- * from now on, for its file no longer closes it.
- */
-export async function recordArrival(db: Executor, arrivals: Iterable<Arrival>, at: Date): Promise<void> {
-  const values = inOrder(arrivals).map((arrival) => ({
-    source: arrival.source,
-    company: arrival.company,
-    kind: 'assumed' as const,
-    types: [...new Set(arrival.types)],
-    last_event_ns: arrival.lastEventAt ?? null,
-    last_arrival_at: at,
-    events: arrival.events,
-    updated_at: at,
-  }));
-  if (values.length === 0) return;
-  await db
-    .insertInto('sources')
-    .values(values)
-    .onConflict((conflict) =>
-      conflict.columns(['source', 'company', 'stream']).doUpdateSet({
-        kind: sql`CASE WHEN sources.kind = 'imported' THEN 'assumed' ELSE sources.kind END`,
-        complete_without_limit: sql`sources.complete_without_limit AND sources.kind <> 'imported'`,
-        types: mergedTypes,
-        last_event_ns: sql`greatest(sources.last_event_ns, excluded.last_event_ns)`,
-        last_arrival_at: sql`greatest(sources.last_arrival_at, excluded.last_arrival_at)`,
-        events: sql`sources.events + excluded.events`,
-        updated_at: sql`excluded.updated_at`,
-      }),
-    )
-    .execute();
-}
-
 /** Raises the *declared* watermarks of heartbeats that came at `at`; one never goes back. */
 export async function declareComplete(db: Executor, said: Iterable<Declaration>, at: Date): Promise<void> {
   for (const { source, company, stream, completeUpTo } of inOrder(said)) {
