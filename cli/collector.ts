@@ -82,7 +82,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     if (route) return route(request, response);
     response
       .writeHead(404, { 'content-type': 'text/plain' })
-      .end('served here: POST /v1/traces, POST /v1/events\n');
+      .end(`served here: POST ${[...routes.keys()].filter((name) => name.startsWith('/v1/')).join(', ')}\n`);
   };
   const http = await listen(handle, {
     host: config.bind,
