@@ -21,6 +21,7 @@ import type { Sink } from '../collector/otlp/decoder.ts';
 import { TraceDecoder } from '../collector/otlp/traces.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
 import { SpanBlock } from '../store/clickhouse/span-block.ts';
+import { SpanKeyBlock } from '../store/clickhouse/span-key-block.ts';
 import { openTelemetry } from '../store/clickhouse/telemetry.ts';
 import { encodeRequest } from '../test/otlp-proto.ts';
 import type { Loaded, Order } from './ingest-load.ts';
@@ -112,13 +113,17 @@ class Bench {
   }
 
   /** Spans a second that the engine takes as ready blocks, from `writers` at a time. */
-  async engineAlone(block: Buffer, writers: number): Promise<number> {
+  async engineAlone(blocks: Blocks, writers: number): Promise<number> {
     const telemetry = openTelemetry(this.running.stores.clickhouse);
     const start = performance.now();
     let spans = 0;
     const write = async () => {
       while (performance.now() - start < forMs) {
-        await telemetry.insert('otel_traces', block, `bench:${crypto.randomUUID()}`);
+        await Promise.all(
+          Object.entries(blocks).map(([table, block]) =>
+            telemetry.insert(table as keyof Blocks, block, `bench:${crypto.randomUUID()}`),
+          ),
+        );
         spans += ROWS_A_BLOCK;
       }
     };
@@ -167,31 +172,31 @@ class Bench {
   }
 }
 
-/** 10,000 spans as one Native block. */
-function blockOfSpans(): Buffer {
-  const block = new SpanBlock();
-  const sink: Sink = {
-    blockOf: ((table) => (table === 'otel_traces' ? block : aside(table))) as Sink['blockOf'],
-  };
+/** What the engine is given alone: the rows of 10,000 spans, and of their correlation keys. */
+interface Blocks {
+  readonly otel_traces: Buffer;
+  readonly span_keys: Buffer;
+}
+
+function blocksOfSpans(): Blocks {
+  const blocks = { otel_traces: new SpanBlock(), span_keys: new SpanKeyBlock() };
+  const sink: Sink = { blockOf: ((table: keyof Blocks) => blocks[table]) as Sink['blockOf'] };
   const limits = { latest: 2n ** 63n - 1n, maxRowBytes: 2 ** 30 };
   const decoder = new TraceDecoder();
   for (let i = 0; i * SPANS < ROWS_A_BLOCK; i++)
     decoder.decode(encodeRequest(makeRequest(i + 1)), sink, limits);
-  return block.encode();
+  return { otel_traces: blocks.otel_traces.encode(), span_keys: blocks.span_keys.encode() };
 }
-const aside = (table: string): never => {
-  throw new Error(`the spans of the benchmark have no rows for ${table}`);
-};
 
 async function measureSides(bench: Bench) {
-  const block = blockOfSpans();
+  const blocks = blocksOfSpans();
   const plain = await servePlain({ ...engineOf(bench.running), database: 'closewatch' });
   const ours: Turn[] = [];
   const [oneWriter, twoWriters, usual]: [number[], number[], number[]] = [[], [], []];
   for (let i = 0; i < ROUNDS; i++) {
     ours.push(await bench.turn({ forMs }));
-    oneWriter.push(await bench.engineAlone(block, 1));
-    twoWriters.push(await bench.engineAlone(block, 2));
+    oneWriter.push(await bench.engineAlone(blocks, 1));
+    twoWriters.push(await bench.engineAlone(blocks, 2));
     const loaded = await bench.load({ port: plain.port, forMs });
     usual.push((loaded.spans * 1000) / loaded.ms);
     say(

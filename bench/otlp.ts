@@ -6,12 +6,12 @@ import type { Sink } from '../collector/otlp/decoder.ts';
 import { protobufOfJson } from '../collector/otlp/json.ts';
 import { TraceDecoder } from '../collector/otlp/traces.ts';
 import { SpanBlock } from '../store/clickhouse/span-block.ts';
+import { SpanKeyBlock } from '../store/clickhouse/span-key-block.ts';
 import { encodeRequest, TraceRequest } from '../test/otlp-proto.ts';
 import { makeRequest, SPANS } from './spans.ts';
 
 const ROUNDS = 3;
 
-const sinkOf = (block: SpanBlock): Sink => ({ blockOf: (() => block) as Sink['blockOf'] });
 const limits = { latest: 2n ** 63n - 1n, maxRowBytes: 1 << 30 };
 
 function median(values: number[]): number {
@@ -43,14 +43,15 @@ function benchReading(): void {
     ),
   );
   const decoder = new TraceDecoder();
-  const block = new SpanBlock();
+  const blocks = { otel_traces: new SpanBlock(), span_keys: new SpanKeyBlock() };
+  const sink: Sink = { blockOf: ((table: keyof typeof blocks) => blocks[table]) as Sink['blockOf'] };
   const decode = (bytes: Buffer): void => {
-    block.clear();
-    decoder.decode(bytes, sinkOf(block), limits);
+    for (const block of Object.values(blocks)) block.clear();
+    decoder.decode(bytes, sink, limits);
   };
   const encode = (bytes: Buffer): void => {
     decode(bytes);
-    block.encode();
+    for (const block of Object.values(blocks)) block.encode();
   };
   const works: [string, Buffer, () => void][] = [
     ['protobuf to columns', body, () => decode(body)],

@@ -1,7 +1,7 @@
 /** Spans in a request of the benchmarks. */
 export const SPANS = 500;
 
-/** A request of 500 spans of 5 services: 12 attributes each, an event on every tenth. */
+/** A request of 500 spans of 5 services: 12 attributes each, of which one is a correlation key; an event on every tenth. */
 export function makeRequest(seed: number) {
   let state = seed;
   const random = (below: number): number => {
@@ -29,7 +29,7 @@ export function makeRequest(seed: number) {
         { key: 'server.port', value: { intValue: 8069 } },
         text('network.protocol.version', '1.1'),
         text('user_agent.original', 'closewatch-bench/1.0 (linux; x64)'),
-        text('company', `company-${service}`),
+        text('closewatch.company', `company-${service}`),
         text('document.number', `BILL/2026/05/${random(10_000)}`),
         { key: 'amount', value: { doubleValue: random(1_000_000) / 100 } },
         { key: 'retry', value: { boolValue: random(20) === 0 } },

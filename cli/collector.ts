@@ -148,5 +148,8 @@ function samplesOf(counts: OtlpCounts): Sample[] {
       sample('closewatch_otlp_records_stored', value, { signal }),
     ),
     sample('closewatch_spans_reversed', counts.spansReversed),
+    ...Object.entries(counts.keys).map(([outcome, value]) =>
+      sample('closewatch_span_keys', value, { outcome }),
+    ),
   ];
 }

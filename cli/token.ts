@@ -21,6 +21,7 @@ interface ListedToken {
   readonly id: string;
   readonly name: string;
   readonly source: string;
+  readonly companies: readonly string[] | null;
   readonly createdAt: string;
   readonly createdBy: string;
   readonly lastUsedAt: string | null;
@@ -41,6 +42,7 @@ interface ListedSecret {
 const newToken = z.strictObject({
   name: z.string().min(1).max(256),
   source: z.string().min(1).max(1024),
+  companies: z.array(z.string().min(1).max(128)).min(1).max(100).optional(),
   createdBy: z.string().max(256),
   signed: z.enum(['no', 'too', 'only']),
 });
@@ -144,6 +146,10 @@ const create = defineCommand({
         'what it may send for: this source and those below it, such as /odoo/prod; * for every source',
     },
     name: { type: 'string', description: 'what it is for; left out: the source' },
+    company: {
+      type: 'string',
+      description: 'the companies that it may send for, such as acme,globex; left out: all',
+    },
     signed: {
       type: 'boolean',
       description:
@@ -161,7 +167,10 @@ const create = defineCommand({
     exitCodeOf(async () => {
       const { source, name = source } = args;
       const signed = args['signature-only'] ? 'only' : args.signed ? 'too' : 'no';
-      const given = { name, source, createdBy: userInfo().username, signed } as const;
+      const companies = args.company?.split(',').map((one) => one.trim());
+      if (companies && signed === 'only')
+        throw new ClosewatchError('config.invalid', '--company binds a token; --signature-only makes none');
+      const given = { name, source, companies, createdBy: userInfo().username, signed } as const;
       const made = await runTask(createTokenTask, given, configOf(args));
       const texts = [made.token, made.secret].filter((text) => text !== undefined);
       process.stdout.write(args.json ? `${JSON.stringify(made)}\n` : `${texts.join('\n')}\n`);
@@ -183,7 +192,8 @@ const list = defineCommand({
 
 const lineOf = (token: ListedToken): string => {
   const state = token.revokedAt ? `revoked ${token.revokedAt}` : `last used ${token.lastUsedAt ?? 'never'}`;
-  return `${token.id}  ${token.source}  ${token.name}  created ${token.createdAt}, ${state}\n`;
+  const companies = token.companies ? `  for ${token.companies.join(', ')}` : '';
+  return `${token.id}  ${token.source}${companies}  ${token.name}  created ${token.createdAt}, ${state}\n`;
 };
 
 const lineOfSecret = (secret: ListedSecret): string => {

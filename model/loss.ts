@@ -77,6 +77,12 @@ export const LOSS_REASONS = {
     owner: 'closewatch',
     advice: 'the log has the error of ClickHouse; report it',
   },
+  'company-denied': {
+    what: 'an event of a company for which the token of its sender may not send',
+    owner: 'operator',
+    advice:
+      'closewatch token create --company makes one for the company, or correct the company of the event',
+  },
   'source-denied': {
     what: 'an event of a source for which the token of its sender does not speak',
     owner: 'operator',

@@ -119,6 +119,10 @@ export const COUNTERS = {
     help: 'requests to /slack/events that were refused or failed, by HTTP status',
     labels: ['status'],
   },
+  closewatch_span_keys: {
+    help: 'correlation keys of spans: written, or not: unscoped (no company or source), foreign (of a company for which the token may not send), dropped (too many, too long)',
+    labels: ['outcome'],
+  },
   closewatch_spans_reversed: {
     help: 'spans stored with duration 0 because they end before they start',
     labels: [],

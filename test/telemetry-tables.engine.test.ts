@@ -10,7 +10,7 @@ import { openTelemetry, TELEMETRY_TABLES, type TelemetryTable } from '../store/c
 import { post } from '../store/clickhouse/testing/http.ts';
 import { type TemporaryEngine, temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { type Row, readBlocks } from './native-block.ts';
-import { encodeMetrics } from './otlp-proto.ts';
+import { encodeMetrics, encodeRequest } from './otlp-proto.ts';
 import { SIGNAL_CASES } from './otlp-signals.ts';
 
 /** What the decoders make of any request, through the real engine: every column of every table comes back as it was sent. */
@@ -62,6 +62,30 @@ const extremes = encodeMetrics({
   ],
 });
 
+/** Spans of ten days with a key each. */
+const keyed = Array.from({ length: 10 }, (_, day) =>
+  encodeRequest({
+    resourceSpans: [
+      {
+        scopeSpans: [
+          {
+            spans: [
+              {
+                traceId: Buffer.alloc(16, day + 1),
+                spanId: Buffer.alloc(8, day + 1),
+                startTimeUnixNano: `${day * 86_400}000000000`,
+                endTimeUnixNano: `${day * 86_400}000000001`,
+                attributes: [{ key: 'payment.uetr', value: { stringValue: `UETR-${day}` } }],
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  }),
+);
+const MORE = { traces: keyed, logs: [], metrics: [extremes] };
+
 const sorted = (rows: readonly Row[]): string[] =>
   rows
     .map((row) =>
@@ -86,8 +110,7 @@ test('every table gives back the rows that it was sent, and counts those once th
   for (const { signal, request, encode } of SIGNAL_CASES) {
     const bodies = fc.sample(request, { numRuns: 60, seed: 7 }).map(encode);
     const decoder = decoderOf(signal);
-    for (const body of signal === 'metrics' ? [...bodies, extremes] : bodies)
-      decoder.decode(body, { blockOf } as Sink, limits);
+    for (const body of [...bodies, ...MORE[signal]]) decoder.decode(body, { blockOf } as Sink, limits);
   }
   expect([...blocks.keys()].sort()).toEqual(Object.keys(TELEMETRY_TABLES).sort());
   const telemetry = openTelemetry(clickhouse);
@@ -100,16 +123,18 @@ test('every table gives back the rows that it was sent, and counts those once th
         await telemetry.insert(table, Buffer.concat(some), `${table}:${i}`);
     }
     const rows = all.reduce((sum, block) => sum + block.rows, 0);
-    const counted = await countRecordsSince(clickhouse, table, 0n);
-    expect(counted.records + counted.repeats).toBe(rows);
+    if (table === 'span_keys') expect(rows).toBe(keyed.length);
+    const counted = table === 'span_keys' ? undefined : await countRecordsSince(clickhouse, table, 0n);
+    if (counted) expect(counted.records + counted.repeats).toBe(rows);
     // Another token: the rows are stored a second time, as when a sender sends again beside other records.
     const again = all.slice(0, 5).map((block) => block.encode());
     await telemetry.insert(table, Buffer.concat(again), `${table}:again`);
     const repeated = all.slice(0, 5).reduce((sum, block) => sum + block.rows, 0);
-    expect(await countRecordsSince(clickhouse, table, 0n)).toEqual({
-      records: counted.records,
-      repeats: counted.repeats + repeated,
-    });
+    if (table !== 'span_keys' && counted)
+      expect(await countRecordsSince(clickhouse, table, 0n)).toEqual({
+        records: counted.records,
+        repeats: counted.repeats + repeated,
+      });
     const columns = [...new TELEMETRY_TABLES[table]().columns.keys()].map((name) => `\`${name}\``).join();
     const { status, bytes, text } = await post(
       engine,

@@ -13,7 +13,14 @@ import { flawOf } from './storable.ts';
 import { VERSIONS, type Version, type Versions, versionsOf } from './versions.ts';
 
 /** Why an event is refused, a closed set. */
-export type Reason = 'invalid' | 'unknown-version' | 'too-large' | 'source-denied' | 'unsigned' | 'conflict';
+export type Reason =
+  | 'invalid'
+  | 'unknown-version'
+  | 'too-large'
+  | 'source-denied'
+  | 'company-denied'
+  | 'unsigned'
+  | 'conflict';
 
 export type Judged =
   | { readonly accepted: AcceptedEvent; readonly noTrace: boolean }
@@ -77,6 +84,8 @@ const problemsOf = (error: z.ZodError, at: string): Problem[] =>
 export interface Facts {
   /** The source that the sender speaks for. */
   readonly sender: string;
+  /** The companies that it may send for; left out, all. */
+  readonly companies?: readonly string[] | undefined;
   /** Epoch nanoseconds. */
   readonly now: bigint;
   /** The versions of types that are read; those of this program when left out. */
@@ -89,11 +98,17 @@ export interface Facts {
  */
 export function judgeEvent(given: unknown, facts: Facts): Judged {
   try {
-    return judge(given, facts);
+    const judged = judge(given, facts);
+    if ('refused' in judged || mayBeOf(judged.accepted.event.company, facts.companies)) return judged;
+    const what = `the token may send for ${facts.companies?.join(', ')} only`;
+    return { refused: 'company-denied', problems: [problem('data.org.companyKey', what)] };
   } catch (error) {
     return invalid(problem('', `cannot be read: ${(error as Error).message.slice(0, 200)}`));
   }
 }
+
+const mayBeOf = (company: string, companies: readonly string[] | undefined): boolean =>
+  companies === undefined || companies.includes(company);
 
 function judge(given: unknown, facts: Facts): Judged {
   if (typeof given !== 'object' || given === null || Array.isArray(given))

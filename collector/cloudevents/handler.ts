@@ -69,6 +69,7 @@ const STATUS: Record<Reason, number> = {
   'unknown-version': 422,
   'too-large': 413,
   'source-denied': 403,
+  'company-denied': 403,
   unsigned: 401,
   conflict: 409,
 };
@@ -170,7 +171,7 @@ export function createCloudEventsHandler(
 
   async function acceptAll(envelopes: readonly unknown[], from: Received): Promise<Outcome> {
     const { sender } = from;
-    const facts = { sender: sender.source, now: nanosOf(now()) };
+    const facts = { sender: sender.source, companies: sender.companies, now: nanosOf(now()) };
     const large = from.mode === 'batch' && from.bodyBytes > config.maxEventBytes;
     const refused: Refusal[] = [];
     const valid: { index: number; item: AcceptedEvent }[] = [];

@@ -20,6 +20,7 @@ export type BadReason =
   | 'unsigned'
   | 'too-large'
   | 'source-denied'
+  | 'company-denied'
   | 'conflict'
   | 'account'
   | 'details'

@@ -83,6 +83,31 @@ export class AttributesReader {
     this.#count = 0;
   }
 
+  /** How many were collected. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** What the name of the collected attribute `index` means. */
+  meaningOf<Meaning>(
+    index: number,
+    names: { meaningOf(data: Uint8Array, start: number, end: number): Meaning | undefined },
+  ): Meaning | undefined {
+    const at = index * 4;
+    return names.meaningOf(this.#wire.data, this.#ranges[at] as number, this.#ranges[at + 1] as number);
+  }
+
+  /** The name of the collected attribute `index`. */
+  keyText(index: number): string {
+    const at = index * 4;
+    return this.#wire.data.toString('utf8', this.#ranges[at], this.#ranges[at + 1]);
+  }
+
+  /** The text of the value of the collected attribute `index`. */
+  valueText(index: number): string {
+    return this.readValue(index) ?? this.#wire.data.toString('utf8', this.values.start, this.values.end);
+  }
+
   /** Where the value of `service.name` lies, of what was collected: its index, or -1. */
   serviceName(): number {
     const { data } = this.#wire;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { keysConfig } from './keys-config.ts';
 
 const MIB = 1024 * 1024;
 
@@ -59,6 +60,7 @@ export const otlpConfig = z
       .nonnegative()
       .default(86_400_000)
       .describe('Records with a time later than now plus this are refused, in milliseconds'),
+    keys: keysConfig.prefault({}),
   })
   .refine((config) => config.maxPendingBytes >= config.maxBodyBytes, {
     path: ['maxPendingBytes'],

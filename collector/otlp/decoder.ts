@@ -1,4 +1,5 @@
 import type { BlockOf, TelemetryTable } from '../../store/clickhouse/telemetry.ts';
+import { type KeyCounts, noKeys, type SpanSender } from './span-keys.ts';
 
 /** What OTLP carries; the last word of a request's path and the stream of its source. */
 export const SIGNALS = ['traces', 'logs', 'metrics'] as const;
@@ -17,6 +18,8 @@ export interface DecodeLimits {
   readonly latest: bigint;
   /** Throws `request.too-large` when what one request holds would take more memory than this as rows. */
   readonly maxRowBytes: number;
+  /** Whose records they are; by it their correlation keys are told apart. */
+  readonly sender?: SpanSender | undefined;
 }
 
 /** Why a record is left out, in the words that its sender is told. */
@@ -34,6 +37,8 @@ export interface Decoded {
   refused: Record<Refusal, number>;
   /** Accepted spans whose end lies before their start; their Duration is 0. */
   reversed: number;
+  /** Correlation keys of accepted spans. */
+  readonly keys: KeyCounts;
   /** The latest end of an accepted span, or time of a log record or data point: nanoseconds since 1970; 0 when none. */
   newest: bigint;
 }
@@ -43,6 +48,7 @@ export const nothing = (): Decoded => ({
   accepted: 0,
   refused: { id: 0, time: 0, signal: 0 },
   reversed: 0,
+  keys: noKeys(),
   newest: 0n,
 });
 

@@ -2,6 +2,7 @@ import { AttributesReader } from './attributes.ts';
 import { type Decoded, type DecodeLimits, type Decoder, nothing, type Sink } from './decoder.ts';
 import { Latest, Newest } from './instant.ts';
 import { type ResourceColumns, ResourceRow, type ScopeColumns, ScopeRow } from './origin.ts';
+import type { SpanSender } from './span-keys.ts';
 import { LEN, WireReader } from './wire.ts';
 
 /** Requests of every signal have the same numbers here, such as `ResourceSpans.scope_spans` and `ScopeSpans.spans`. */
@@ -12,6 +13,7 @@ const SCOPE = 1 * 8 + LEN;
 const RECORD = 2 * 8 + LEN;
 const SCHEMA_URL = 3 * 8 + LEN;
 const NO_BODY = Buffer.alloc(0);
+const NOBODY: SpanSender = { source: '' };
 
 /**
  * What the requests of every signal have around their records: resources, their scopes, and the records of each
@@ -21,11 +23,14 @@ const NO_BODY = Buffer.alloc(0);
 export abstract class EnvelopeDecoder implements Decoder {
   protected readonly wire = new WireReader();
   protected readonly attributes = new AttributesReader(this.wire);
-  protected readonly resource = new ResourceRow(this.wire, this.attributes);
+  protected readonly resource = new ResourceRow(this.wire, this.attributes, (read) =>
+    this.readResource(read),
+  );
   protected readonly scope = new ScopeRow(this.wire, this.attributes);
   /** Of the records that are kept. */
   protected readonly newest = new Newest();
   protected latest = new Latest(0n);
+  protected sender: SpanSender = NOBODY;
 
   decode(body: Buffer, sink: Sink, limits: DecodeLimits): Decoded {
     const { wire } = this;
@@ -34,6 +39,7 @@ export abstract class EnvelopeDecoder implements Decoder {
     wire.position = 0;
     wire.room = limits.maxRowBytes;
     this.latest = new Latest(limits.latest);
+    this.sender = limits.sender ?? NOBODY;
     this.newest.reset();
     try {
       while (wire.position < body.length) {
@@ -54,6 +60,9 @@ export abstract class EnvelopeDecoder implements Decoder {
 
   /** Reads the record that ends at `end` into `sink` and counts it. */
   protected abstract record(end: number, sink: Sink, decoded: Decoded): void;
+
+  /** Sees the attributes of a resource, before the first of its records is complete. */
+  protected readResource(_attributes: AttributesReader): void {}
 
   /** Lets go of what the last request left. */
   protected abstract clear(): void;

@@ -119,6 +119,7 @@ test('a metric without data points is nothing', () => {
   expect(decode(requestOf({ name: 'a' }, { name: 'b', gauge: {} }, { name: 'c', sum: {} }))).toEqual({
     accepted: 0,
     refused: { id: 0, time: 0, signal: 0 },
+    keys: { written: 0, unscoped: 0, foreign: 0, dropped: 0 },
     reversed: 0,
     newest: 0n,
     tables: {},

@@ -28,9 +28,17 @@ export class ResourceRow {
   readonly #service: SharedText;
   readonly schemaUrl: SharedText;
 
-  constructor(wire: WireReader, attributes: AttributesReader) {
+  /** `read` is called with the attributes of a resource, before the first of its records is complete. */
+  constructor(
+    wire: WireReader,
+    attributes: AttributesReader,
+    read: (attributes: AttributesReader) => void = () => {},
+  ) {
     this.#attributes = attributes;
-    this.#shared = new SharedAttributes(wire, attributes, RESOURCE_ATTRIBUTES, () => this.#readService());
+    this.#shared = new SharedAttributes(wire, attributes, RESOURCE_ATTRIBUTES, () => {
+      this.#readService();
+      read(attributes);
+    });
     this.#service = new SharedText(wire);
     this.schemaUrl = new SharedText(wire);
   }

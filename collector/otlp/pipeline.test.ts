@@ -26,6 +26,7 @@ function openPipeline(
 }
 
 const sent = (body: Buffer): SentRequest => ({
+  sender: { source: 'ocr' },
   signal: 'traces',
   encoding: 'application/x-protobuf',
   gzip: false,
@@ -47,11 +48,11 @@ test('requests that come while an insert is under way share the next one', async
       },
     },
   );
-  const first = pipeline.take('ocr', sent(requestOf(span())));
+  const first = pipeline.take(sent(requestOf(span())));
   await expect.poll(() => inserts, SOON).toBe(1);
   let decoded = 0;
   const others = Array.from({ length: 20 }, () =>
-    pipeline.take('ocr', sent(requestOf(span(), span())), () => decoded++),
+    pipeline.take(sent(requestOf(span(), span())), () => decoded++),
   );
   await expect.poll(() => decoded, SOON).toBe(20);
   gate.resolve();
@@ -66,7 +67,7 @@ test('rows are closed when they have grown to the size of a block', async () => 
   const pipeline = openPipeline({ maxBlockBytes: 30_000, gatherMs: 50 }, store);
   const value = { key: 'k', value: { stringValue: 'x'.repeat(20_000) } };
   await Promise.all(
-    Array.from({ length: 6 }, () => pipeline.take('ocr', sent(requestOf(span({ attributes: [value] }))))),
+    Array.from({ length: 6 }, () => pipeline.take(sent(requestOf(span({ attributes: [value] }))))),
   );
   expect(store.tokens.length).toBeGreaterThan(2);
   expect(new Set(store.tokens).size).toBe(store.tokens.length);
@@ -83,22 +84,22 @@ test('a failed insert fails the requests in it, and none after it', async () => 
       },
     },
   );
-  await expect(pipeline.take('ocr', sent(requestOf(span())))).rejects.toMatchObject({
+  await expect(pipeline.take(sent(requestOf(span())))).rejects.toMatchObject({
     code: 'engine.failed',
   });
   failing = false;
-  expect((await pipeline.take('ocr', sent(requestOf(span())))).decoded.accepted).toBe(1);
+  expect((await pipeline.take(sent(requestOf(span())))).decoded.accepted).toBe(1);
   expect(pipeline.pendingBytes).toBe(0);
 });
 
 test('while an insert does not come back, new requests are refused at once', async () => {
   const gate = Promise.withResolvers<void>();
   const pipeline = openPipeline({ maxStoreMs: 50, gatherMs: 0 }, { insert: () => gate.promise });
-  const first = pipeline.take('ocr', sent(requestOf(span())));
+  const first = pipeline.take(sent(requestOf(span())));
   await expect
     .poll(
       () =>
-        pipeline.take('ocr', sent(Buffer.alloc(0))).then(
+        pipeline.take(sent(Buffer.alloc(0))).then(
           () => 'taken',
           (error) => error.code,
         ),
@@ -107,7 +108,7 @@ test('while an insert does not come back, new requests are refused at once', asy
     .toBe('store.unavailable');
   gate.resolve();
   expect((await first).decoded.accepted).toBe(1);
-  expect((await pipeline.take('ocr', sent(requestOf(span())))).decoded.accepted).toBe(1);
+  expect((await pipeline.take(sent(requestOf(span())))).decoded.accepted).toBe(1);
 });
 
 test('when the thread dies, what it held fails, and the next request has a new one', async () => {
@@ -131,17 +132,17 @@ test('when the thread dies, what it held fails, and the next request has a new o
       },
     },
   );
-  const inserting = pipeline.take('ocr', sent(requestOf(span())));
+  const inserting = pipeline.take(sent(requestOf(span())));
   await expect.poll(() => inserts, SOON).toBe(1);
   let decoded = 0;
-  const gathered = pipeline.take('ocr', sent(requestOf(span())), () => decoded++);
+  const gathered = pipeline.take(sent(requestOf(span())), () => decoded++);
   await expect.poll(() => decoded, SOON).toBe(1);
   const lost = expect(gathered).rejects.toMatchObject({ code: 'store.unavailable' });
   await threads[0]?.stop();
   await lost;
   gate.resolve();
   expect((await inserting).decoded.accepted).toBe(1);
-  expect((await pipeline.take('ocr', sent(requestOf(span())))).decoded.accepted).toBe(1);
+  expect((await pipeline.take(sent(requestOf(span())))).decoded.accepted).toBe(1);
   expect([threads.length, pipeline.pendingBytes]).toEqual([2, 0]);
 });
 
@@ -162,13 +163,12 @@ test('buffered: answered when read, stored when the store is back, and given up 
     },
     { dropped: (_source, _signal, records) => void dropped.push(records) },
   );
-  expect((await pipeline.take('ocr', sent(requestOf(span())))).decoded.accepted).toBe(1);
+  expect((await pipeline.take(sent(requestOf(span())))).decoded.accepted).toBe(1);
   expect(pipeline.pendingBytes).toBeGreaterThan(0);
   gate.resolve();
   await expect.poll(() => kept.length, SOON).toBe(1);
   const large = { key: 'k', value: { stringValue: 'x'.repeat(60_000) } };
   await pipeline.take(
-    'ocr',
     sent(
       encodeRequest({
         resourceSpans: [{ resource: { attributes: [large] }, scopeSpans: [{ spans: [span(), span()] }] }],
@@ -183,12 +183,12 @@ test('closing stores what was taken', async () => {
   const store = stores();
   const pipeline = openPipeline({ gatherMs: 60_000 }, store);
   let decoded = 0;
-  const taken = pipeline.take('ocr', sent(requestOf(span())), () => decoded++);
+  const taken = pipeline.take(sent(requestOf(span())), () => decoded++);
   await expect.poll(() => decoded, SOON).toBe(1);
   await pipeline.close();
   expect((await taken).decoded.accepted).toBe(1);
   expect(store.tokens).toHaveLength(1);
-  await expect(pipeline.take('ocr', sent(requestOf(span())))).rejects.toMatchObject({
+  await expect(pipeline.take(sent(requestOf(span())))).rejects.toMatchObject({
     code: 'store.unavailable',
   });
 });

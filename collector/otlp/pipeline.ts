@@ -7,6 +7,7 @@ import type { Logger } from '../../store/logger.ts';
 import { isUntraced } from '../../store/tracing.ts';
 import type { OtlpConfig } from './config.ts';
 import { type Decoded, SIGNALS, type Signal } from './decoder.ts';
+import type { Insert } from './rows.ts';
 import { DecodingThread, type Gathered, type Sealed, type SentRequest } from './thread.ts';
 
 export interface PipelineDeps {
@@ -29,11 +30,11 @@ export interface Taken {
 /** From requests to stored rows. */
 export interface Pipeline {
   /**
-   * Takes a request of a source and resolves when its rows are stored; with `ack: buffered`, when they are decoded. `decoded` is called
+   * Takes a request and resolves when its rows are stored; with `ack: buffered`, when they are decoded. `decoded` is called
    * when its body is no longer held. Throws what the decoder throws, `request.overloaded` when too much waits already, and
    * `store.unavailable` when the rows cannot be stored now: none of them counts as taken.
    */
-  take(source: string, request: SentRequest, decoded?: () => void): Promise<Taken>;
+  take(request: SentRequest, decoded?: () => void): Promise<Taken>;
   /** Bytes of rows that are not stored yet. */
   readonly pendingBytes: number;
   /** Stores what was taken; later requests are refused. */
@@ -167,23 +168,28 @@ export function createPipeline(config: OtlpConfig, deps: PipelineDeps): Pipeline
     }
   }
 
+  /** The tables of a group side by side. */
   async function insertAll(signal: Signal, group: Group, { inserts }: Sealed): Promise<void> {
-    for (const [table, blocks] of inserts) {
-      const token = `otlp:${randomUUID()}`;
-      for (;;) {
-        try {
-          await deps.telemetry.insert(table, blocks, token);
-          break;
-        } catch (error) {
-          if (config.ack === 'stored') throw error;
-          const again = errorCode(error) === 'engine.unavailable' && !closing.signal.aborted;
-          if (!again) {
-            deps.logger.error({ err: error, signal }, 'buffered records were lost');
+    const done = await Promise.allSettled(inserts.map((insert) => insertOne(signal, group, insert)));
+    for (const one of done) if (one.status === 'rejected') throw one.reason;
+  }
+
+  async function insertOne(signal: Signal, group: Group, [table, blocks]: Insert): Promise<void> {
+    const token = `otlp:${randomUUID()}`;
+    for (;;) {
+      try {
+        return await deps.telemetry.insert(table, blocks, token);
+      } catch (error) {
+        if (config.ack === 'stored') throw error;
+        const again = errorCode(error) === 'engine.unavailable' && !closing.signal.aborted;
+        if (!again) {
+          deps.logger.error({ err: error, signal, table }, 'buffered records were lost');
+          // Keys of spans are no records of their own.
+          if (table !== 'span_keys')
             for (const [source, records] of group.records) deps.dropped?.(source, signal, records);
-            throw error;
-          }
-          await sleep(AGAIN_AFTER_MS);
+          throw error;
         }
+        await sleep(AGAIN_AFTER_MS);
       }
     }
   }
@@ -195,14 +201,15 @@ export function createPipeline(config: OtlpConfig, deps: PipelineDeps): Pipeline
       : error;
 
   return {
-    async take(source, request, decoded = () => {}) {
+    async take(request, decoded = () => {}) {
       if (closing.signal.aborted) throw unavailable('the collector is shutting down');
       if (insertingSince !== undefined && Date.now() - insertingSince > config.maxStoreMs)
         throw unavailable('the store does not answer');
       taking++;
       try {
         const gathered = await decode(request);
-        const group = gathered.group === 0 ? undefined : join(source, request.signal, gathered);
+        const group =
+          gathered.group === 0 ? undefined : join(request.sender.source, request.signal, gathered);
         decoded();
         if (config.ack === 'stored') await group?.stored.promise;
         return { decoded: gathered.decoded, inflated: gathered.inflated };

@@ -8,6 +8,7 @@ import { BodyBudget, BodyHold, BrokenOff } from '../body.ts';
 import type { OtlpConfig } from './config.ts';
 import { type Decoded, REFUSALS, type Refusal, type Signal } from './decoder.ts';
 import { createPipeline } from './pipeline.ts';
+import { type KeyCounts, noKeys } from './span-keys.ts';
 import type { SentRequest } from './thread.ts';
 
 export interface OtlpDeps {
@@ -25,6 +26,8 @@ export interface OtlpCounts {
   bytes: number;
   /** Records stored, by signal; one that its sender sends again counts again. */
   stored: Record<Signal, number>;
+  /** Correlation keys of spans. */
+  readonly keys: KeyCounts;
   /** Spans stored with Duration 0 because they end before they start. */
   spansReversed: number;
 }
@@ -36,7 +39,7 @@ export interface OtlpReceiver {
   /** Room for the body of one request; throws `store.unavailable` once the receiver is closing. */
   hold(): BodyHold;
   /** Stores a request whose body is in `hold`. Throws what `failureOf` explains. */
-  take(sender: Sender, request: SentRequest, hold: BodyHold): Promise<Decoded>;
+  take(sender: Sender, request: Omit<SentRequest, 'sender'>, hold: BodyHold): Promise<Decoded>;
   /** Counts a request that was refused or failed, accounts for it, and says what its sender is told. */
   fail(error: unknown, from?: From): Failure;
   /** Bytes of requests that are not answered yet: their bodies, and their rows that wait to be stored. */
@@ -58,6 +61,7 @@ export interface Failure {
   readonly retryAfter?: number | undefined;
 }
 
+const KEY_COUNTS = Object.keys(noKeys()) as (keyof KeyCounts)[];
 const RETRY_AFTER_S: Readonly<Record<number, number>> = { 429: 1, 503: 5 };
 
 export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpReceiver {
@@ -67,6 +71,7 @@ export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpRece
     bytes: 0,
     stored: { traces: 0, logs: 0, metrics: 0 },
     spansReversed: 0,
+    keys: noKeys(),
   };
   const pipeline = createPipeline(config, {
     telemetry: deps.telemetry,
@@ -85,11 +90,13 @@ export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpRece
       if (closed) throw new ClosewatchError('store.unavailable', 'the collector is shutting down');
       return new BodyHold(budget);
     },
-    async take({ source }, request, hold) {
+    async take({ source, companies }, sent, hold) {
+      const request = { ...sent, sender: { source, companies } };
       const { signal } = request;
-      const { decoded, inflated } = await pipeline.take(source, request, () => hold.release());
+      const { decoded, inflated } = await pipeline.take(request, () => hold.release());
       counts.bytes += inflated;
       counts.spansReversed += decoded.reversed;
+      for (const what of KEY_COUNTS) counts.keys[what] += decoded.keys[what];
       counts.stored[signal] += decoded.accepted;
       const newest = decoded.newest > 0n ? { newest: decoded.newest } : {};
       deps.intake.arrived({ source, stream: signal, records: decoded.accepted, bytes: inflated, ...newest });

@@ -4,6 +4,7 @@ import type { OtlpConfig } from './config.ts';
 import type { Encoding } from './decode.ts';
 import type { Decoded, Signal } from './decoder.ts';
 import type { Insert } from './rows.ts';
+import type { SpanSender } from './span-keys.ts';
 
 /** A request as it was sent. */
 export interface SentRequest {
@@ -11,6 +12,7 @@ export interface SentRequest {
   readonly encoding: Encoding;
   /** Is `body` compressed? */
   readonly gzip: boolean;
+  readonly sender: SpanSender;
   /** In memory of its own: it is handed over to the thread. */
   readonly body: Uint8Array<ArrayBuffer>;
 }

@@ -1,9 +1,12 @@
 import { SpanBlock } from '../../store/clickhouse/span-block.ts';
+import type { AttributesReader } from './attributes.ts';
 import type { Decoded, Refusal, Sink } from './decoder.ts';
 import { EnvelopeDecoder } from './envelope.ts';
 import { appendId, isIdOrNone, isZero, SPAN_ID_BYTES, TRACE_ID_BYTES } from './ids.ts';
+import { type KeysConfig, keysConfig } from './keys-config.ts';
 import { SpanDetails } from './span-details.ts';
 import { SpanFields } from './span-fields.ts';
+import { RepeatedText, SpanKeys } from './span-keys.ts';
 import { I64, LEN, VARINT } from './wire.ts';
 
 const TRACE_ID = 1 * 8 + LEN;
@@ -32,6 +35,7 @@ const KINDS = ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consu
 const STATUS_CODES = ['Unset', 'Ok', 'Error'];
 /** What a row takes beside its texts: offsets, indexes, times and ids. */
 const ROW_BYTES = 256;
+const KEY_ROW_BYTES = 80;
 
 /**
  * Reads `ExportTraceServiceRequest` (opentelemetry-proto, collector/trace/v1) straight into columns, values as the
@@ -40,18 +44,33 @@ const ROW_BYTES = 256;
 export class TraceDecoder extends EnvelopeDecoder {
   readonly #details = new SpanDetails(this.wire, this.attributes);
   readonly #span = new SpanFields();
+  readonly #keys: SpanKeys;
+  readonly #keyType = new RepeatedText();
+  readonly #company = new RepeatedText();
   /** Takes the refused spans. */
   readonly #discard = new SpanBlock();
+
+  constructor(config: KeysConfig = keysConfig.parse({})) {
+    super();
+    this.#keys = new SpanKeys(config);
+  }
+
+  protected override readResource(attributes: AttributesReader): void {
+    this.#keys.readResource(attributes);
+  }
 
   protected override clear(): void {
     this.#details.clear();
     this.#discard.clear();
+    this.#keyType.forget();
+    this.#company.forget();
   }
 
   protected override record(end: number, sink: Sink, decoded: Decoded): void {
     const refusal = this.#readSpan(end);
     const span = this.#span;
     this.chargeRow(ROW_BYTES);
+    this.#keys.read(this.attributes);
     this.#append(refusal ? this.#discard : sink.blockOf('otel_traces', span.day()));
     if (refusal) {
       decoded.refused[refusal]++;
@@ -60,6 +79,7 @@ export class TraceDecoder extends EnvelopeDecoder {
       return;
     }
     decoded.accepted++;
+    if (this.#keys.some) this.#appendKeys(sink, decoded);
     this.newest.see(span.endLow, span.endHigh);
     if (span.reversed()) {
       decoded.reversed++;
@@ -164,6 +184,23 @@ export class TraceDecoder extends EnvelopeDecoder {
     this.resource.append(block);
     this.scope.append(block);
     this.#details.append(block);
+  }
+
+  #appendKeys(sink: Sink, { keys }: Decoded): void {
+    const { data } = this.wire;
+    const span = this.#span;
+    const block = sink.blockOf('span_keys', span.day());
+    this.#keys.rows(this.sender, keys, (key, type, company) => {
+      this.wire.charge(KEY_ROW_BYTES + key.length);
+      block.joinKey.appendText(key);
+      this.#keyType.set(type);
+      this.#keyType.append(block.keyType);
+      this.#company.set(company);
+      this.#company.append(block.company);
+      block.timestamp.append64(span.startLow, span.startHigh);
+      block.traceId.appendHex(data, span.from(1), span.to(1));
+      block.spanId.appendHex(data, span.from(2), span.to(2));
+    });
   }
 
   /**

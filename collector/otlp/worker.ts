@@ -10,9 +10,9 @@ import type { FromThread, Gathered, Sealed, ToThread } from './thread.ts';
 
 /** The decoding thread (thread.ts): inflates and decodes one request after the other into the open group of its signal. */
 const config: OtlpConfig = workerData;
-const decoders = Object.fromEntries(SIGNALS.map((signal) => [signal, decoderOf(signal)])) as Readonly<
-  Record<Signal, Decoder>
->;
+const decoders = Object.fromEntries(
+  SIGNALS.map((signal) => [signal, decoderOf(signal, config.keys)]),
+) as Readonly<Record<Signal, Decoder>>;
 const open = new Map<Signal, Open>();
 /** What is gathered of a signal: the open group, and groups that are full and wait to be asked for. */
 interface Open {
@@ -41,7 +41,8 @@ function gather(request: Extract<ToThread, { kind: 'decode' }>): Gathered {
   const before = group.rows.byteLength;
   const others = held;
   if (others > 0 && others + body.length > config.maxPendingBytes) throw overloaded();
-  const limits = { latest: request.latest, maxRowBytes: config.maxRowBytes };
+  const { latest, sender } = request;
+  const limits = { latest, maxRowBytes: config.maxRowBytes, sender };
   const decoded = group.rows.append((sink) => {
     const made = decodeRequest(decoders[signal], signal, encoding, body, sink, limits);
     const grown = group.rows.byteLength - before;

@@ -4,6 +4,9 @@ import { LOG_IDENTITY } from './logs.ts';
 import { defineQuery } from './query.ts';
 import type { TelemetryTable } from './telemetry.ts';
 
+/** Tables of records; keys of spans are none. */
+export type RecordTable = Exclude<TelemetryTable, 'span_keys'>;
+
 const params = z.object({ since: z.string() });
 const row = z.object({ records: z.coerce.number(), repeats: z.coerce.number() });
 
@@ -26,7 +29,7 @@ const COUNTS = {
   otel_metrics_histogram: counting('otel_metrics_histogram', 'TimeUnix', 'cityHash64(*)'),
   otel_metrics_exp_histogram: counting('otel_metrics_exp_histogram', 'TimeUnix', 'cityHash64(*)'),
   otel_metrics_summary: counting('otel_metrics_summary', 'TimeUnix', 'cityHash64(*)'),
-} satisfies Record<TelemetryTable, unknown>;
+} satisfies Record<RecordTable, unknown>;
 
 /**
  * How many records the table has since `since` (epoch nanoseconds), each once, and how many rows more: repeats that senders sent
@@ -34,7 +37,7 @@ const COUNTS = {
  */
 export async function countRecordsSince(
   clickhouse: ClickHouse,
-  table: TelemetryTable,
+  table: RecordTable,
   since: bigint,
 ): Promise<{ records: number; repeats: number }> {
   const [counted] = await clickhouse.query(COUNTS[table], { since: `${since}` });

@@ -11,10 +11,12 @@ import {
 } from './metric-blocks.ts';
 import type { Block } from './native.ts';
 import { SpanBlock } from './span-block.ts';
+import { SpanKeyBlock } from './span-key-block.ts';
 
 /** The tables that telemetry is written to, and what makes an empty block of each. */
 export const TELEMETRY_TABLES = {
   otel_traces: SpanBlock,
+  span_keys: SpanKeyBlock,
   otel_logs: LogBlock,
   otel_metrics_gauge: GaugeBlock,
   otel_metrics_sum: SumBlock,

@@ -33,6 +33,7 @@ export interface IngestTokenTable {
   name: string;
   source: string;
   token_hash: string;
+  companies: string[] | null;
   created_at: DefaultInstant;
   created_by: string;
   last_used_at: InstantOrNull;

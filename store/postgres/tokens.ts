@@ -4,16 +4,19 @@ import { LRUCache } from 'lru-cache';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { Postgres } from './database.ts';
 
-/** Who may send: the token's id and the source for which it speaks. */
+/** Who may send: the token's id, the source for which it speaks, and for which companies; left out, for all. */
 export interface Sender {
   readonly tokenId: string;
   readonly source: string;
+  readonly companies?: readonly string[] | undefined;
 }
 
 export interface IngestToken {
   readonly id: string;
   readonly name: string;
   readonly source: string;
+  /** Null: all. */
+  readonly companies: readonly string[] | null;
   readonly createdAt: Date;
   readonly createdBy: string;
   readonly lastUsedAt: Date | null;
@@ -25,10 +28,11 @@ const hashOf = (token: string): string => createHash('sha256').update(token).dig
 /** A new ingest token; its text is returned once and never stored, only its SHA-256. */
 export async function createToken(
   { db }: Postgres,
-  given: { name: string; source: string; createdBy: string },
+  given: { name: string; source: string; companies?: readonly string[] | undefined; createdBy: string },
 ): Promise<{ id: string; token: string }> {
   const [id, token] = [randomUUID(), `cw_${randomBytes(32).toString('base64url')}`];
-  const row = { id, name: given.name, source: given.source, token_hash: hashOf(token) };
+  const { name, source, companies } = given;
+  const row = { id, name, source, token_hash: hashOf(token), companies: companies ? [...companies] : null };
   await db
     .insertInto('ingest_tokens')
     .values({ ...row, created_by: given.createdBy })
@@ -75,7 +79,7 @@ export async function forgetConfiguredTokens({ db }: Postgres, token: string | u
 export async function listTokens({ db }: Postgres): Promise<IngestToken[]> {
   const rows = await db
     .selectFrom('ingest_tokens')
-    .select(['id', 'name', 'source', 'created_at', 'created_by', 'last_used_at', 'revoked_at'])
+    .select(['id', 'name', 'source', 'companies', 'created_at', 'created_by', 'last_used_at', 'revoked_at'])
     .orderBy('created_at', 'desc')
     .orderBy('id')
     .execute();
@@ -83,6 +87,7 @@ export async function listTokens({ db }: Postgres): Promise<IngestToken[]> {
     id: row.id,
     name: row.name,
     source: row.source,
+    companies: row.companies,
     createdAt: row.created_at,
     createdBy: row.created_by,
     lastUsedAt: row.last_used_at,
@@ -115,7 +120,7 @@ export interface IngestAuth {
 /** Checks ingest tokens against the database; an answer is kept for 5 seconds, a refusal never. */
 export function createIngestAuth({ db }: Postgres, deps: { now?: () => number } = {}): IngestAuth {
   const now = deps.now ?? Date.now;
-  const cache = new LRUCache<string, Sender & { readonly until: number }>({ max: 1000 });
+  const cache = new LRUCache<string, { readonly sender: Sender; readonly until: number }>({ max: 1000 });
   const used = new LRUCache<string, number>({ max: 1000 });
 
   const noteUse = (id: string): void => {
@@ -136,21 +141,22 @@ export function createIngestAuth({ db }: Postgres, deps: { now?: () => number } 
     const hash = hashOf(token);
     const cached = cache.get(hash);
     if (cached && cached.until > now()) {
-      noteUse(cached.tokenId);
-      return { tokenId: cached.tokenId, source: cached.source };
+      noteUse(cached.sender.tokenId);
+      return cached.sender;
     }
     cache.delete(hash);
     const row = await db
       .selectFrom('ingest_tokens')
-      .select(['id', 'source', 'token_hash'])
+      .select(['id', 'source', 'token_hash', 'companies'])
       .where('token_hash', '=', hash)
       .where('revoked_at', 'is', null)
       .executeTakeFirst();
     if (!row || !timingSafeEqual(Buffer.from(row.token_hash, 'hex'), Buffer.from(hash, 'hex')))
       return undefined;
-    cache.set(hash, { tokenId: row.id, source: row.source, until: now() + CACHE_MS });
+    const sender = { tokenId: row.id, source: row.source, companies: row.companies ?? undefined };
+    cache.set(hash, { sender, until: now() + CACHE_MS });
     noteUse(row.id);
-    return { tokenId: row.id, source: row.source };
+    return sender;
   };
 
   return {
