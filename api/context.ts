@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import { type DocumentName, documentId } from '../model/case.ts';
+import { type DocumentName, documentId } from '../model/case-document.ts';
 import { type Company, companyFinder } from '../model/company.ts';
 import { type EventRef, eventRefKey, type FinanceEvent } from '../model/event.ts';
 import type { Flow } from '../model/flow.ts';
@@ -7,11 +7,12 @@ import type { LogRecord } from '../model/log.ts';
 import { type Actor, type CompanyScope, companyScope } from '../model/principal.ts';
 import type { Span } from '../model/span.ts';
 import { dateOf } from '../model/time.ts';
-import type { TraceReads } from '../store/clickhouse/cases.ts';
+import type { TraceReads } from '../store/clickhouse/case-traces.ts';
 import type { ClickHouse } from '../store/clickhouse/client.ts';
-import { readableTraces } from '../store/clickhouse/event-queries.ts';
 import type { FinanceEventStore } from '../store/clickhouse/finance-events.ts';
 import { openLogs } from '../store/clickhouse/logs.ts';
+import { documentsOfTraces, type TraceDocuments } from '../store/clickhouse/span-documents.ts';
+import { readableTraces } from '../store/clickhouse/trace-rights.ts';
 import { type TraceSummary, traceSummaries } from '../store/clickhouse/trace-summaries.ts';
 import type { StreamName } from '../store/intake/sums.ts';
 import type { LetterReplay } from '../store/letter-replay.ts';
@@ -73,6 +74,8 @@ export interface ApiContext extends Reads {
     /** What the spans of a trace (lower-case id) come to; undefined when there are none, or it may not be read. */
     readonly trace: DataLoader<string, TraceSummary | undefined>;
     /** The spans of a trace that may be read (lower-case id), in the order of time: the first `MAX_SPANS`. */
+    /** Documents by trace. */
+    readonly documents: DataLoader<string, TraceDocuments>;
     readonly spans: DataLoader<string, readonly Span[]>;
     /** What came of a stream, at which rate, what of it was lost, and what it tells of its sender's clock. */
     readonly intake: DataLoader<StreamName, StreamIntake, string>;
@@ -152,6 +155,13 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
         async (ids) => {
           const readable = await readableTraces(clickhouse, scope, ids);
           return inOrder(ids, await traceSummaries(clickhouse, readable), (row) => row.traceId);
+        },
+        { maxBatchSize: TRACES_AT_ONCE },
+      ),
+      documents: new DataLoader(
+        async (ids) => {
+          const found = await documentsOfTraces(clickhouse, scope, ids);
+          return ids.map((id) => found.get(id) ?? { all: [], bySpan: new Map() });
         },
         { maxBatchSize: TRACES_AT_ONCE },
       ),

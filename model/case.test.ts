@@ -1,7 +1,11 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CaseSource, documentId, timelineOf, walkCase } from './case.ts';
+import { CASE_LIMITS, type CaseSource, walkCase } from './case.ts';
+import { documentId } from './case-document.ts';
+import { timelineOf } from './case-timeline.ts';
 import type { FinanceEvent } from './event.ts';
 import { joinKeysOf } from './key.ts';
+import type { LogRecord } from './log.ts';
 import type { Span } from './span.ts';
 
 let sequence = 0;
@@ -33,10 +37,14 @@ const store = (events: readonly FinanceEvent[], read: { rows: number } = { rows:
     return rows;
   };
   return {
-    documents: async (keys, limit) => {
-      const touched = events.filter((e) => joinKeysOf(e).some((key) => keys.includes(key)));
-      return counted([...new Map(touched.map((e) => [documentId(e), e])).values()].slice(0, limit));
-    },
+    documents: async (keys, limit) =>
+      counted(
+        keys.flatMap((key) => {
+          const touched = events.filter((e) => joinKeysOf(e).includes(key));
+          const named = new Map(touched.map((e) => [documentId(e), e])).values();
+          return [...named].slice(0, limit).map((e) => ({ ...e, key }));
+        }),
+      ),
     events: async (names, limit) => {
       const ids = new Set(names.map(documentId));
       return counted(events.filter((e) => ids.has(documentId(e))).slice(0, limit));
@@ -57,7 +65,11 @@ test('goes from the bill to its order and receipt, with every event of each', as
   const found = await walkCase(['docno:acme:B1'], store(events));
   expect(subjects(found)).toEqual(['0 bill/1', '1 po/1', '1 gr/1']);
   expect(found.documents[0]?.events).toHaveLength(2);
-  expect(found.edges.map((edge) => edge.key)).toEqual(['po:acme:P1', 'po:acme:P1']);
+  expect(found.edges.map(({ type, key }) => `${type} ${key}`).sort()).toEqual([
+    'bills po:acme:P1',
+    'bills po:acme:P1',
+    'receives po:acme:P1',
+  ]);
   expect(found.truncated).toBe(false);
 });
 
@@ -104,14 +116,18 @@ test('stops after three hops and at the limit of documents, and says so', async 
     '3 o/3',
   ]);
   const wide = Array.from({ length: 10 }, (_, n) => event('order.made', `w/${n}`, { po: 'W' }));
-  const cut = await walkCase(['po:acme:W'], store(wide), { hops: 3, documents: 4, events: 100 });
+  const cut = await walkCase(['po:acme:W'], store(wide), { ...CASE_LIMITS, documents: 4 });
   expect([cut.documents.length, cut.truncated]).toEqual([4, true]);
 });
 
 test('reads one document and one event more than it shows, however many there are', async () => {
   const run = Array.from({ length: 500 }, (_, n) => event('bill.posted', `b/${n % 250}`, { batch: 'N' }));
   const read = { rows: 0 };
-  const found = await walkCase(['batch:odoo:N'], store(run, read), { hops: 3, documents: 10, events: 12 });
+  const found = await walkCase(['batch:odoo:N'], store(run, read), {
+    ...CASE_LIMITS,
+    documents: 10,
+    events: 12,
+  });
   expect([found.documents.length, found.truncated]).toEqual([10, true]);
   expect(found.documents.flatMap(({ events }) => events)).toHaveLength(12);
   expect(read.rows).toBeLessThan(100);
@@ -121,11 +137,12 @@ test('an unknown key is an empty case', async () => {
   expect(await walkCase(['docno:acme:NONE'], store([]))).toEqual({
     documents: [],
     edges: [],
+    groups: [],
     truncated: false,
   });
 });
 
-test('a timeline is one order of time: equal instants by sequence, events before spans', () => {
+test('a timeline is one order of time: equal instants by sequence, events before spans before logs', () => {
   const at = { time: '2026-05-01T00:00:00.000000001Z' };
   const [a, b] = [
     event('bill.a', 's', {}, { ...at, sequence: '2' }),
@@ -133,14 +150,64 @@ test('a timeline is one order of time: equal instants by sequence, events before
   ];
   const span = { spanId: 's1', startNs: '1777593600000000001' } as Span;
   const early = { spanId: 's0', startNs: '1777593600000000000' } as Span;
-  const names = timelineOf([a, b], [span, early]).map((e) =>
-    e.kind === 'event' ? e.event.type : e.span.spanId,
+  const log = { body: 'l', timeNs: '1777593600000000001' } as LogRecord;
+  const names = timelineOf([a, b], [span, early], [log]).map((e) =>
+    e.kind === 'event' ? e.event.type : e.kind === 'span' ? e.span.spanId : e.log.body,
   );
-  expect(names).toEqual(['s0', 'bill.b', 'bill.a', 's1']);
+  expect(names).toEqual(['s0', 'bill.b', 'bill.a', 's1', 'l']);
 });
 
 test('a document is named by company, source and subject', () => {
   expect(documentId({ company: 'a', source: 'b', subject: 'c' })).not.toBe(
     documentId({ company: 'a', source: 'b c', subject: '' }),
+  );
+});
+
+test('a heuristic key suggests a document, with a score, and leads no further', async () => {
+  const events = [
+    event('bill.posted', 'bill/1', { docno: 'B1', payref: 'invoice of May' }),
+    event('payment.registered', 'run/1', { payref: 'INVOICE OF MAY', po: 'P9' }),
+    event('journalentry.posted', 'entry/1', { payref: 'invoice of may', docno: 'J1' }),
+    event('bill.posted', 'bill/2', { docno: 'J1' }),
+  ];
+  const found = await walkCase(['docno:acme:B1'], store(events));
+  expect(found.documents.map(({ subject, inferred }) => [subject, inferred])).toEqual([
+    ['bill/1', false],
+    ['run/1', true],
+    ['entry/1', true],
+  ]);
+  const pays = found.edges.find(({ type }) => type === 'pays');
+  expect(pays).toMatchObject({ strength: 'heuristic', inferred: true, score: 0.25 });
+});
+
+test('a key that more documents share than the cap is a link, and joins nothing', async () => {
+  const many = Array.from({ length: 6 }, (_, n) =>
+    event('bill.posted', `b/${n}`, { docno: `N${n}`, supref: 'S' }),
+  );
+  const found = await walkCase(['docno:acme:N2'], store(many), { ...CASE_LIMITS, fanOut: 4 });
+  expect(subjects(found)).toEqual(['0 b/2']);
+  expect(found.groups).toEqual([{ key: 'supref:acme:S', documents: 5 }]);
+  expect(found.edges).toEqual([]);
+  expect(
+    (await walkCase(['supref:acme:S'], store(many), { ...CASE_LIMITS, fanOut: 4 })).documents,
+  ).toHaveLength(6);
+});
+
+test('keys of another company never join, whatever they are', async () => {
+  const value = fc.constantFrom('A1', 'a-1', 'A2', '7', '007');
+  const type = fc.constantFrom('docno', 'po', 'supref', 'correlation', 'madeup', 'payref');
+  const one = fc.record({
+    company: fc.constantFrom('acme', 'globex', 'initech'),
+    subject: fc.constantFrom('s/1', 's/2', 's/3', 's/4'),
+    keys: fc.array(fc.record({ type, value }), { maxLength: 3 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(one, { maxLength: 12 }), value, async (given, asked) => {
+      const events = given.map(({ company, subject, keys }) =>
+        event('bill.posted', subject, {}, { company, source: `/${company}`, keys }),
+      );
+      const found = await walkCase([`docno:acme:${asked}`], store(events));
+      expect(found.documents.every(({ company }) => company === 'acme')).toBe(true);
+    }),
   );
 });

@@ -1,7 +1,13 @@
+import {
+  type CaseDocument,
+  type DocumentName,
+  documentId,
+  documentOf,
+  keysOfDocument,
+} from './case-document.ts';
+import { type CaseEdge, edgesOf } from './case-edges.ts';
 import type { FinanceEvent } from './event.ts';
-import { GROUP_KEY_TYPES, joinKeysOf } from './key.ts';
-import type { Span } from './span.ts';
-import { parseInstant } from './time.ts';
+import { GROUP_KEY_TYPES, joinKey, type KeyStrength, keyTypeOf, weakest } from './key.ts';
 
 /**
  * Kinds of documents that a case shows but does not pass through: many documents meet in them, and to follow them on
@@ -22,146 +28,170 @@ const TERMINAL_KINDS: ReadonlySet<string> = new Set([
 export const CASE_LIMITS = {
   hops: 3,
   documents: 200,
+  /** A key that more documents share links them, and joins them to no case. */
+  fanOut: 50,
   edges: 1_000,
   events: 5_000,
   timeline: 2_000,
 } as const;
 
-/** The unit of a case: what one source calls one subject, within a company. */
-export interface CaseDocument {
-  readonly company: string;
-  readonly source: string;
-  readonly subject: string;
-  /** The first word of its event types: bill, payment, purchaseorder … */
-  readonly kind: string;
-  /** How many edges it lies from the start: 0 to 3. */
-  readonly hop: number;
-  readonly events: readonly FinanceEvent[];
-}
-
-/** Two documents share the key. */
-export interface CaseEdge {
-  readonly from: string;
-  readonly to: string;
+/** A key that joins nothing, because it is of a group or too many documents share it; it only says that there are others. */
+export interface GroupLink {
   readonly key: string;
+  /** Readable documents that share it; at least so many when a limit was reached. */
+  readonly documents: number;
 }
 
 export interface Case {
   readonly documents: readonly CaseDocument[];
   readonly edges: readonly CaseEdge[];
+  /** Keys of its documents that too many others share. */
+  readonly groups: readonly GroupLink[];
   /** A limit was reached: there is more than is shown. */
   readonly truncated: boolean;
 }
 
-export type DocumentName = Pick<FinanceEvent, 'company' | 'source' | 'subject'>;
-
-/** Names a document: company, source and subject. */
-export const documentId = (name: DocumentName): string =>
-  JSON.stringify([name.company, name.source, name.subject]);
-
-const kindOf = (event: FinanceEvent): string => event.type.slice(0, event.type.indexOf('.'));
-const keyTypeOf = (key: string): string => key.slice(0, key.indexOf(':'));
-
-/** Does the walk go on from a document of this kind? */
-const passesThrough = (kind: string): boolean => !TERMINAL_KINDS.has(kind);
-
-function documentsOf(events: readonly FinanceEvent[], hop: number): Map<string, CaseDocument> {
-  const groups = new Map<string, FinanceEvent[]>();
-  for (const event of events) {
-    const id = documentId(event);
-    const group = groups.get(id);
-    if (group) group.push(event);
-    else groups.set(id, [event]);
-  }
-  return new Map(
-    [...groups].map(([id, group]) => {
-      const first = group[0] as FinanceEvent;
-      const { company, source, subject } = first;
-      return [id, { company, source, subject, kind: kindOf(first), hop, events: group }];
-    }),
-  );
+/** A document that has an event with the key. */
+export interface KeyHit extends DocumentName {
+  readonly key: string;
 }
 
 /** What a walk reads: never more than it may show, and one more, by which it knows that there is more. */
 export interface CaseSource {
-  /** The first `limit` readable documents that have an event with one of the join keys. */
-  documents(joinKeys: readonly string[], limit: number): Promise<readonly DocumentName[]>;
+  /** Of each of the join keys the first `limit` readable documents that have an event with it. */
+  documents(joinKeys: readonly string[], limit: number): Promise<readonly KeyHit[]>;
   /** The first `limit` events of the documents, in the order of events. */
   events(names: readonly DocumentName[], limit: number): Promise<readonly FinanceEvent[]>;
 }
 
+interface Limits {
+  readonly hops: number;
+  readonly documents: number;
+  readonly fanOut: number;
+  readonly events: number;
+}
+
 /**
- * The case of the join keys `start`: their documents, and the documents that exact or composite keys join to those, at
- * most 3 hops, 200 documents and 5,000 events. A start by a group key (a trace, a batch) shows its documents and goes on
- * from each.
+ * The case of the join keys `start`: their documents, and the documents that keys join to those, at most 3 hops, 200
+ * documents and 5,000 events. A start by a group key (a trace, a batch) shows its documents and goes on from each. Documents
+ * that only a heuristic key leads to are shown, and not passed through.
  */
 export async function walkCase(
   start: readonly string[],
   source: CaseSource,
-  limits: { readonly hops: number; readonly documents: number; readonly events: number } = CASE_LIMITS,
+  limits: Limits = CASE_LIMITS,
 ): Promise<Case> {
-  const documents = new Map<string, CaseDocument>();
-  const asked = new Set<string>(start);
-  let truncated = false;
-  let room = limits.events;
-  let frontier: readonly string[] = start;
-  for (let hop = 0; hop <= limits.hops && frontier.length > 0; hop++) {
-    const touched = await source.documents(frontier, limits.documents + 1);
-    const fresh = new Map(touched.map((name) => [documentId(name), name]));
-    for (const id of documents.keys()) fresh.delete(id);
-    const names = [...fresh.values()].slice(0, limits.documents - documents.size);
-    if (names.length < fresh.size) truncated = true;
-    if (names.length === 0) break;
-    const events = await source.events(names, room + 1);
-    if (events.length > room) truncated = true;
-    const shown = events.slice(0, room);
-    room -= shown.length;
+  const walk = new Walk(start, limits);
+  let hits = await source.documents(start, limits.documents + 1);
+  for (let hop = 0; hop <= limits.hops; hop++) {
+    const fresh = walk.reach(hits, hop);
+    if (fresh.length === 0) break;
+    // A document is looked for by its own name beside its events: most often nothing else is left to ask then.
+    const subjects = walk.subjectsOf(fresh);
+    const [events, named] = await Promise.all([
+      source.events(fresh, walk.room + 1),
+      hop < limits.hops ? source.documents(subjects, limits.fanOut + 1) : [],
+    ]);
+    const passed = walk.take(fresh, events, hop);
+    const next = walk.nextKeys(passed);
+    if (hop === limits.hops) break;
+    const own = new Set(walk.subjectsOf(passed));
+    hits = [
+      ...named.filter(({ key }) => own.has(key)),
+      ...(next.length > 0 ? await source.documents(next, limits.fanOut + 1) : []),
+    ];
+  }
+  return walk.found();
+}
+
+const subjectKey = (name: DocumentName): string => joinKey({ type: 'subject', value: name.subject }, name);
+
+/** A walk on its way: what it found, and what it has asked for. */
+class Walk {
+  readonly #documents = new Map<string, CaseDocument>();
+  readonly #groups = new Map<string, GroupLink>();
+  /** By which keys the documents of this hop are reached. */
+  readonly #reached = new Map<string, string[]>();
+  readonly #asked: Map<string, KeyStrength>;
+  readonly #limits: Limits;
+  #truncated = false;
+  /** Events that may still be shown. */
+  room: number;
+
+  constructor(start: readonly string[], limits: Limits) {
+    this.#asked = new Map(start.map((key) => [key, 'exact']));
+    this.#limits = limits;
+    this.room = limits.events;
+  }
+
+  /** The documents that are new among the hits, as many as may be shown. */
+  reach(hits: readonly KeyHit[], hop: number): DocumentName[] {
+    const { documents, fanOut } = this.#limits;
+    const perKey = hop === 0 ? documents : fanOut;
+    const names = new Map<string, DocumentName>();
+    this.#reached.clear();
+    for (const [key, own] of Map.groupBy(hits, (hit) => hit.key)) {
+      if (hop > 0 && own.length > perKey) {
+        this.#groups.set(key, { key, documents: own.length });
+        continue;
+      }
+      for (const name of own) {
+        const id = documentId(name);
+        if (this.#documents.has(id)) continue;
+        names.set(id, name);
+        this.#reached.set(id, [...(this.#reached.get(id) ?? []), key]);
+      }
+    }
+    const fresh = [...names.values()].slice(0, documents - this.#documents.size);
+    if (fresh.length < names.size) this.#truncated = true;
+    return fresh;
+  }
+
+  subjectsOf(names: readonly DocumentName[]): string[] {
+    return names.map(subjectKey);
+  }
+
+  /** Adds the documents with their events; those that the walk goes on from. */
+  take(names: readonly DocumentName[], events: readonly FinanceEvent[], hop: number): CaseDocument[] {
+    if (events.length > this.room) this.#truncated = true;
+    const shown = Map.groupBy(events.slice(0, this.room), documentId);
+    this.room -= Math.min(this.room, events.length);
+    const passed: CaseDocument[] = [];
+    for (const id of names.map(documentId)) {
+      const own = shown.get(id);
+      if (!own) continue;
+      const keys = keysOfDocument({ events: own });
+      const sureness = (key: string): KeyStrength =>
+        weakest(this.#asked.get(key) ?? 'exact', keys.get(key) ?? 'exact');
+      const inferred = hop > 0 && (this.#reached.get(id) ?? []).every((key) => sureness(key) === 'heuristic');
+      const document = documentOf(own, hop, inferred);
+      this.#documents.set(id, document);
+      if (!inferred && (hop === 0 || !TERMINAL_KINDS.has(document.kind))) passed.push(document);
+    }
+    for (const document of passed) this.#asked.set(subjectKey(document), 'exact');
+    return passed;
+  }
+
+  /** The keys of the documents that were not asked for yet. */
+  nextKeys(documents: readonly CaseDocument[]): string[] {
     const next = new Set<string>();
-    for (const [id, document] of documentsOf(shown, hop)) {
-      documents.set(id, document);
-      if (hop > 0 && !passesThrough(document.kind)) continue;
-      for (const key of document.events.flatMap(joinKeysOf))
-        if (!GROUP_KEY_TYPES.has(keyTypeOf(key)) && !asked.has(key)) next.add(key);
-    }
-    for (const key of next) asked.add(key);
-    frontier = [...next];
+    for (const document of documents)
+      for (const [key, strength] of keysOfDocument(document)) {
+        const before = this.#asked.get(key);
+        if (GROUP_KEY_TYPES.has(keyTypeOf(key)) || (before !== undefined && !next.has(key))) continue;
+        if (before === undefined || weakest(before, strength) === before) this.#asked.set(key, strength);
+        next.add(key);
+      }
+    return [...next];
   }
-  return { documents: [...documents.values()], edges: edgesOf([...documents.values()]), truncated };
-}
 
-/** Every pair of neighbours that share a key, once: each further document is joined to the first that holds the key. */
-function edgesOf(documents: readonly CaseDocument[]): CaseEdge[] {
-  const holder = new Map<string, string>();
-  const edges = new Map<string, CaseEdge>();
-  for (const document of documents) {
-    const id = documentId(document);
-    for (const key of new Set(document.events.flatMap(joinKeysOf))) {
-      const first = holder.get(key);
-      if (first === undefined) holder.set(key, id);
-      else if (first !== id)
-        edges.set(`${first} ${id}`, edges.get(`${first} ${id}`) ?? { from: first, to: id, key });
-    }
+  found(): Case {
+    const documents = [...this.#documents.values()];
+    return {
+      documents,
+      edges: edgesOf(documents, new Set(this.#groups.keys())),
+      groups: [...this.#groups.values()],
+      truncated: this.#truncated,
+    };
   }
-  return [...edges.values()];
-}
-
-/** One line of a timeline: what happened when (nanoseconds since 1970). */
-export type TimelineEntry =
-  | { readonly kind: 'event'; readonly at: bigint; readonly event: FinanceEvent }
-  | { readonly kind: 'span'; readonly at: bigint; readonly span: Span };
-
-/** Events and spans in one order of time; at the same instant events keep their own order and come before spans. */
-export function timelineOf(events: readonly FinanceEvent[], spans: readonly Span[]): TimelineEntry[] {
-  const entries: TimelineEntry[] = [
-    ...events.map((event): TimelineEntry => ({ kind: 'event', at: parseInstant(event.time) ?? 0n, event })),
-    ...spans.map((span): TimelineEntry => ({ kind: 'span', at: BigInt(span.startNs), span })),
-  ];
-  const order = (entry: TimelineEntry): bigint =>
-    entry.kind === 'event' ? BigInt(entry.event.sequence) : 0n;
-  return entries.sort((a, b) => {
-    if (a.at !== b.at) return a.at < b.at ? -1 : 1;
-    if (a.kind !== b.kind) return a.kind === 'event' ? -1 : 1;
-    const [x, y] = [order(a), order(b)];
-    return x < y ? -1 : x > y ? 1 : 0;
-  });
 }

@@ -55,6 +55,13 @@ const rules = (type: string): { scope: Scope; strength: KeyStrength; compare: st
     compare: 'loose',
   };
 
+/** The less sure of two. */
+export const weakest = (a: KeyStrength, b: KeyStrength): KeyStrength =>
+  KEY_STRENGTHS.indexOf(a) > KEY_STRENGTHS.indexOf(b) ? a : b;
+
+/** The type of a join key. */
+export const keyTypeOf = (joined: string): string => joined.slice(0, joined.indexOf(':'));
+
 /** The room in which a value of the type is unique. */
 export const scopeOfKey = (type: string): Scope => rules(type).scope;
 

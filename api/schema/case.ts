@@ -1,19 +1,16 @@
-import {
-  CASE_LIMITS,
-  type CaseDocument,
-  type CaseEdge,
-  documentId,
-  type TimelineEntry,
-} from '../../model/case.ts';
+import { CASE_LIMITS, type GroupLink } from '../../model/case.ts';
+import { type CaseDocument, documentId } from '../../model/case-document.ts';
+import { type CaseEdge, EDGE_TYPES } from '../../model/case-edges.ts';
+import type { TimelineEntry } from '../../model/case-timeline.ts';
 import { ClosewatchError } from '../../model/errors.ts';
-import { joinKey, parseKeyText } from '../../model/key.ts';
+import { joinKey, KEY_STRENGTHS, parseKeyText } from '../../model/key.ts';
 import { mayReadCompany } from '../../model/principal.ts';
 import { formatInstant } from '../../model/time.ts';
 import { type FoundCase, findCase } from '../../store/clickhouse/cases.ts';
 import { EXCEPTIONS_A_DOCUMENT } from '../../store/postgres/exception-queries.ts';
 import { builder } from './builder.ts';
 import { rowsAsked, USUAL_SPANS } from './connection.ts';
-import { CaseDocumentRef, ExceptionRef, FinanceEventRef, SpanRef } from './refs.ts';
+import { CaseDocumentRef, ExceptionRef, FinanceEventRef, LogRecordRef, SpanRef } from './refs.ts';
 
 /** The last value that an event of the document has, in the order of events. */
 const latest = <K extends 'docNumber' | 'state' | 'amount' | 'currency'>(document: CaseDocument, field: K) =>
@@ -28,6 +25,9 @@ CaseDocumentRef.implement({
     subject: t.exposeString('subject'),
     kind: t.exposeString('kind'),
     hop: t.exposeInt('hop', { description: 'How many edges from where the search began: 0 to 3' }),
+    inferred: t.exposeBoolean('inferred', {
+      description: 'Only a heuristic key leads to it: it may have nothing to do with the case',
+    }),
     docNumber: t.string({ nullable: true, resolve: (document) => latest(document, 'docNumber') }),
     state: t.string({ nullable: true, resolve: (document) => latest(document, 'state') }),
     amount: t.field({ type: 'Decimal', nullable: true, resolve: (document) => latest(document, 'amount') }),
@@ -56,18 +56,39 @@ CaseDocumentRef.implement({
   }),
 });
 
+const EdgeTypeRef = builder.enumType('EdgeType', {
+  description: 'What one document does to another; same: two sources tell of one document',
+  values: EDGE_TYPES,
+});
+const KeyStrengthRef = builder.enumType('KeyStrength', {
+  description: 'How sure a join by a key is: heuristic ones only suggest',
+  values: KEY_STRENGTHS,
+});
+
 const CaseEdgeRef = builder.objectRef<CaseEdge>('CaseEdge').implement({
   description: 'Two documents that share a key.',
   fields: (t) => ({
-    from: t.exposeString('from'),
+    from: t.exposeString('from', { description: 'Id of the document that does it to the other one' }),
     to: t.exposeString('to'),
-    key: t.exposeString('key'),
+    type: t.expose('type', { type: EdgeTypeRef }),
+    key: t.exposeString('key', { description: 'The surest of the keys that they share' }),
+    strength: t.expose('strength', { type: KeyStrengthRef }),
+    inferred: t.exposeBoolean('inferred', { description: 'Only a heuristic key joins them' }),
+    score: t.exposeFloat('score', { description: '0 to 1: how sure the join is' }),
   }),
 });
 
-const TimelineKind = builder.enumType('TimelineKind', { values: ['event', 'span'] as const });
+const GroupLinkRef = builder.objectRef<GroupLink>('GroupLink').implement({
+  description: `A key that joins nothing: a batch, or one that more than ${CASE_LIMITS.fanOut} documents share.`,
+  fields: (t) => ({
+    key: t.exposeString('key'),
+    documents: t.exposeInt('documents', { description: 'Documents that share it and that you may read' }),
+  }),
+});
+
+const TimelineKind = builder.enumType('TimelineKind', { values: ['event', 'span', 'log'] as const });
 const TimelineEntryRef = builder.objectRef<TimelineEntry>('TimelineEntry').implement({
-  description: 'One line of a timeline: an event or a span.',
+  description: 'One line of a timeline: an event, a span or a log record.',
   fields: (t) => ({
     kind: t.expose('kind', { type: TimelineKind }),
     at: t.field({ type: 'Instant', resolve: ({ at }) => formatInstant(at) }),
@@ -81,11 +102,16 @@ const TimelineEntryRef = builder.objectRef<TimelineEntry>('TimelineEntry').imple
       nullable: true,
       resolve: (entry) => (entry.kind === 'span' ? entry.span : null),
     }),
+    log: t.field({
+      type: LogRecordRef,
+      nullable: true,
+      resolve: (entry) => (entry.kind === 'log' ? entry.log : null),
+    }),
   }),
 });
 
 const CaseRef = builder.objectRef<FoundCase & { readonly key: string }>('Case').implement({
-  description: 'The documents that keys join, and one timeline of their events and spans.',
+  description: 'The documents that keys join, and one timeline of their events, spans and log records.',
   fields: (t) => ({
     key: t.exposeString('key'),
     documents: t.field({
@@ -98,6 +124,12 @@ const CaseRef = builder.objectRef<FoundCase & { readonly key: string }>('Case').
       description: `${CASE_LIMITS.edges} at most`,
       extensions: { costRows: CASE_LIMITS.edges },
       resolve: ({ edges }) => [...edges],
+    }),
+    groups: t.field({
+      type: [GroupLinkRef],
+      description: 'Keys of its documents that too many others share to be one case',
+      extensions: { costRows: 20 },
+      resolve: ({ groups }) => [...groups],
     }),
     timeline: t.field({
       type: [TimelineEntryRef],
@@ -113,7 +145,7 @@ const CaseRef = builder.objectRef<FoundCase & { readonly key: string }>('Case').
     traceIds: t.stringList({ resolve: ({ traceIds }) => [...traceIds] }),
     truncated: t.exposeBoolean('truncated', {
       description:
-        'There is more: 3 hops, 200 documents, 5,000 events, 50 traces with 500 spans each, and 2,000 lines of the timeline are shown at most',
+        'There is more: 3 hops, 200 documents, 5,000 events, 50 traces with 500 spans and 100 log records each, and 2,000 lines of the timeline are shown at most',
     }),
   }),
 });

@@ -1,5 +1,5 @@
-import { readableTraces } from '../../store/clickhouse/event-queries.ts';
 import { openLogs } from '../../store/clickhouse/logs.ts';
+import { readableTraces } from '../../store/clickhouse/trace-rights.ts';
 import { MAX_LOGS } from '../context.ts';
 import { builder } from './builder.ts';
 import { rowsAsked, USUAL_LOGS } from './connection.ts';

@@ -1,4 +1,4 @@
-import type { CaseDocument } from '../../model/case.ts';
+import type { CaseDocument } from '../../model/case-document.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import type { LogRecord } from '../../model/log.ts';
 import type { Span } from '../../model/span.ts';

@@ -1,3 +1,4 @@
+import type { DocumentName } from '../../model/case-document.ts';
 import type { SpanEvent, SpanLink } from '../../model/span.ts';
 import { formatInstant } from '../../model/time.ts';
 import { listEvents } from '../../store/clickhouse/event-queries.ts';
@@ -6,6 +7,15 @@ import { builder } from './builder.ts';
 import { rowsAsked, USUAL_LOGS, USUAL_LOGS_OF_SPAN, USUAL_SPANS } from './connection.ts';
 import { FinanceEventRef, LogRecordRef, SpanRef, TraceRef } from './refs.ts';
 import { instantOfNanos, KeyValueRef, keyValues } from './scalars.ts';
+
+const DocumentNameRef = builder.objectRef<DocumentName>('DocumentName').implement({
+  description: 'Names a document; caseOf(company:, source:, subject:) has the rest of it.',
+  fields: (t) => ({
+    company: t.exposeString('company'),
+    source: t.exposeString('source'),
+    subject: t.exposeString('subject'),
+  }),
+});
 
 const SpanEventRef = builder.objectRef<SpanEvent>('SpanEvent').implement({
   fields: (t) => ({
@@ -74,6 +84,14 @@ SpanRef.implement({
       extensions: { costRows: 2 },
       resolve: (span) => [...span.links],
     }),
+    documents: t.field({
+      type: [DocumentNameRef],
+      description: 'Documents of which the span holds a correlation key',
+      extensions: { costRows: 5 },
+      resolve: async ({ traceId, spanId }, _, { load }) => [
+        ...((await load.documents.load(traceId)).bySpan.get(spanId) ?? []),
+      ],
+    }),
     logs: t.field({
       type: [LogRecordRef],
       description: `Those of the span among the first ${MAX_LOGS} log records of its trace, in order of time. logs(traceId:, spanId:) has the others too.`,
@@ -125,6 +143,13 @@ TraceRef.implement({
         return records;
       },
     }),
+    documents: t.field({
+      type: [DocumentNameRef],
+      description:
+        'Documents of which a span of it holds a correlation key, or an event of which carries its id',
+      extensions: { costRows: 50 },
+      resolve: async ({ traceId }, _, { load }) => [...(await load.documents.load(traceId)).all],
+    }),
     events: t.field({
       type: [FinanceEventRef],
       description: 'The finance events that carry the trace id (200 at most): from a span to the document',
@@ -140,7 +165,7 @@ builder.queryFields((t) => ({
     type: TraceRef,
     nullable: true,
     description:
-      'A trace by its id of 32 hex digits. Spans name no company: who may not read every company sees only traces whose finance events are all of companies that they may read.',
+      'A trace by its id of 32 hex digits. Who may not read every company sees only traces of which all spans that name a company, and all finance events, are of companies that they may read.',
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_, args, { load }) => (await load.trace.load(args.id.toLowerCase())) ?? null,
   }),

@@ -1,62 +1,86 @@
-import { CASE_LIMITS, type Case, type TimelineEntry, timelineOf, walkCase } from '../../model/case.ts';
+import { CASE_LIMITS, type Case, type GroupLink, walkCase } from '../../model/case.ts';
+import { type CaseDocument, keysOfDocument } from '../../model/case-document.ts';
+import { type TimelineEntry, timelineOf } from '../../model/case-timeline.ts';
+import { GROUP_KEY_TYPES, keyTypeOf } from '../../model/key.ts';
 import type { CompanyScope } from '../../model/principal.ts';
-import type { Span } from '../../model/span.ts';
-import { documentsOfKeys, eventsOfDocuments } from './case-queries.ts';
+import { documentsOfKeys, eventsOfDocuments, sizesOfKeys } from './case-queries.ts';
+import { type CaseReads, findCaseTraces } from './case-traces.ts';
 import type { ClickHouse } from './client.ts';
-import { readableTraces } from './event-queries.ts';
-
-/** Reads spans, each once however often it was sent. */
-export interface TraceReads {
-  traceById(traceId: string): Promise<readonly Span[]>;
-  /** Of each trace at most `limit` spans, 1,000. */
-  spansOfTraces(traceIds: readonly string[], options?: { limit?: number }): Promise<readonly Span[]>;
-}
-
-export interface CaseReads {
-  readonly clickhouse: ClickHouse;
-  readonly traces: TraceReads;
-}
 
 export interface FoundCase extends Case {
   readonly timeline: readonly TimelineEntry[];
+  /** The readable traces of its events and of the spans that hold its keys. */
   readonly traceIds: readonly string[];
 }
 
-/** So many traces of a case are opened at most, and so many spans of each. */
-const MAX_TRACES = 50;
-const SPANS_A_TRACE = 500;
+/** So many keys of a case are looked for among spans at most. */
+const MAX_KEYS = 1_000;
 
 /**
- * The case of the join keys as far as the scope may read: its documents, and one timeline of their events and of the
- * spans of their traces. Events of other companies are neither shown nor walked through.
+ * The case of the join keys as far as the scope may read: its documents, and one timeline of their events, and of the spans
+ * and log records of their traces: those that its events name, and those of which a span holds one of its keys. Events of
+ * other companies are neither shown nor walked through.
  */
 export async function findCase(
   reads: CaseReads,
   companies: CompanyScope,
   start: readonly string[],
 ): Promise<FoundCase> {
+  const { clickhouse } = reads;
   const found = await walkCase(start, {
-    documents: (joinKeys, limit) => documentsOfKeys(reads.clickhouse, companies, joinKeys, limit),
-    events: (names, limit) => eventsOfDocuments(reads.clickhouse, names, limit),
+    documents: (joinKeys, limit) => documentsOfKeys(clickhouse, companies, joinKeys, limit),
+    events: (names, limit) => eventsOfDocuments(clickhouse, names, limit),
   });
   const events = found.documents.flatMap((document) => document.events);
-  const named = events.flatMap((event) => (event.traceId ? [event.traceId] : []));
-  const started = start.flatMap((key) => (key.startsWith('trace:') ? [key.slice('trace:'.length)] : []));
-  const traceIds = await readableTraces(reads.clickhouse, companies, [...started, ...named]);
-  const opened = traceIds.slice(0, MAX_TRACES);
-  const spans = opened.length === 0 ? [] : await reads.traces.spansOfTraces(opened, { limit: SPANS_A_TRACE });
-  const perTrace = Map.groupBy(spans, ({ traceId }) => traceId);
-  const timeline = timelineOf(events, spans);
+  const { joining, linking } = keysOf(found.documents, start, new Set(found.groups.map(({ key }) => key)));
+  const asked = start.flatMap((key) => (key.startsWith('trace:') ? [key.slice('trace:'.length)] : []));
+  const [traces, groups] = await Promise.all([
+    findCaseTraces(reads, companies, { events, keys: joining.slice(0, MAX_KEYS), asked }),
+    linksOf(clickhouse, companies, found.groups, linking),
+  ]);
+  const timeline = timelineOf(events, traces.spans, traces.logs);
   return {
     ...found,
+    groups,
     edges: found.edges.slice(0, CASE_LIMITS.edges),
     truncated:
       found.truncated ||
-      traceIds.length > MAX_TRACES ||
-      [...perTrace.values()].some((own) => own.length === SPANS_A_TRACE) ||
+      traces.truncated ||
+      joining.length > MAX_KEYS ||
       timeline.length > CASE_LIMITS.timeline ||
       found.edges.length > CASE_LIMITS.edges,
     timeline: timeline.slice(0, CASE_LIMITS.timeline),
-    traceIds,
+    traceIds: traces.traceIds,
   };
+}
+
+/** The keys of a case by which its spans are found, and those that only say that there are others. */
+function keysOf(
+  documents: readonly CaseDocument[],
+  start: readonly string[],
+  wide: ReadonlySet<string>,
+): { joining: string[]; linking: string[] } {
+  const joining = new Set(start.filter((key) => keyTypeOf(key) !== 'trace'));
+  const linking = new Set<string>();
+  for (const document of documents.filter(({ inferred }) => !inferred))
+    for (const [key, strength] of keysOfDocument(document))
+      if (keyTypeOf(key) === 'batch') linking.add(key);
+      else if (strength !== 'heuristic' && !GROUP_KEY_TYPES.has(keyTypeOf(key)) && !wide.has(key))
+        joining.add(key);
+  return { joining: [...joining], linking: [...linking].filter((key) => !start.includes(key)) };
+}
+
+/** The links with the documents of each counted. */
+async function linksOf(
+  clickhouse: ClickHouse,
+  companies: CompanyScope,
+  wide: readonly GroupLink[],
+  linking: readonly string[],
+): Promise<GroupLink[]> {
+  const keys = [...wide.map(({ key }) => key), ...linking].slice(0, MAX_KEYS);
+  if (keys.length === 0) return [];
+  const sizes = await sizesOfKeys(clickhouse, companies, keys);
+  return keys
+    .map((key) => ({ key, documents: sizes.get(key) ?? 0 }))
+    .filter(({ documents }) => documents > 1);
 }

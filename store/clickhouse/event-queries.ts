@@ -54,14 +54,6 @@ const one = defineQuery({
   row: eventRow,
 });
 
-const companiesOfTraces = defineQuery({
-  name: 'finance_events.companies_of_traces',
-  sql: `SELECT TraceId AS traceId, groupUniqArray(Company) AS companies FROM finance_events
-    WHERE TraceId IN {traceIds:Array(String)} GROUP BY TraceId`,
-  params: z.object({ traceIds: texts }),
-  row: z.object({ traceId: z.string(), companies: texts }),
-});
-
 const before = defineQuery({
   name: 'finance_events.before',
   sql: `SELECT 1 AS found FROM finance_events
@@ -84,8 +76,6 @@ export interface EventFilter {
   readonly to?: bigint | undefined;
 }
 
-/** Ids are a parameter, of which ClickHouse takes 128 KiB. */
-const TRACES_A_QUERY = 2_000;
 const LOWEST = '-9223372036854775808';
 const HIGHEST = '9223372036854775807';
 const WHOLE = /^-?\d{1,19}$/;
@@ -141,24 +131,4 @@ export async function hasEventsBefore(
   instant: bigint,
 ): Promise<boolean> {
   return (await clickhouse.query(before, { company, before: `${instant}` })).length > 0;
-}
-
-/**
- * Those of the traces that the scope may read. Spans name no company: a trace belongs to the companies of the events that
- * carry its id, and whoever may not read all of these, or a trace that no event carries, sees it only with every company.
- */
-export async function readableTraces(
-  clickhouse: ClickHouse,
-  companies: CompanyScope,
-  traceIds: readonly string[],
-): Promise<string[]> {
-  const asked = [...new Set(traceIds)];
-  if (companies === '*' || asked.length === 0) return asked;
-  const readable: string[] = [];
-  for (let at = 0; at < asked.length; at += TRACES_A_QUERY)
-    for (const row of await clickhouse.query(companiesOfTraces, {
-      traceIds: asked.slice(at, at + TRACES_A_QUERY),
-    }))
-      if (row.companies.every((company) => companies.includes(company))) readable.push(row.traceId);
-  return readable;
 }

@@ -11,6 +11,12 @@ export interface TraceStore {
     traceIds: readonly string[],
     options?: { limit?: number; signal?: AbortSignal },
   ): Promise<Span[]>;
+  /** As `spansOfTraces` of 2,000 traces at most, of the spans that began on one of the days (UTC, days since 1970): cheap at any size. */
+  spansOfTracesOn(
+    days: readonly number[],
+    traceIds: readonly string[],
+    options?: { limit?: number; signal?: AbortSignal },
+  ): Promise<Span[]>;
   /** How many spans there are, each counted once, and how many rows more: repeats that senders sent again. */
   countSpans(options?: { signal?: AbortSignal }): Promise<{ spans: number; repeats: number }>;
   /** The same of spans that began at `since` (epoch nanoseconds) or later, of a million rows at most: cheap at any size. */
@@ -81,6 +87,14 @@ const spansAnywhere = defineQuery({
   row,
 });
 
+const spansOnDays = defineQuery({
+  name: 'traces.spans-on-days',
+  sql: `SELECT * FROM (${SELECT}
+  AND toDate(Timestamp) IN {days:Array(UInt16)}${ONCE}) LIMIT {limit:UInt32} BY traceId`,
+  params: z.object({ traceIds: z.array(z.string()), days: z.array(z.int()), limit: z.int().positive() }),
+  row,
+});
+
 const counts = defineQuery({
   name: 'traces.count',
   sql: 'SELECT uniqExact(TraceId, SpanId) AS spans, count() - spans AS repeats FROM otel_traces',
@@ -116,6 +130,11 @@ export function openTraces(clickhouse: ClickHouse): TraceStore {
       for (let i = 0; i < unique.length; i += TRACES_A_QUERY)
         all.push(...(await spans(unique.slice(i, i + TRACES_A_QUERY), limit, signal)));
       return all;
+    },
+    async spansOfTracesOn(days, traceIds, { limit = 1000, signal } = {}) {
+      const asked = { traceIds: [...new Set(traceIds)].slice(0, TRACES_A_QUERY), days: [...days], limit };
+      const found = await clickhouse.query(spansOnDays, asked, signal === undefined ? {} : { signal });
+      return found.map(spanOf);
     },
     async countSpans({ signal } = {}) {
       const [counted] = await clickhouse.query(counts, {}, signal === undefined ? {} : { signal });

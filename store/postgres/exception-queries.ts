@@ -1,5 +1,5 @@
 import { type Selectable, sql } from 'kysely';
-import type { DocumentName } from '../../model/case.ts';
+import type { DocumentName } from '../../model/case-document.ts';
 import type { ExceptionState } from '../../model/exception.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { CloseImpact, Severity } from '../../model/severity.ts';
