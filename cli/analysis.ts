@@ -1,3 +1,4 @@
+import { findContradictions } from '../analyzer/correlation/contradictions.ts';
 import { createDetector, type PassOptions, type PassResult } from '../analyzer/detect/pass.ts';
 import { createIncidents } from '../analyzer/incidents/incidents.ts';
 import { createReadinessHistory } from '../analyzer/readiness/readiness.ts';
@@ -55,6 +56,9 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
       const result = { pass, incidents: await incidents.run(pass.asOf) };
       for (const [change, count] of Object.entries(result.incidents))
         counters.add('closewatch_incidents', { change }, count);
+      await findContradictions({ postgres, clickhouse }, now).catch((error: unknown) =>
+        logger.warn({ err: error }, 'contradictions could not be looked for; the next pass tries again'),
+      );
       await readiness.run(now);
       await shipChanges(postgres, clickhouse);
       await tidyHistory(postgres, dateOf(now));

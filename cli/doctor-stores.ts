@@ -6,6 +6,7 @@ import { isFresh, watermarkAt, whyStale } from '../model/watermark.ts';
 import { clickhouseMigrations } from '../store/clickhouse/migrate.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
+import { countContradictions } from '../store/postgres/contradictions.ts';
 import { listLosses } from '../store/postgres/loss-queries.ts';
 import { postgresMigrations } from '../store/postgres/migrate.ts';
 import { MAX_SOURCES, streamOf } from '../store/postgres/source-queries.ts';
@@ -70,6 +71,7 @@ export const doctorTask: Task<Stores, Record<string, never>, never, StoresReport
       await attempt('queue', () => checkQueues(stores)),
       await attempt('inbox', () => checkInbox(stores)),
       await attempt('dead letters', () => checkDeadLetters(stores)),
+      await attempt('contradictions', () => checkContradictions(stores)),
       await attempt('refused', () => checkRefused(stores)),
       await attempt('losses', () => checkLost(stores, now)),
       await attempt('detection', () => checkPasses(stores, now)),
@@ -146,6 +148,16 @@ async function checkInbox({ postgres }: Stores): Promise<Check> {
   return seconds > 60
     ? problem('inbox', finding, 'is ClickHouse reachable, and the collector running?')
     : note('inbox', finding);
+}
+
+async function checkContradictions({ postgres }: Stores): Promise<Check> {
+  const count = await countContradictions(postgres);
+  if (count === 0) return ok('contradictions', 'none');
+  return note(
+    'contradictions',
+    `${count} times two sources say different things of one document`,
+    'GraphQL contradictions has them; the case of the key shows each',
+  );
 }
 
 async function checkDeadLetters({ postgres }: Stores): Promise<Check> {

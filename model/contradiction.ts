@@ -1,6 +1,6 @@
 import { type CaseDocument, documentId, keysOfDocument } from './case-document.ts';
-import { absoluteAmount, compareAmounts } from './money.ts';
 import { joinKey, type KeyStrength, keyTypeOf } from './key.ts';
+import { absoluteAmount, compareAmounts } from './money.ts';
 
 /** What two systems say differently of what is one document by a key that both hold. */
 export interface Contradiction {
@@ -21,8 +21,9 @@ export interface Said {
 
 /** Types of which one document of one kind has one value. */
 const SINGLE: readonly string[] = ['docno', 'supref', 'e2e', 'uetr', 'filehash', 'peppol'];
-/** Keys that make two documents of one kind, told by two sources, one document. */
-const IDENTIFYING: ReadonlySet<string> = new Set(['docno', 'supref', 'e2e', 'uetr', 'psp', 'peppol', 'correlation', 'filehash']);
+/** Types of keys that make two documents of one kind, told by two sources, one document. */
+export const IDENTIFYING_TYPES: readonly string[] = [...SINGLE, 'psp', 'correlation'];
+const IDENTIFYING: ReadonlySet<string> = new Set(IDENTIFYING_TYPES);
 
 /**
  * The contradictions among documents: two of one kind and company that two sources tell of, that share an identifying key
@@ -68,7 +69,8 @@ function between(one: CaseDocument, other: CaseDocument, key: string): Contradic
   const [a, b] = money;
   const found: Contradiction[] = [];
   if (a && b && a.currency !== b.currency) found.push(saying('currency', a.currency, b.currency));
-  else if (a && b && compareAmounts(absoluteAmount(a.amount), absoluteAmount(b.amount)) !== 0) found.push(saying('amount', a.amount, b.amount));
+  else if (a && b && compareAmounts(absoluteAmount(a.amount), absoluteAmount(b.amount)) !== 0)
+    found.push(saying('amount', a.amount, b.amount));
   for (const type of SINGLE) {
     const [mine, its] = [valuesOf(one, type), valuesOf(other, type)];
     if (mine.size === 0 || its.size === 0 || [...mine.keys()].some((joined) => its.has(joined))) continue;

@@ -42,12 +42,13 @@ interface Given {
   readonly source?: string;
   readonly trace?: string;
   readonly correlation?: string;
+  readonly money?: { readonly amount: string; readonly currency: string };
   readonly keys: Readonly<Record<string, string>>;
 }
 const event = (
   type: string,
   subject: string,
-  { company = 'acme', source = '/odoo', trace, correlation, keys }: Given,
+  { company = 'acme', source = '/odoo', trace, correlation, money, keys }: Given,
 ) => ({
   specversion: '1.0',
   id: `${company} ${source} ${subject} ${type}`,
@@ -60,6 +61,7 @@ const event = (
   data: {
     object: { kind: type.split('.')[0] },
     org: { companyKey: company },
+    ...(money ? { money } : {}),
     keys: Object.entries(keys).map(([name, value]) => ({ type: name, value })),
   },
 });
@@ -76,6 +78,22 @@ const EVENTS = [
   event('goodsreceipt.recorded', 'picking/1', { source: '/wms', keys: { po: 'p00042' } }),
   event('payment.sent', 'payment/1', {
     keys: { payref: 'RF18539007547034', docno: 'BILL 7', batch: 'RUN-1' },
+  }),
+  // Two systems tell of one invoice, and disagree.
+  event('invoice.issued', 'inv/1', {
+    source: '/billing',
+    money: { amount: '100.00', currency: 'EUR' },
+    correlation: 'run-9',
+    keys: { docno: 'INV/1' },
+  }),
+  event('invoice.posted', 'account.move/11', {
+    money: { amount: '120.00', currency: 'EUR' },
+    keys: { docno: 'INV/1' },
+  }),
+  event('invoice.posted', 'account.move/12', {
+    source: '/shop',
+    correlation: 'run-9',
+    keys: { docno: 'INV/2' },
   }),
   // They look alike and are none of it.
   event('bill.posted', 'account.move/8', { company: 'globex', keys: { docno: 'BILL/7', po: 'P00042' } }),
@@ -262,3 +280,46 @@ test('from a span to its documents and back', async () => {
     ['step 2', 0],
   ]);
 });
+
+test('what two systems say differently is shown on the case, recorded, and resolved when they agree', async () => {
+  interface Told {
+    about: string;
+    key: string;
+    said: { source: string; value: string }[];
+  }
+  const listed = async (): Promise<Told[]> =>
+    (
+      await running.graphql<{ contradictions: { contradiction: Told }[] }>(
+        '{ contradictions(company: "acme") { contradiction { about key said { source value } } } }',
+      )
+    ).contradictions.map(({ contradiction }) => contradiction);
+  const { case: found } = await running.graphql<{ case: { contradictions: Told[] } }>(
+    '{ case(key: "docno:acme:INV/1") { contradictions { about key said { source value } } } }',
+  );
+  const amount = expect.objectContaining({ about: 'amount', key: 'docno:acme:INV1' });
+  const docno = expect.objectContaining({ about: 'docno', key: 'correlation:acme:run-9' });
+  expect(found.contradictions).toEqual(expect.arrayContaining([amount, docno]));
+  expect(
+    found.contradictions
+      .find(({ about }) => about === 'amount')
+      ?.said.map(({ value }) => value)
+      .sort(),
+  ).toEqual(['100.00', '120.00']);
+  const recorded = await until(async () => {
+    const now = await listed();
+    return now.length >= 2 ? now : undefined;
+  }, 90_000);
+  expect(recorded).toEqual(expect.arrayContaining([amount, docno]));
+  const mended = event('invoice.changed', 'inv/1', {
+    source: '/billing',
+    money: { amount: '120.00', currency: 'EUR' },
+    correlation: 'run-9',
+    keys: { docno: 'INV/1' },
+  });
+  await sendEvents([{ ...mended, time: new Date(AT + 60_000).toISOString() }]);
+  await until(
+    async () => ((await listed()).every(({ about }) => about !== 'amount') ? true : undefined),
+    90_000,
+  );
+  expect(await listed()).toEqual([docno]);
+}, 200_000);

@@ -2,6 +2,7 @@ import { CASE_LIMITS, type GroupLink } from '../../model/case.ts';
 import { type CaseDocument, documentId } from '../../model/case-document.ts';
 import { type CaseEdge, EDGE_TYPES } from '../../model/case-edges.ts';
 import type { TimelineEntry } from '../../model/case-timeline.ts';
+import { contradictionsOf } from '../../model/contradiction.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import { joinKey, KEY_STRENGTHS, parseKeyText } from '../../model/key.ts';
 import { mayReadCompany } from '../../model/principal.ts';
@@ -10,6 +11,7 @@ import { type FoundCase, findCase } from '../../store/clickhouse/cases.ts';
 import { EXCEPTIONS_A_DOCUMENT } from '../../store/postgres/exception-queries.ts';
 import { builder } from './builder.ts';
 import { rowsAsked, USUAL_SPANS } from './connection.ts';
+import { ContradictionRef } from './contradiction.ts';
 import { CaseDocumentRef, ExceptionRef, FinanceEventRef, LogRecordRef, SpanRef } from './refs.ts';
 
 /** The last value that an event of the document has, in the order of events. */
@@ -78,6 +80,8 @@ const CaseEdgeRef = builder.objectRef<CaseEdge>('CaseEdge').implement({
   }),
 });
 
+const MAX_CONTRADICTIONS = 100;
+
 const GroupLinkRef = builder.objectRef<GroupLink>('GroupLink').implement({
   description: `A key that joins nothing: a batch, or one that more than ${CASE_LIMITS.fanOut} documents share.`,
   fields: (t) => ({
@@ -130,6 +134,12 @@ const CaseRef = builder.objectRef<FoundCase & { readonly key: string }>('Case').
       description: 'Keys of its documents that too many others share to be one case',
       extensions: { costRows: 20 },
       resolve: ({ groups }) => [...groups],
+    }),
+    contradictions: t.field({
+      type: [ContradictionRef],
+      description: 'What two sources say differently of one of its documents',
+      extensions: { costRows: 20 },
+      resolve: ({ documents }) => contradictionsOf(documents).slice(0, MAX_CONTRADICTIONS),
     }),
     timeline: t.field({
       type: [TimelineEntryRef],

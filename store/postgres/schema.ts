@@ -66,6 +66,17 @@ export interface BatchTable {
   characters: Generated<string>;
 }
 
+export interface ContradictionTable {
+  id: string;
+  company: string;
+  key: string;
+  about: string;
+  said: Json<unknown>;
+  first_at: Instant;
+  last_at: Instant;
+  resolved_at: InstantOrNull;
+}
+
 export interface InboxTable {
   source: string;
   id: string;
@@ -423,6 +434,7 @@ export interface Database {
   signing_secrets: SigningSecretTable;
   batches: BatchTable;
   inbox: InboxTable;
+  contradictions: ContradictionTable;
   dead_letters: DeadLetterTable;
   import_runs: ImportRunTable;
   parties: PartyTable;

@@ -57,6 +57,11 @@ export interface CaseData {
   }[];
   edges: { from: string; to: string; type: string; key: string; inferred: boolean; score: number }[];
   groups: { key: string; documents: number }[];
+  contradictions: {
+    key: string;
+    about: string;
+    said: { source: string; subject: string; value: string }[];
+  }[];
 }
 
 export const CASE_FIELDS = `key truncated traceIds
@@ -65,7 +70,8 @@ export const CASE_FIELDS = `key truncated traceIds
     event { id type source subject docNumber amount currency actorId }
     span { spanId traceId name service durationNs statusCode statusMessage }
     log { traceId spanId service severityNumber severityText body } }
-  edges { from to type key inferred score } groups { key documents }`;
+  edges { from to type key inferred score } groups { key documents }
+  contradictions { key about said { source subject value } }`;
 
 type Line = CaseData['timeline'][number];
 
@@ -144,6 +150,15 @@ export const CaseTimeline = ({ found }: { found: CaseData }): View => html`
       </li>`,
     )}
   </ul>
+  ${
+    found.contradictions.length > 0 &&
+    html`<section aria-label="Contradictions"><h3>What sources say differently</h3><ul class="claims">${found.contradictions.map(
+      ({ about, key, said }) =>
+        html`<li key=${`${key} ${about}`}><strong>${about}</strong> ${said.map(
+          ({ source, value }, i) => html`${i > 0 ? ', ' : ''}${value} <span class="sub">${source}</span>`,
+        )}</li>`,
+    )}</ul></section>`
+  }
   ${
     found.groups.length > 0 &&
     html`<p class="muted">Part of: ${found.groups.map(
