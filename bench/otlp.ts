@@ -5,6 +5,7 @@
 import type { Sink } from '../collector/otlp/decoder.ts';
 import { protobufOfJson } from '../collector/otlp/json.ts';
 import { TraceDecoder } from '../collector/otlp/traces.ts';
+import { Masking, privacyConfig } from '../model/masking.ts';
 import { SpanBlock } from '../store/clickhouse/span-block.ts';
 import { SpanKeyBlock } from '../store/clickhouse/span-key-block.ts';
 import { encodeRequest, TraceRequest } from '../test/otlp-proto.ts';
@@ -42,7 +43,7 @@ function benchReading(): void {
       /Id$/.test(key) && value?.type === 'Buffer' ? Buffer.from(value.data).toString('hex') : value,
     ),
   );
-  const decoder = new TraceDecoder();
+  const decoder = new TraceDecoder({ masking: new Masking(privacyConfig.parse({}), 'key') });
   const blocks = { otel_traces: new SpanBlock(), span_keys: new SpanKeyBlock() };
   const sink: Sink = { blockOf: ((table: keyof typeof blocks) => blocks[table]) as Sink['blockOf'] };
   const decode = (bytes: Buffer): void => {

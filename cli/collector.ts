@@ -6,6 +6,7 @@ import { type OtlpGrpc, serveOtlpGrpc } from '../collector/otlp/grpc.ts';
 import { createOtlpHandler } from '../collector/otlp/handler.ts';
 import { createOtlpReceiver, type OtlpCounts } from '../collector/otlp/receiver.ts';
 import { errorCode } from '../model/errors.ts';
+import { type MaskClass, type MaskCounts, Masking } from '../model/masking.ts';
 import { openTelemetry } from '../store/clickhouse/telemetry.ts';
 import { COUNTERS, type CounterName, type Sample } from '../store/counters.ts';
 import { createForwarder, type Forwarder } from '../store/forwarder.ts';
@@ -16,7 +17,7 @@ import { openSigningSecrets } from '../store/postgres/signing-secrets.ts';
 import { createIngestAuth, type IngestAuth, type Sender } from '../store/postgres/tokens.ts';
 import { applyTerms, markingInbox } from '../store/source-terms.ts';
 import { type HttpServer, listen } from './http.ts';
-import { sealerOf } from './secrets.ts';
+import { sealerOf, secretOf } from './secrets.ts';
 import type { Stores } from './stores.ts';
 import { tracedRoute } from './telemetry.ts';
 
@@ -58,7 +59,11 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
   });
   const auth = createIngestAuth(postgres);
   const telemetry = openTelemetry(stores.clickhouse);
-  const receiver = createOtlpReceiver(settings.otlp, { telemetry, intake, logger });
+  const pseudonymKey = secretOf(config.dataDir, 'pseudonym-key').text;
+  // Of events only what is secret, and what the settings name: rules compare the rest.
+  const masking = new Masking(settings.privacy, pseudonymKey, { usual: false });
+  const privacy = { ...settings.privacy, key: pseudonymKey };
+  const receiver = createOtlpReceiver({ ...settings.otlp, privacy }, { telemetry, intake, logger });
   const otlp = createOtlpHandler(receiver, auth.authenticate);
   const cloudEvents = createCloudEventsHandler(settings.cloudEvents, {
     postgres,
@@ -68,6 +73,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     counters,
     intake,
     logger,
+    masking,
   });
   const routes = new Map([
     ['/v1/traces', tracedRoute('/v1/traces', otlp)],
@@ -101,8 +107,8 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     http,
     grpcPort: grpc.port,
     forwarder,
-    letters: createLetterReplay({ postgres, inbox, judge: letterJudge(), counters }),
-    counters: () => [...counters.snapshot(), ...samplesOf(receiver.counts)],
+    letters: createLetterReplay({ postgres, inbox, judge: letterJudge(undefined, masking), counters }),
+    counters: () => [...counters.snapshot(), ...samplesOf(receiver.counts, masking.counts)],
     pendingBytes: () => ({ events: cloudEvents.pendingBytes(), otlp: receiver.pendingBytes() }),
     async close() {
       await Promise.all([http.close(), grpc.close()]);
@@ -131,7 +137,7 @@ async function alive(_: IncomingMessage, response: ServerResponse): Promise<void
   response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
 }
 
-function samplesOf(counts: OtlpCounts): Sample[] {
+function samplesOf(counts: OtlpCounts, ofEvents: MaskCounts): Sample[] {
   const sample = (name: CounterName, value: number, labels = {}): Sample => ({
     name,
     help: COUNTERS[name].help,
@@ -148,6 +154,9 @@ function samplesOf(counts: OtlpCounts): Sample[] {
       sample('closewatch_otlp_records_stored', value, { signal }),
     ),
     sample('closewatch_spans_reversed', counts.spansReversed),
+    ...Object.entries(counts.masked).map(([kind, value]) =>
+      sample('closewatch_values_masked', value + ofEvents[kind as MaskClass], { class: kind }),
+    ),
     ...Object.entries(counts.keys).map(([outcome, value]) =>
       sample('closewatch_span_keys', value, { outcome }),
     ),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ClosewatchError, type Problem } from '../model/errors.ts';
+import { privacyConfig } from '../model/masking.ts';
 import { readYaml } from '../store/yaml.ts';
 import { cloudEventsConfig } from './cloudevents/config.ts';
 import { inboxConfig } from './cloudevents/inbox-config.ts';
@@ -13,6 +14,7 @@ export const collectorConfig = z.strictObject({
   cloudEvents: cloudEventsConfig.prefault({}),
   sources: sourcesConfig.prefault({}),
   inbox: inboxConfig.prefault({}),
+  privacy: privacyConfig.prefault({}),
 });
 export type CollectorConfig = z.infer<typeof collectorConfig>;
 

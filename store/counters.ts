@@ -131,6 +131,10 @@ export const COUNTERS = {
     help: 'prompts that were not sent because of what they held: iban, card, vat, e-mail, secret',
     labels: ['found'],
   },
+  closewatch_values_masked: {
+    help: 'values that were masked before they were stored: secret, bank-account, card, tax-id, person, email, free-text',
+    labels: ['class'],
+  },
   closewatch_verdicts: {
     help: "parts of a model's answers that the validator did not keep as they were, by part and outcome: dropped, replaced, capped",
     labels: ['outcome', 'part'],

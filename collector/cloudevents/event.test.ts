@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { parseJson } from '../../model/json.ts';
+import { Masking, privacyConfig } from '../../model/masking.ts';
 import { parseInstant } from '../../model/time.ts';
 import { judgeEvent } from './event.ts';
 import type { Version, Versions } from './versions.ts';
@@ -275,4 +276,32 @@ test('a heartbeat declares up to when its source is complete', () => {
   });
   expect(problemOf({ ...beat, companyid: undefined })).toMatch(/must name its company/);
   expect(problemOf({ ...beat, data: { completeUpTo: '2027-01-01T00:00:00Z' } })).toMatch(/completeUpTo/);
+});
+
+test('secrets in data and attributes are not kept, and what the settings name; the hash is of what was sent', () => {
+  const sent = {
+    ...bill,
+    data: {
+      ...data,
+      attributes: { 'ftp.password': 'hunter2', channel: 'edi', 'supplier.phone': '+32 2' },
+      callback: { token: 'hunter2', note: 'n', steps: [{ name: 'a', secret: 'hunter2' }] },
+    },
+  };
+  const rules = { 'supplier.phone': { treatment: 'redact' }, 'callback.note': { treatment: 'drop' } };
+  const masking = new Masking(privacyConfig.parse({ rules }), 'key', { usual: false });
+  const facts = { sender: '/odoo/prod', now: NOW };
+  const [plain, masked] = [judgeEvent(sent, facts), judgeEvent(sent, { ...facts, masking })];
+  if ('refused' in plain || 'refused' in masked) throw new Error('refused');
+  expect(JSON.stringify(plain.accepted.event)).toContain('hunter2');
+  expect(JSON.stringify(masked.accepted.event)).not.toContain('hunter2');
+  expect(masked.accepted.event.attributes).toEqual({
+    'ftp.password': '[redacted]',
+    channel: 'edi',
+    'supplier.phone': '[redacted]',
+  });
+  expect(JSON.parse(masked.accepted.event.data)).toMatchObject({
+    callback: { token: '[redacted]', steps: [{ name: 'a', secret: '[redacted]' }] },
+  });
+  expect(masked.accepted.event.data).not.toContain('"note"');
+  expect(masked.accepted.bodyHash).toBe(plain.accepted.bodyHash);
 });

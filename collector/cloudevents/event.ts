@@ -5,6 +5,7 @@ import { canonicalJson } from '../../model/canonical-json.ts';
 import type { Problem } from '../../model/errors.ts';
 import { type EventData, eventData, eventType, heartbeat } from '../../model/event.ts';
 import { parseJson } from '../../model/json.ts';
+import type { Masking } from '../../model/masking.ts';
 import { END_OF_TIME, instant, NANOS_PER_DAY, parseInstant } from '../../model/time.ts';
 import type { AcceptedEvent } from '../../store/postgres/accepted.ts';
 import { coversSource } from '../../store/postgres/tokens.ts';
@@ -88,6 +89,8 @@ export interface Facts {
   readonly companies?: readonly string[] | undefined;
   /** Epoch nanoseconds. */
   readonly now: bigint;
+  /** Protects what is kept of an event; left out, all of it is kept. */
+  readonly masking?: Masking | undefined;
   /** The versions of types that are read; those of this program when left out. */
   readonly versions?: Versions | undefined;
 }
@@ -146,7 +149,7 @@ function judge(given: unknown, facts: Facts): Judged {
   if ('what' in upgraded) return invalid(upgraded);
   return type.short === 'flow.heartbeat'
     ? judgeHeartbeat(event, upgraded.value, facts.now)
-    : judgeData(event, upgraded.value);
+    : judgeData(event, upgraded.value, facts.masking);
 }
 
 /** The data in the form of today. What an upgrade makes of bad data is judged as it is; that it cannot read it is a problem. */
@@ -248,7 +251,7 @@ interface Read {
   readonly given: unknown;
 }
 
-function judgeData({ envelope, head, type, given }: Read, upgraded: unknown): Judged {
+function judgeData({ envelope, head, type, given }: Read, upgraded: unknown, masking?: Masking): Judged {
   const parsed = eventData.safeParse(upgraded);
   if (!parsed.success) return invalid(...problemsOf(parsed.error, 'data'));
   const data = parsed.data;
@@ -259,7 +262,9 @@ function judgeData({ envelope, head, type, given }: Read, upgraded: unknown): Ju
   const subject = head.subject ?? subjectOf(data);
   if (!fitsKey(subject))
     return invalid(problem('subject', 'is made of data.object or data.keys, and longer than 1024 bytes'));
-  const { attributes = {}, keys, ...rest } = data;
+  const { attributes: sent = {}, keys, ...others } = data;
+  const rest = (masking?.applyDeep(others) ?? others) as typeof others;
+  const attributes = (masking?.applyDeep(sent) ?? sent) as typeof sent;
   const kept = keys.some((key) => key.strength !== undefined) ? { ...rest, keys } : rest;
   return {
     accepted: {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ClosewatchError, errorCode, type Problem } from '../../model/errors.ts';
 import type { LossReason } from '../../model/loss.ts';
+import type { Masking } from '../../model/masking.ts';
 import { nanosOf } from '../../model/time.ts';
 import type { Counters } from '../../store/counters.ts';
 import type { Intake } from '../../store/intake/intake.ts';
@@ -30,6 +31,8 @@ export interface CloudEventsDeps {
   /** Where what came and what was refused is accounted for. */
   readonly intake?: Intake | undefined;
   readonly logger: Logger;
+  /** Protects what is kept of events. */
+  readonly masking?: Masking | undefined;
   readonly now?: () => Date;
 }
 
@@ -171,7 +174,12 @@ export function createCloudEventsHandler(
 
   async function acceptAll(envelopes: readonly unknown[], from: Received): Promise<Outcome> {
     const { sender } = from;
-    const facts = { sender: sender.source, companies: sender.companies, now: nanosOf(now()) };
+    const facts = {
+      sender: sender.source,
+      companies: sender.companies,
+      now: nanosOf(now()),
+      masking: deps.masking,
+    };
     const large = from.mode === 'batch' && from.bodyBytes > config.maxEventBytes;
     const refused: Refusal[] = [];
     const valid: { index: number; item: AcceptedEvent }[] = [];

@@ -1,5 +1,6 @@
+import type { Masking, Verdict } from '../../model/masking.ts';
 import type { AttributesColumn } from '../../store/clickhouse/attributes-column.ts';
-import type { StringColumn } from '../../store/clickhouse/native/columns.ts';
+import type { LowCardinalityColumn, StringColumn } from '../../store/clickhouse/native/columns.ts';
 import { AnyValueReader } from './any-value.ts';
 import { LEN, type WireReader } from './wire.ts';
 
@@ -17,14 +18,17 @@ const SERVICE_NAME = Buffer.from('service.name');
  */
 export class AttributesReader {
   readonly values: AnyValueReader;
+  readonly masking: Masking | undefined;
   readonly #wire: WireReader;
   /** For each attribute: where its key starts and ends, where its AnyValue starts and ends. */
   #ranges = new Int32Array(64);
   #order = new Int32Array(16);
   #count = 0;
 
-  constructor(wire: WireReader) {
+  /** `masking` protects values before they are appended. */
+  constructor(wire: WireReader, masking?: Masking) {
     this.#wire = wire;
+    this.masking = masking;
     this.values = new AnyValueReader(wire);
   }
 
@@ -77,7 +81,9 @@ export class AttributesReader {
         continue;
       }
       column.keys.append(data, this.#ranges[at] as number, this.#ranges[at + 1] as number);
-      this.#appendValue(column.values, valueStart, valueEnd);
+      const verdict = this.masking === undefined ? undefined : verdictOf(this.masking, column.keys);
+      if (verdict === undefined) this.#appendValue(column.values, valueStart, valueEnd);
+      else this.#appendMasked(column, verdict, valueStart, valueEnd);
     }
     column.endRow();
     this.#count = 0;
@@ -128,6 +134,14 @@ export class AttributesReader {
     return this.values.read(this.#ranges[index * 4 + 2] as number, this.#ranges[index * 4 + 3] as number);
   }
 
+  #appendMasked(column: AttributesColumn, verdict: Verdict, start: number, end: number): void {
+    const text =
+      this.values.read(start, end) ?? this.#wire.data.toString('utf8', this.values.start, this.values.end);
+    const made = this.masking?.apply(verdict, text) ?? '';
+    if (verdict.treatment === 'drop') column.keys.indexes.length--;
+    else column.values.appendText(made);
+  }
+
   #appendValue(column: StringColumn, start: number, end: number): void {
     const text = this.values.read(start, end);
     if (text === undefined) column.append(this.#wire.data, this.values.start, this.values.end);
@@ -165,6 +179,18 @@ export class AttributesReader {
     return iEnd - i - (jEnd - j);
   }
 }
+
+/** How values of the key that was appended last are protected; found once for each text of a column's dictionary. */
+function verdictOf(masking: Masking, { dictionary, indexes }: LowCardinalityColumn): Verdict | undefined {
+  const index = indexes.data[indexes.length - 1] as number;
+  const mark = dictionary.marks.data[index] as number;
+  if (mark === KEPT) return undefined;
+  if (mark > KEPT) return masking.verdicts[mark - KEPT - 1];
+  const verdict = masking.verdictOf(dictionary.textOf(index));
+  dictionary.marks.data[index] = verdict === undefined ? KEPT : KEPT + 1 + verdict.index;
+  return verdict;
+}
+const KEPT = 1;
 
 function grown(list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   const twice = new Int32Array(list.length * 2);

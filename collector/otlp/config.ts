@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { PrivacyConfig } from '../../model/masking.ts';
 import { keysConfig } from './keys-config.ts';
 
 const MIB = 1024 * 1024;
@@ -69,3 +70,8 @@ export const otlpConfig = z
   .describe('OTLP receiver');
 
 export type OtlpConfig = z.infer<typeof otlpConfig>;
+
+/** With how values are protected, and the key of their hashes; left out, all are kept. */
+export interface DecodingConfig extends OtlpConfig {
+  readonly privacy?: (PrivacyConfig & { readonly key: string }) | undefined;
+}

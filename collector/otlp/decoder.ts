@@ -1,3 +1,4 @@
+import { type MaskCounts, noMasks } from '../../model/masking.ts';
 import type { BlockOf, TelemetryTable } from '../../store/clickhouse/telemetry.ts';
 import { type KeyCounts, noKeys, type SpanSender } from './span-keys.ts';
 
@@ -37,6 +38,8 @@ export interface Decoded {
   refused: Record<Refusal, number>;
   /** Accepted spans whose end lies before their start; their Duration is 0. */
   reversed: number;
+  /** Values that were masked, by class. */
+  readonly masked: MaskCounts;
   /** Correlation keys of accepted spans. */
   readonly keys: KeyCounts;
   /** The latest end of an accepted span, or time of a log record or data point: nanoseconds since 1970; 0 when none. */
@@ -48,6 +51,7 @@ export const nothing = (): Decoded => ({
   accepted: 0,
   refused: { id: 0, time: 0, signal: 0 },
   reversed: 0,
+  masked: noMasks(),
   keys: noKeys(),
   newest: 0n,
 });

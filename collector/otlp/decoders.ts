@@ -1,14 +1,15 @@
 import type { Decoder, Signal } from './decoder.ts';
-import type { KeysConfig } from './keys-config.ts';
+import type { DecoderSettings } from './envelope.ts';
 import { LogDecoder } from './logs.ts';
 import { MetricDecoder } from './metrics.ts';
 import { TraceDecoder } from './traces.ts';
 
-const DECODERS: Record<Signal, new (keys?: KeysConfig) => Decoder> = {
+const DECODERS: Record<Signal, new (settings?: DecoderSettings) => Decoder> = {
   traces: TraceDecoder,
   logs: LogDecoder,
   metrics: MetricDecoder,
 };
 
-/** A new decoder of the signal's requests, that finds correlation keys as `keys` says; left out, as by default. */
-export const decoderOf = (signal: Signal, keys?: KeysConfig): Decoder => new DECODERS[signal](keys);
+/** A new decoder of the signal's requests. */
+export const decoderOf = (signal: Signal, settings?: DecoderSettings): Decoder =>
+  new DECODERS[signal](settings);

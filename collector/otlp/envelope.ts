@@ -1,6 +1,9 @@
+import type { Masking } from '../../model/masking.ts';
+import type { StringColumn } from '../../store/clickhouse/native/columns.ts';
 import { AttributesReader } from './attributes.ts';
 import { type Decoded, type DecodeLimits, type Decoder, nothing, type Sink } from './decoder.ts';
 import { Latest, Newest } from './instant.ts';
+import type { KeysConfig } from './keys-config.ts';
 import { type ResourceColumns, ResourceRow, type ScopeColumns, ScopeRow } from './origin.ts';
 import type { SpanSender } from './span-keys.ts';
 import { LEN, WireReader } from './wire.ts';
@@ -15,6 +18,14 @@ const SCHEMA_URL = 3 * 8 + LEN;
 const NO_BODY = Buffer.alloc(0);
 const NOBODY: SpanSender = { source: '' };
 
+/** What decoders do beside reading. */
+export interface DecoderSettings {
+  /** Protects values before they are appended; left out, all are kept. */
+  readonly masking?: Masking | undefined;
+  /** Which attributes of spans hold correlation keys; left out, as by default. */
+  readonly keys?: KeysConfig | undefined;
+}
+
 /**
  * What the requests of every signal have around their records: resources, their scopes, and the records of each
  * (opentelemetry-proto, collector/<signal>/v1). One decoder serves one request after the other. Where a field that is no
@@ -22,15 +33,19 @@ const NOBODY: SpanSender = { source: '' };
  */
 export abstract class EnvelopeDecoder implements Decoder {
   protected readonly wire = new WireReader();
-  protected readonly attributes = new AttributesReader(this.wire);
-  protected readonly resource = new ResourceRow(this.wire, this.attributes, (read) =>
-    this.readResource(read),
-  );
-  protected readonly scope = new ScopeRow(this.wire, this.attributes);
+  protected readonly attributes: AttributesReader;
+  protected readonly resource: ResourceRow;
+  protected readonly scope: ScopeRow;
   /** Of the records that are kept. */
   protected readonly newest = new Newest();
   protected latest = new Latest(0n);
   protected sender: SpanSender = NOBODY;
+
+  constructor({ masking }: DecoderSettings = {}) {
+    this.attributes = new AttributesReader(this.wire, masking);
+    this.resource = new ResourceRow(this.wire, this.attributes, (read) => this.readResource(read));
+    this.scope = new ScopeRow(this.wire, this.attributes);
+  }
 
   decode(body: Buffer, sink: Sink, limits: DecodeLimits): Decoded {
     const { wire } = this;
@@ -41,6 +56,8 @@ export abstract class EnvelopeDecoder implements Decoder {
     this.latest = new Latest(limits.latest);
     this.sender = limits.sender ?? NOBODY;
     this.newest.reset();
+    const { masking } = this.attributes;
+    if (masking) masking.counts = decoded.masked;
     try {
       while (wire.position < body.length) {
         const tag = wire.tag(body.length);
@@ -66,6 +83,13 @@ export abstract class EnvelopeDecoder implements Decoder {
 
   /** Lets go of what the last request left. */
   protected abstract clear(): void;
+
+  /** Free text as it may be stored, appended. */
+  protected appendText(column: StringColumn, start: number, end: number): void {
+    const { masking } = this.attributes;
+    if (masking === undefined || end === start) column.append(this.wire.data, start, end);
+    else column.appendText(masking.scan(this.wire.data.toString('utf8', start, end)));
+  }
 
   /** Charges a row of the record at hand: `bytes` and what it repeats of resource and scope, beside their attributes. */
   protected chargeRow(bytes: number): void {

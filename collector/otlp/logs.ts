@@ -126,8 +126,8 @@ export class LogDecoder extends EnvelopeDecoder {
     const { values } = this.attributes;
     this.attributes.append(block.logAttributes);
     const body = values.read(this.#from(BODY), this.#to(BODY));
-    if (body === undefined) block.body.append(data, values.start, values.end);
-    else block.body.appendText(body);
+    if (body === undefined) this.appendText(block.body, values.start, values.end);
+    else block.body.appendText(this.attributes.masking?.scan(body) ?? body);
     block.timestamp.append64(this.#low, this.#high);
     appendId(block.traceId, data, this.#from(TRACE_ID), this.#to(TRACE_ID));
     appendId(block.spanId, data, this.#from(SPAN_ID), this.#to(SPAN_ID));

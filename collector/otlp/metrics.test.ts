@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { noMasks } from '../../model/masking.ts';
 import { fixtures } from '../../test/harness.ts';
 import { emptyMessages } from '../../test/otlp-hostile.ts';
 import { decodeMetrics, encodeMetrics } from '../../test/otlp-proto.ts';
@@ -120,6 +121,7 @@ test('a metric without data points is nothing', () => {
     accepted: 0,
     refused: { id: 0, time: 0, signal: 0 },
     keys: { written: 0, unscoped: 0, foreign: 0, dropped: 0 },
+    masked: noMasks(),
     reversed: 0,
     newest: 0n,
     tables: {},

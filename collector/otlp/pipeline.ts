@@ -5,7 +5,7 @@ import { ClosewatchError, errorCode } from '../../model/errors.ts';
 import type { TelemetryStore } from '../../store/clickhouse/telemetry.ts';
 import type { Logger } from '../../store/logger.ts';
 import { isUntraced } from '../../store/tracing.ts';
-import type { OtlpConfig } from './config.ts';
+import type { DecodingConfig } from './config.ts';
 import { type Decoded, SIGNALS, type Signal } from './decoder.ts';
 import type { Insert } from './rows.ts';
 import { DecodingThread, type Gathered, type Sealed, type SentRequest } from './thread.ts';
@@ -59,7 +59,7 @@ interface Group {
  * Group commit: the requests of a signal that come while one insert is under way share the next one, so that many senders
  * make few inserts. Decoding has a thread of its own; one insert runs at a time, over all signals.
  */
-export function createPipeline(config: OtlpConfig, deps: PipelineDeps): Pipeline {
+export function createPipeline(config: DecodingConfig, deps: PipelineDeps): Pipeline {
   const now = deps.now ?? (() => new Date());
   const groups = new Map(SIGNALS.map((signal) => [signal, new Map<number, Group>()] as const));
   const turns: (() => void)[] = [];

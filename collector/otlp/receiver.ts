@@ -1,11 +1,12 @@
 import { ClosewatchError, errorCode } from '../../model/errors.ts';
 import type { LossReason } from '../../model/loss.ts';
+import { MASK_CLASSES, type MaskCounts, noMasks } from '../../model/masking.ts';
 import type { TelemetryStore } from '../../store/clickhouse/telemetry.ts';
 import type { Intake } from '../../store/intake/intake.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Sender } from '../../store/postgres/tokens.ts';
 import { BodyBudget, BodyHold, BrokenOff } from '../body.ts';
-import type { OtlpConfig } from './config.ts';
+import type { DecodingConfig } from './config.ts';
 import { type Decoded, REFUSALS, type Refusal, type Signal } from './decoder.ts';
 import { createPipeline } from './pipeline.ts';
 import { type KeyCounts, noKeys } from './span-keys.ts';
@@ -28,13 +29,15 @@ export interface OtlpCounts {
   stored: Record<Signal, number>;
   /** Correlation keys of spans. */
   readonly keys: KeyCounts;
+  /** Values that were masked, by class. */
+  readonly masked: MaskCounts;
   /** Spans stored with Duration 0 because they end before they start. */
   spansReversed: number;
 }
 
 /** What OTLP/HTTP and OTLP/gRPC share: budget, pipeline, counters. */
 export interface OtlpReceiver {
-  readonly config: OtlpConfig;
+  readonly config: DecodingConfig;
   readonly counts: OtlpCounts;
   /** Room for the body of one request; throws `store.unavailable` once the receiver is closing. */
   hold(): BodyHold;
@@ -64,7 +67,7 @@ export interface Failure {
 const KEY_COUNTS = Object.keys(noKeys()) as (keyof KeyCounts)[];
 const RETRY_AFTER_S: Readonly<Record<number, number>> = { 429: 1, 503: 5 };
 
-export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpReceiver {
+export function createOtlpReceiver(config: DecodingConfig, deps: OtlpDeps): OtlpReceiver {
   const counts: OtlpCounts = {
     requests: 0,
     failed: {},
@@ -72,6 +75,7 @@ export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpRece
     stored: { traces: 0, logs: 0, metrics: 0 },
     spansReversed: 0,
     keys: noKeys(),
+    masked: noMasks(),
   };
   const pipeline = createPipeline(config, {
     telemetry: deps.telemetry,
@@ -96,6 +100,7 @@ export function createOtlpReceiver(config: OtlpConfig, deps: OtlpDeps): OtlpRece
       const { decoded, inflated } = await pipeline.take(request, () => hold.release());
       counts.bytes += inflated;
       counts.spansReversed += decoded.reversed;
+      for (const one of MASK_CLASSES) counts.masked[one] += decoded.masked[one];
       for (const what of KEY_COUNTS) counts.keys[what] += decoded.keys[what];
       counts.stored[signal] += decoded.accepted;
       const newest = decoded.newest > 0n ? { newest: decoded.newest } : {};

@@ -49,7 +49,7 @@ function keysOf(
       },
     ],
   });
-  const decoder = new TraceDecoder(keysConfig.parse(settings));
+  const decoder = new TraceDecoder({ keys: keysConfig.parse(settings) });
   const decoded = decoder.decode(body, sink, { latest: 2n ** 63n - 1n, maxRowBytes: 1 << 20, sender });
   const rows = keys.rows === 0 ? [] : readBlocks(keys.encode());
   for (const row of rows) expect(row).toMatchObject({ TraceId: 'ab'.repeat(16), SpanId: 'cd'.repeat(8) });

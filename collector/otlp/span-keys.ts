@@ -1,4 +1,5 @@
 import { comparableKey, keyPrefix, scopeOfKey } from '../../model/key.ts';
+import type { Masking } from '../../model/masking.ts';
 import type { LowCardinalityColumn } from '../../store/clickhouse/native/columns.ts';
 import type { AttributesReader } from './attributes.ts';
 import { AttributeNames } from './key-names.ts';
@@ -43,14 +44,19 @@ type Meaning =
 export class SpanKeys {
   readonly #names: AttributeNames<Meaning>;
   readonly #maxKeys: number;
+  readonly #masking: Masking | undefined;
   readonly #span = new Found();
   readonly #resource = new Found();
   readonly #prefixes = new Map<string, string>();
   #room = { company: '', source: '' };
 
-  constructor({ attributes, company, maxKeys }: KeysConfig) {
+  /** What `masking` hides holds no key. */
+  constructor({ attributes, company, maxKeys }: KeysConfig, masking?: Masking) {
+    this.#masking = masking;
     const keys = Object.entries(attributes).flatMap(([name, type]): [string, Meaning][] =>
-      type === 'none' ? [] : [[name, { is: 'key', type, records: name === RECORD_IDS }]],
+      type === 'none' || masking?.hides(name)
+        ? []
+        : [[name, { is: 'key', type, records: name === RECORD_IDS }]],
     );
     this.#names = new AttributeNames<Meaning>([
       ...company.map((name, rank): [string, Meaning] => [name, { is: 'company', rank }]),
@@ -129,8 +135,10 @@ export class SpanKeys {
     this.#names.find(attributes, (meaning, index) => {
       if (meaning.is === 'key') found.add(meaning.type, attributes.valueText(index), meaning.records);
       else if (meaning.is === 'any') {
-        const type = attributes.keyText(index).slice(PREFIX.length);
-        if (KEY_TYPE.test(type)) found.add(type, attributes.valueText(index), false);
+        const name = attributes.keyText(index);
+        const type = name.slice(PREFIX.length);
+        if (KEY_TYPE.test(type) && !this.#masking?.hides(name))
+          found.add(type, attributes.valueText(index), false);
       } else if (meaning.is === 'model') found.model = attributes.valueText(index);
       else found.setCompany(attributes.valueText(index), meaning.rank);
     });

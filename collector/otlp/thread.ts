@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { ClosewatchError, type ErrorCode } from '../../model/errors.ts';
-import type { OtlpConfig } from './config.ts';
+import type { DecodingConfig } from './config.ts';
 import type { Encoding } from './decode.ts';
 import type { Decoded, Signal } from './decoder.ts';
 import type { Insert } from './rows.ts';
@@ -60,7 +60,7 @@ export class DecodingThread {
   #next = 1;
   #death: ClosewatchError | undefined;
 
-  constructor(config: OtlpConfig, died: (error: unknown) => void) {
+  constructor(config: DecodingConfig, died: (error: unknown) => void) {
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: config, execArgv: [] });
     this.#worker.on('message', (message: FromThread) => this.#answer(message));
     const die = (cause: unknown): void => {

@@ -1,9 +1,9 @@
 import { SpanBlock } from '../../store/clickhouse/span-block.ts';
 import type { AttributesReader } from './attributes.ts';
 import type { Decoded, Refusal, Sink } from './decoder.ts';
-import { EnvelopeDecoder } from './envelope.ts';
+import { type DecoderSettings, EnvelopeDecoder } from './envelope.ts';
 import { appendId, isIdOrNone, isZero, SPAN_ID_BYTES, TRACE_ID_BYTES } from './ids.ts';
-import { type KeysConfig, keysConfig } from './keys-config.ts';
+import { keysConfig } from './keys-config.ts';
 import { SpanDetails } from './span-details.ts';
 import { SpanFields } from './span-fields.ts';
 import { RepeatedText, SpanKeys } from './span-keys.ts';
@@ -50,9 +50,9 @@ export class TraceDecoder extends EnvelopeDecoder {
   /** Takes the refused spans. */
   readonly #discard = new SpanBlock();
 
-  constructor(config: KeysConfig = keysConfig.parse({})) {
-    super();
-    this.#keys = new SpanKeys(config);
+  constructor(settings: DecoderSettings = {}) {
+    super(settings);
+    this.#keys = new SpanKeys(settings.keys ?? keysConfig.parse({}), settings.masking);
   }
 
   protected override readResource(attributes: AttributesReader): void {
@@ -179,7 +179,7 @@ export class TraceDecoder extends EnvelopeDecoder {
     block.spanName.append(data, span.from(5), span.to(5));
     block.spanKind.appendText(KINDS[span.kind] ?? '');
     block.statusCode.appendText(STATUS_CODES[span.statusCode] ?? '');
-    block.statusMessage.append(data, span.from(6), span.to(6));
+    this.appendText(block.statusMessage, span.from(6), span.to(6));
     span.appendDuration(block.duration);
     this.resource.append(block);
     this.scope.append(block);

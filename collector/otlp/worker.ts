@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ClosewatchError, errorCode } from '../../model/errors.ts';
+import { Masking } from '../../model/masking.ts';
 import { inflate } from '../body.ts';
-import type { OtlpConfig } from './config.ts';
+import type { DecodingConfig } from './config.ts';
 import { decodeRequest } from './decode.ts';
 import { type Decoder, SIGNALS, type Signal } from './decoder.ts';
 import { decoderOf } from './decoders.ts';
@@ -9,9 +10,10 @@ import { Rows } from './rows.ts';
 import type { FromThread, Gathered, Sealed, ToThread } from './thread.ts';
 
 /** The decoding thread (thread.ts): inflates and decodes one request after the other into the open group of its signal. */
-const config: OtlpConfig = workerData;
+const config: DecodingConfig = workerData;
+const masking = config.privacy && new Masking(config.privacy, config.privacy.key);
 const decoders = Object.fromEntries(
-  SIGNALS.map((signal) => [signal, decoderOf(signal, config.keys)]),
+  SIGNALS.map((signal) => [signal, decoderOf(signal, { keys: config.keys, masking })]),
 ) as Readonly<Record<Signal, Decoder>>;
 const open = new Map<Signal, Open>();
 /** What is gathered of a signal: the open group, and groups that are full and wait to be asked for. */

@@ -13,6 +13,8 @@ const KEPT_SLOTS = 1 << 16;
 export class Dictionary {
   /** The keys as ClickHouse's String column: each behind its length. */
   readonly keys = new Bytes();
+  /** A number that the owner of the column keeps of each text: 0 of one that is new. */
+  readonly marks = new Integers();
   readonly #starts = new Integers();
   readonly #ends = new Integers();
   readonly #hashes = new Integers();
@@ -31,6 +33,11 @@ export class Dictionary {
     if (found >= 0) return found;
     const text = repaired(source, start, end);
     return text === undefined ? this.#add(hash, source, start, end) : this.indexOfText(text);
+  }
+
+  /** The text of an index. */
+  textOf(index: number): string {
+    return this.keys.data.toString('utf8', this.#starts.data[index], this.#ends.data[index]);
   }
 
   indexOfText(text: string): number {
@@ -54,7 +61,7 @@ export class Dictionary {
       while (this.#slots[slot] !== index + 1) slot = (slot + 1) & mask;
       this.#slots[slot] = 0;
     }
-    this.#starts.length = this.#ends.length = this.#hashes.length = count;
+    this.#starts.length = this.#ends.length = this.#hashes.length = this.marks.length = count;
     this.keys.length = bytes;
   }
 
@@ -62,6 +69,7 @@ export class Dictionary {
   clear(): void {
     const { count } = this;
     this.keys.clear();
+    this.marks.clear();
     this.#starts.clear();
     this.#ends.clear();
     this.#hashes.clear();
@@ -96,6 +104,7 @@ export class Dictionary {
     this.keys.copy(source, start, end);
     this.#ends.push(this.keys.length);
     this.#hashes.push(hash);
+    this.marks.push(0);
     if (this.count * 2 > this.#slots.length) this.#rehash();
     else this.#place(hash, index);
     return index;
