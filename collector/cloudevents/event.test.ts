@@ -284,10 +284,10 @@ test('secrets in data and attributes are not kept, and what the settings name; t
     data: {
       ...data,
       attributes: { 'ftp.password': 'hunter2', channel: 'edi', 'supplier.phone': '+32 2' },
-      callback: { token: 'hunter2', note: 'n', steps: [{ name: 'a', secret: 'hunter2' }] },
+      control: { token: 'hunter2', note: 'n', steps: [{ name: 'a', secret: 'hunter2' }] },
     },
   };
-  const rules = { 'supplier.phone': { treatment: 'redact' }, 'callback.note': { treatment: 'drop' } };
+  const rules = { 'supplier.phone': { treatment: 'redact' }, 'control.note': { treatment: 'drop' } };
   const masking = new Masking(privacyConfig.parse({ rules }), 'key', { usual: false });
   const facts = { sender: '/odoo/prod', now: NOW };
   const [plain, masked] = [judgeEvent(sent, facts), judgeEvent(sent, { ...facts, masking })];
@@ -300,7 +300,7 @@ test('secrets in data and attributes are not kept, and what the settings name; t
     'supplier.phone': '[redacted]',
   });
   expect(JSON.parse(masked.accepted.event.data)).toMatchObject({
-    callback: { token: '[redacted]', steps: [{ name: 'a', secret: '[redacted]' }] },
+    control: { token: '[redacted]', steps: [{ name: 'a', secret: '[redacted]' }] },
   });
   expect(masked.accepted.event.data).not.toContain('"note"');
   expect(masked.accepted.bodyHash).toBe(plain.accepted.bodyHash);

@@ -47,6 +47,7 @@ describe('migrations', () => {
       'otel_traces_trace_id_ts',
       'otel_traces_trace_id_ts_mv',
       'schema_migrations',
+      'span_keys',
     ]);
   });
 
@@ -72,7 +73,7 @@ describe('migrations', () => {
     const [first] = clickhouseMigrations();
     await expect(migrate(clickhouse, [first!])).rejects.toMatchObject({
       code: 'schema.newer',
-      message: expect.stringMatching(/0002_create_finance_tables.* up to 0001_create_otel_tables/),
+      message: expect.stringMatching(/0003_create_span_keys.* up to 0001_create_otel_tables/),
     });
   });
 
