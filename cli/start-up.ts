@@ -24,6 +24,7 @@ import { createClosing } from './closing.ts';
 import { type Collector, startCollector } from './collector.ts';
 import type { Config } from './config.ts';
 import { serveControl } from './control.ts';
+import { scheduleHousekeeping } from './housekeeping.ts';
 import { type Handler as Handle, type HttpServer, listen } from './http.ts';
 import { secretOf } from './secrets.ts';
 import { openStores, type Stores } from './stores.ts';
@@ -92,6 +93,7 @@ export async function startUp(
     if (options.schedule ?? true) {
       await scheduleAnalysis(analysis, { queues, clock, everySeconds: config.detectEverySeconds });
       await scheduleAlerts(alerts, { queues, clock });
+      await scheduleHousekeeping(stores, catalogue.collector.retention, queues);
     }
 
     // Only now: a start that fails before, on a port in use, must not have used up what is told once, nor ended the tokens

@@ -11,6 +11,7 @@ import {
   showDeadLetterTask,
   showEventTask,
 } from './inbox-tasks.ts';
+import { retentionTask } from './retention.ts';
 import type { Stores } from './stores.ts';
 import type { AnyTask } from './task.ts';
 import { createTokenTask, listTokensTask, revokeTokenTask, rotateSecretTask } from './token.ts';
@@ -21,6 +22,7 @@ const ALL: readonly AnyTask<Stores>[] = [
   detectTask,
   backtestTask,
   doctorTask,
+  retentionTask,
   createTokenTask,
   listTokensTask,
   revokeTokenTask,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ClosewatchError, type Problem } from '../model/errors.ts';
 import { privacyConfig } from '../model/masking.ts';
+import { retentionConfig } from '../model/retention.ts';
 import { readYaml } from '../store/yaml.ts';
 import { cloudEventsConfig } from './cloudevents/config.ts';
 import { inboxConfig } from './cloudevents/inbox-config.ts';
@@ -15,6 +16,7 @@ export const collectorConfig = z.strictObject({
   sources: sourcesConfig.prefault({}),
   inbox: inboxConfig.prefault({}),
   privacy: privacyConfig.prefault({}),
+  retention: retentionConfig.prefault({}),
 });
 export type CollectorConfig = z.infer<typeof collectorConfig>;
 

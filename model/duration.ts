@@ -27,3 +27,11 @@ export function parseDuration(text: string): Duration | undefined {
 export const durationText = z
   .string()
   .refine((text) => parseDuration(text) !== undefined, 'must be a duration such as 30m, 4h, 14d, 3bd or 6bh');
+
+/** An elapsed time in a setting, `7d`, in milliseconds. */
+export const elapsedMs = durationText.transform((text, { addIssue }) => {
+  const duration = parseDuration(text);
+  if (duration?.clock === 'elapsed') return Number(duration.nanos / 1_000_000n);
+  addIssue('must be an elapsed time such as 12h or 7d');
+  return z.NEVER;
+});

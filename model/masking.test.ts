@@ -73,6 +73,7 @@ describe('by name', () => {
 describe('in free text', () => {
   test.each([
     ['GET failed: Authorization: Bearer abcdef123456789', 'GET failed: Authorization: Bearer [redacted]'],
+    ['got Set-Cookie: session=abc123; Path=/', 'got Set-Cookie: [redacted]'],
     ['postgres://odoo:hunter2@db:5432/prod is away', 'postgres://odoo:[redacted]@db:5432/prod is away'],
     ['https://x.example/cb?token=abcdef&page=2', 'https://x.example/cb?token=[redacted]&page=2'],
     ['{"password": "hunter2", "user": "ada"}', '{"password": "[redacted]", "user": "ada"}'],

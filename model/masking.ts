@@ -78,7 +78,7 @@ export const DEFAULT_RULES: ReadonlyMap<string, { class: MaskClass; treatment: T
     class: 'bank-account',
     treatment: 'mask',
   }),
-  ...rules('*.card_number *.pan', { class: 'card', treatment: 'mask' }),
+  ...rules('card_number *.card_number card.number *.card.number *.pan', { class: 'card', treatment: 'mask' }),
   ...rules('vat *.vat *.vat_number *.tax_id *.tax_number *.ssn', { class: 'tax-id', treatment: 'mask' }),
   ...rules('enduser.id user.id', { class: 'person', treatment: 'hash' }),
   ...rules('user.name user.full_name *.full_name *.phone', { class: 'person', treatment: 'redact' }),
@@ -248,7 +248,8 @@ class Patterns {
 }
 
 /** Most text has nothing of this; then it is not looked at closer. */
-const MAYBE_SECRET = /bearer|basic |passw|pwd|secret|token|key|signature|:\/\/|cw_|whsec_|AKIA|eyJ|BEGIN /i;
+const MAYBE_SECRET =
+  /bearer|cookie|basic |passw|pwd|secret|token|key|signature|:\/\/|cw_|whsec_|AKIA|eyJ|BEGIN /i;
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, REDACTED],
   [/\b((?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}/gi, `$1${REDACTED}`],
@@ -257,6 +258,7 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
     /((?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|signature)["']?\s{0,3}[=:]\s{0,3}["']?)(?!\[redacted\])[^\s"',;&]{3,}/gi,
     `$1${REDACTED}`,
   ],
+  [/\b((?:set-)?cookie["']?\s{0,3}[=:]\s{0,3}["']?)[^\r\n"']{3,4096}/gi, `$1${REDACTED}`],
   [/\b(?:cw_|whsec_)[A-Za-z0-9_+/=-]{16,}/g, REDACTED],
   [/\bAKIA[0-9A-Z]{16}\b/g, REDACTED],
   [/\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}/g, REDACTED],

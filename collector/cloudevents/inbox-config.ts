@@ -1,13 +1,5 @@
 import { z } from 'zod';
-import { durationText, parseDuration } from '../../model/duration.ts';
-
-/** An elapsed time in a setting, `7d`, in milliseconds. */
-const elapsed = durationText.transform((text, { addIssue }) => {
-  const duration = parseDuration(text);
-  if (duration?.clock === 'elapsed') return Number(duration.nanos / 1_000_000n);
-  addIssue('must be an elapsed time such as 12h or 7d');
-  return z.NEVER;
-});
+import { elapsedMs } from '../../model/duration.ts';
 
 /** The inbox: what goes first, how much may wait, and how long what nobody needs any more is kept. */
 export const inboxConfig = z
@@ -34,12 +26,12 @@ export const inboxConfig = z
       .positive()
       .default(64 << 20)
       .describe('characters of their JSON that may wait; beyond it, 429'),
-    keepPayloads: elapsed
+    keepPayloads: elapsedMs
       .prefault('7d')
       .describe(
         'how long the payload of an event stays after ClickHouse has confirmed it; its key and hash stay for ever',
       ),
-    keepSettledLetters: elapsed
+    keepSettledLetters: elapsedMs
       .prefault('30d')
       .describe('how long a dead letter stays after it was settled; an open one stays'),
   })

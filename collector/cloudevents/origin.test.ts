@@ -12,6 +12,7 @@ test.each([
   [{ source: '/bank', companyid: 'acme' }, '/shop', { source: '/shop', company: undefined }],
   [{ source: '/shop/\0' }, '/shop', { source: '/shop', company: undefined }],
   [{ source: `/shop/${'x'.repeat(1024)}` }, '/shop', { source: '/shop', company: undefined }],
+  [{ source: '/shop/password=x of sam' }, '/shop', { source: '/shop', company: undefined }],
   [{ source: ['/shop'] }, '/shop', { source: '/shop', company: undefined }],
   ['text', '/shop', { source: '/shop', company: undefined }],
   [null, '*', { source: '*', company: undefined }],

@@ -16,7 +16,8 @@ export function originOf(envelope: unknown, sender: string): Origin {
     companyid?: unknown;
     data?: { org?: { companyKey?: unknown } | null } | null;
   };
-  const isOwn = isName(source, 1024) && coversSource(sender, source);
+  // What is no URI reference may be anything, and is not told in the log.
+  const isOwn = isName(source, 1024) && !/[\s\p{C}]/u.test(source) && coversSource(sender, source);
   const company = [companyid, data?.org?.companyKey].find((given) => isName(given, 128));
   return { source: isOwn ? source : sender, company: isOwn ? (company as string | undefined) : undefined };
 }

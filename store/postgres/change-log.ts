@@ -17,6 +17,7 @@ export interface Change {
     | 'dead-letter'
     | 'inbox'
     | 'readiness'
+    | 'retention'
     | 'watermark';
   readonly entityId: string;
   readonly company: string;
