@@ -9,7 +9,7 @@ import { importEventLog } from '../collector/files/import.ts';
 import type { ImportRequest } from '../collector/files/request.ts';
 import type { FinanceEvent } from '../model/event.ts';
 import { connectClickHouse } from '../store/clickhouse/client.ts';
-import { eventBlock, keyBlocks } from '../store/clickhouse/finance-event-blocks.ts';
+import { documentBlock, eventBlock, keyBlocks } from '../store/clickhouse/finance-event-blocks.ts';
 import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
 import { migrate } from '../store/clickhouse/migrate.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
@@ -183,6 +183,7 @@ try {
   for (let at = 0; at < copies.length; at += BLOCK) {
     const some = copies.slice(at, at + BLOCK);
     blocks.push({ table: 'finance_events', ...eventBlock(some) });
+    blocks.push({ table: 'document_events', ...documentBlock(some) });
     for (const block of keyBlocks(some, 50_000)) blocks.push({ table: 'event_keys', ...block });
   }
   const limit = await meter.cost(async () => {

@@ -1,4 +1,4 @@
-import type { FinanceEvent } from './event.ts';
+import type { EventHead } from './event.ts';
 import { joinKey, joinKeysOf, type KeyStrength, strengthOf, weakest } from './key.ts';
 
 /** The unit of a case: what one source calls one subject, within a company. */
@@ -12,20 +12,20 @@ export interface CaseDocument {
   readonly hop: number;
   /** Only heuristic keys lead to it: it may have nothing to do with the case. */
   readonly inferred: boolean;
-  readonly events: readonly FinanceEvent[];
+  readonly events: readonly EventHead[];
 }
 
-export type DocumentName = Pick<FinanceEvent, 'company' | 'source' | 'subject'>;
+export type DocumentName = Pick<EventHead, 'company' | 'source' | 'subject'>;
 
 /** Names a document: company, source and subject. */
 export const documentId = (name: DocumentName): string =>
   JSON.stringify([name.company, name.source, name.subject]);
 
-const kindOf = (event: FinanceEvent): string => event.type.slice(0, event.type.indexOf('.'));
+const kindOf = (event: EventHead): string => event.type.slice(0, event.type.indexOf('.'));
 
 /** The document of its events, of which there is one at least. */
-export function documentOf(events: readonly FinanceEvent[], hop: number, inferred: boolean): CaseDocument {
-  const first = events[0] as FinanceEvent;
+export function documentOf(events: readonly EventHead[], hop: number, inferred: boolean): CaseDocument {
+  const first = events[0] as EventHead;
   const { company, source, subject } = first;
   return { company, source, subject, kind: kindOf(first), hop, inferred, events };
 }

@@ -1,11 +1,11 @@
-import type { FinanceEvent } from './event.ts';
+import type { EventHead } from './event.ts';
 import type { LogRecord } from './log.ts';
 import type { Span } from './span.ts';
 import { parseInstant } from './time.ts';
 
 /** One line of a timeline: what happened when (nanoseconds since 1970). */
 export type TimelineEntry =
-  | { readonly kind: 'event'; readonly at: bigint; readonly event: FinanceEvent }
+  | { readonly kind: 'event'; readonly at: bigint; readonly event: EventHead }
   | { readonly kind: 'span'; readonly at: bigint; readonly span: Span }
   | { readonly kind: 'log'; readonly at: bigint; readonly log: LogRecord };
 
@@ -16,7 +16,7 @@ const RANK = { event: 0, span: 1, log: 2 } as const;
  * and spans before log records.
  */
 export function timelineOf(
-  events: readonly FinanceEvent[],
+  events: readonly EventHead[],
   spans: readonly Span[],
   logs: readonly LogRecord[] = [],
 ): TimelineEntry[] {

@@ -6,7 +6,7 @@ import {
   keysOfDocument,
 } from './case-document.ts';
 import { type CaseEdge, edgesOf } from './case-edges.ts';
-import type { FinanceEvent } from './event.ts';
+import type { EventHead } from './event.ts';
 import { GROUP_KEY_TYPES, joinKey, type KeyStrength, keyTypeOf, weakest } from './key.ts';
 
 /**
@@ -60,8 +60,12 @@ export interface KeyHit extends DocumentName {
 export interface CaseSource {
   /** Of each of the join keys the first `limit` readable documents that have an event with it. */
   documents(joinKeys: readonly string[], limit: number): Promise<readonly KeyHit[]>;
-  /** The first `limit` events of the documents, in the order of events. */
-  events(names: readonly DocumentName[], limit: number): Promise<readonly FinanceEvent[]>;
+  /** The first `limit` events of the documents, in the order of events, and beside them what `documents` gives of other keys. */
+  events(
+    names: readonly DocumentName[],
+    limit: number,
+    beside: { readonly joinKeys: readonly string[]; readonly limit: number },
+  ): Promise<{ readonly events: readonly EventHead[]; readonly hits: readonly KeyHit[] }>;
 }
 
 interface Limits {
@@ -88,10 +92,10 @@ export async function walkCase(
     if (fresh.length === 0) break;
     // A document is looked for by its own name beside its events: most often nothing else is left to ask then.
     const subjects = walk.subjectsOf(fresh);
-    const [events, named] = await Promise.all([
-      source.events(fresh, walk.room + 1),
-      hop < limits.hops ? source.documents(subjects, limits.fanOut + 1) : [],
-    ]);
+    const { events, hits: named } = await source.events(fresh, walk.room + 1, {
+      joinKeys: hop < limits.hops ? subjects : [],
+      limit: limits.fanOut + 1,
+    });
     const passed = walk.take(fresh, events, hop);
     const next = walk.nextKeys(passed);
     if (hop === limits.hops) break;
@@ -152,7 +156,7 @@ class Walk {
   }
 
   /** Adds the documents with their events; those that the walk goes on from. */
-  take(names: readonly DocumentName[], events: readonly FinanceEvent[], hop: number): CaseDocument[] {
+  take(names: readonly DocumentName[], events: readonly EventHead[], hop: number): CaseDocument[] {
     if (events.length > this.room) this.#truncated = true;
     const shown = Map.groupBy(events.slice(0, this.room), documentId);
     this.room -= Math.min(this.room, events.length);

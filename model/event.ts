@@ -95,6 +95,9 @@ export const eventData = z.strictObject({
 });
 export type EventData = z.infer<typeof eventData>;
 
+/** An event without its payload: all that a case shows of it. */
+export type EventHead = Omit<FinanceEvent, 'data'>;
+
 /**
  * A finance event as it is stored and judged: a business fact with an instant, a company and at least one key.
  * `batch` is the number under which it was accepted; `sequence` orders events of equal `time`.

@@ -128,7 +128,7 @@ export async function detectionHouse() {
     async clear(): Promise<void> {
       await sql`TRUNCATE obligations, obligation_keys, exceptions, change_log, cursors, control_runs, settings, sources,
         events_ahead, turns, batches CASCADE`.execute(postgres.db);
-      for (const table of ['finance_events', 'event_keys', 'incident_events'])
+      for (const table of ['finance_events', 'document_events', 'event_keys', 'incident_events'])
         await clickhouse.command(`TRUNCATE TABLE ${table}`);
     },
     /** Stores the events as one batch, as the collector does. */

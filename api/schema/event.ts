@@ -75,8 +75,9 @@ FinanceEventRef.implement({
       description: 'False when another source is declared the system of record for its kind',
       resolve: ({ attributes }) => attributes[AUTHORITATIVE] !== 'false',
     }),
-    data: t.exposeString('data', {
+    data: t.string({
       description: 'The rest of the event’s data (lines, approval, tax …) as JSON text',
+      resolve: async (event, _, { load }) => event.data ?? (await load.event.load(event))?.data ?? '{}',
     }),
   }),
 });

@@ -1,5 +1,5 @@
 import type { CaseDocument } from '../../model/case-document.ts';
-import type { FinanceEvent } from '../../model/event.ts';
+import type { EventHead } from '../../model/event.ts';
 import type { LogRecord } from '../../model/log.ts';
 import type { Span } from '../../model/span.ts';
 import type { TraceSummary } from '../../store/clickhouse/trace-summaries.ts';
@@ -10,7 +10,9 @@ import { builder } from './builder.ts';
 /** Types that refer to each other: declared here, each implemented in its own file. */
 export const IncidentRef = builder.objectRef<IncidentRow>('Incident');
 export const ExceptionRef = builder.objectRef<ExceptionListRow>('Exception');
-export const FinanceEventRef = builder.objectRef<FinanceEvent>('FinanceEvent');
+export const FinanceEventRef = builder.objectRef<EventHead & { readonly data?: string | undefined }>(
+  'FinanceEvent',
+);
 export const LogRecordRef = builder.objectRef<LogRecord>('LogRecord');
 export const SpanRef = builder.objectRef<Span>('Span');
 export const TraceRef = builder.objectRef<TraceSummary>('Trace');

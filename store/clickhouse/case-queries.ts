@@ -1,41 +1,57 @@
 import { z } from 'zod';
 import type { KeyHit } from '../../model/case.ts';
 import { type DocumentName, documentId } from '../../model/case-document.ts';
-import type { FinanceEvent } from '../../model/event.ts';
+import { type EventHead, eventRefKey } from '../../model/event.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
-import { EVENT_COLUMNS, eventOfRow, eventRow } from './finance-event-rows.ts';
-import { chunksOf } from './finance-events.ts';
-import { defineQuery } from './query.ts';
+import { type HeadRow, headOfRow, headRow } from './finance-event-rows.ts';
+import { chunksOf, compareEvents } from './finance-events.ts';
+import { defineQuery, ONE_THREAD } from './query.ts';
 
 const texts = z.array(z.string());
 
-const documents = defineQuery({
-  name: 'cases.documents',
-  sql: `SELECT JoinKey AS key, Company AS company, Source AS source, Subject AS subject,
+const DOCUMENTS = `SELECT JoinKey AS key, Company AS company, Source AS source, Subject AS subject,
       toString(toUnixTimestamp64Nano(min(Time))) AS first
     FROM event_keys WHERE JoinKey IN {joinKeys:Array(String)}
       AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
-    GROUP BY key, company, source, subject ORDER BY min(Time), company, source, subject LIMIT {limit:UInt32} BY key`,
-  params: z.object({ ...scope, joinKeys: texts, limit: z.int() }),
-  row: z.object({
-    key: z.string(),
-    company: z.string(),
-    source: z.string(),
-    subject: z.string(),
-    first: z.string(),
-  }),
+    GROUP BY key, company, source, subject ORDER BY min(Time), company, source, subject LIMIT {perKey:UInt32} BY key`;
+const hit = z.object({
+  key: z.string(),
+  company: z.string(),
+  source: z.string(),
+  subject: z.string(),
+  first: z.string(),
+});
+const ofKeys = { ...scope, joinKeys: texts, perKey: z.int() };
+
+const documents = defineQuery({
+  name: 'cases.documents',
+  sql: `${DOCUMENTS} ${ONE_THREAD}`,
+  params: z.object(ofKeys),
+  row: hit,
 });
 
-/** Each part of the names by itself finds the granules; what is of no document then is left out here: pairs cost more there. */
+const EVENTS = `SELECT Event AS event FROM document_events
+    WHERE Subject IN {ofSubject:Array(String)} AND Company IN {ofCompany:Array(String)} AND Source IN {ofSource:Array(String)}
+    ORDER BY Time LIMIT {limit:UInt32}`;
+const head = z.string().transform((text) => headRow.parse(JSON.parse(text)));
+const ofDocuments = { ofCompany: texts, ofSource: texts, ofSubject: texts, limit: z.int() };
+
 const events = defineQuery({
   name: 'cases.events',
-  sql: `SELECT ${EVENT_COLUMNS} FROM finance_events
-    WHERE Company IN {ofCompany:Array(String)} AND Source IN {ofSource:Array(String)} AND Subject IN {ofSubject:Array(String)}
-    ORDER BY Time, Sequence, EventId LIMIT {limit:UInt32}`,
-  params: z.object({ ofCompany: texts, ofSource: texts, ofSubject: texts, limit: z.int() }),
-  row: eventRow,
+  sql: `${EVENTS} ${ONE_THREAD}`,
+  params: z.object(ofDocuments),
+  row: z.object({ event: head }),
+});
+
+/** Both at once: what a query costs by itself is as much as what either reads. */
+const eventsAndDocuments = defineQuery({
+  name: 'cases.events_and_documents',
+  sql: `SELECT event, '' AS key, '' AS company, '' AS source, '' AS subject, '' AS first FROM (${EVENTS})
+    UNION ALL SELECT '' AS event, key, company, source, subject, first FROM (${DOCUMENTS}) ${ONE_THREAD}`,
+  params: z.object({ ...ofDocuments, ...ofKeys }),
+  row: z.union([hit.extend({ event: z.literal('') }), z.object({ event: head })]),
 });
 
 const keySizes = defineQuery({
@@ -57,13 +73,17 @@ export async function documentsOfKeys(
   joinKeys: readonly string[],
   limit: number,
 ): Promise<KeyHit[]> {
-  const found: (KeyHit & { first: bigint })[] = [];
-  for (const chunk of chunksOf(joinKeys)) {
-    const asked = { ...scopeOf(companies), joinKeys: chunk, limit };
-    for (const { first, ...hit } of await clickhouse.query(documents, asked))
-      found.push({ ...hit, first: BigInt(first) });
-  }
-  return found.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+  const found: z.infer<typeof hit>[] = [];
+  for (const chunk of chunksOf(joinKeys))
+    found.push(
+      ...(await clickhouse.query(documents, { ...scopeOf(companies), joinKeys: chunk, perKey: limit })),
+    );
+  return inTime(found);
+}
+
+function inTime(hits: readonly z.infer<typeof hit>[]): KeyHit[] {
+  const dated = hits.map(({ first, ...rest }) => ({ rest, first: BigInt(first) }));
+  return dated.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0)).map(({ rest }) => rest);
 }
 
 /** How many documents of the companies share each of the join keys. */
@@ -82,18 +102,53 @@ export async function sizesOfKeys(
   return sizes;
 }
 
-/** The first `limit` events of the documents, in the order of events. */
+const namesIn = (names: readonly DocumentName[]) => ({
+  ofCompany: [...new Set(names.map(({ company }) => company))],
+  ofSource: [...new Set(names.map(({ source }) => source))],
+  ofSubject: [...new Set(names.map(({ subject }) => subject))],
+});
+
+/** The events of the documents, each once, in the order of events. */
+function eventsOf(names: readonly DocumentName[], rows: readonly { event: HeadRow }[]): EventHead[] {
+  const wanted = new Set(names.map(documentId));
+  const once = new Map<string, EventHead>();
+  for (const { event } of rows)
+    if (wanted.has(documentId(event))) once.set(eventRefKey(event), headOfRow(event));
+  return [...once.values()].sort(compareEvents);
+}
+
+/** The first `limit` events of the documents, each once, in the order of events. */
 export async function eventsOfDocuments(
   clickhouse: ClickHouse,
   names: readonly DocumentName[],
   limit: number,
-): Promise<FinanceEvent[]> {
-  const wanted = new Set(names.map(documentId));
-  const rows = await clickhouse.query(events, {
-    ofCompany: [...new Set(names.map(({ company }) => company))],
-    ofSource: [...new Set(names.map(({ source }) => source))],
-    ofSubject: [...new Set(names.map(({ subject }) => subject))],
-    limit,
-  });
-  return rows.filter((row) => wanted.has(documentId(row))).map(eventOfRow);
+): Promise<EventHead[]> {
+  return eventsOf(names, await clickhouse.query(events, { ...namesIn(names), limit }));
+}
+
+/** `eventsOfDocuments` and `documentsOfKeys` in one query, unless there are very many keys. */
+export async function eventsBesideDocuments(
+  clickhouse: ClickHouse,
+  companies: CompanyScope,
+  names: readonly DocumentName[],
+  limit: number,
+  beside: { readonly joinKeys: readonly string[]; readonly limit: number },
+): Promise<{ events: EventHead[]; hits: KeyHit[] }> {
+  const [joinKeys, ...further] = chunksOf(beside.joinKeys);
+  if (joinKeys === undefined || further.length > 0) {
+    const [found, hits] = await Promise.all([
+      eventsOfDocuments(clickhouse, names, limit),
+      documentsOfKeys(clickhouse, companies, beside.joinKeys, beside.limit),
+    ]);
+    return { events: found, hits };
+  }
+  const asked = { ...namesIn(names), limit, ...scopeOf(companies), joinKeys, perKey: beside.limit };
+  const rows = await clickhouse.query(eventsAndDocuments, asked);
+  return {
+    events: eventsOf(
+      names,
+      rows.flatMap((row) => (row.event === '' ? [] : [row as { event: HeadRow }])),
+    ),
+    hits: inTime(rows.flatMap((row) => (row.event === '' ? [row as z.infer<typeof hit>] : []))),
+  };
 }

@@ -1,12 +1,12 @@
-import type { FinanceEvent } from '../../model/event.ts';
+import type { EventHead } from '../../model/event.ts';
 import type { LogRecord } from '../../model/log.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Span } from '../../model/span.ts';
 import { NANOS_PER_DAY, parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
 import { openLogs } from './logs.ts';
-import { type KeyedSpan, spansOfKeys } from './span-keys.ts';
-import { type ReadableTrace, tracesInScope } from './trace-rights.ts';
+import { type KeyedSpan, keysOfTraces, spansBesideTraces, type TraceKeys } from './span-keys.ts';
+import { inScope, type ReadableTrace } from './trace-rights.ts';
 
 /** Reads spans, each once however often it was sent. */
 export interface TraceReads {
@@ -43,7 +43,7 @@ export interface CaseTraces {
 }
 
 interface Sought {
-  readonly events: readonly FinanceEvent[];
+  readonly events: readonly EventHead[];
   /** Join keys that spans may hold. */
   readonly keys: readonly string[];
   /** Traces that the case was asked for by. */
@@ -55,7 +55,7 @@ type When = ReadonlyMap<string, bigint | undefined>;
 
 /**
  * The traces of a case: that it was asked for by, that its events name, and of which a span holds one of its keys. Those that
- * events name are looked for within six hours of the event, to the whole day. A trace that is the work on many documents is
+ * events name are looked for within two hours of the event, to the whole day. A trace that is the work on many documents is
  * a link: of it only the spans of the case are shown, and its log records are not.
  */
 export async function findCaseTraces(
@@ -66,17 +66,23 @@ export async function findCaseTraces(
   const named = new Map<string, bigint | undefined>(asked.map((id) => [id, undefined]));
   for (const { traceId, time } of events)
     if (traceId && !named.has(traceId)) named.set(traceId, parseInstant(time) ?? 0n);
-  const [keyed, first] = await Promise.all([
-    spansOfKeys(reads.clickhouse, companies, keys, SPANS_A_KEY),
-    open(reads, companies, named, MAX_TRACES),
+  const beside = spansBesideTraces(reads.clickhouse, companies, keys, SPANS_A_KEY, [...named.keys()]);
+  const [{ spans: keyed }, first] = await Promise.all([
+    beside,
+    open(reads, companies, named, { room: MAX_TRACES, names: () => beside.then(({ traces }) => traces) }),
   ]);
   const further = new Map(
     keyed
       .filter(({ traceId }) => !named.has(traceId))
       .map(({ traceId, startNs }) => [traceId, BigInt(startNs)]),
   );
-  const room = MAX_TRACES - first.opened;
-  const second = further.size > 0 ? await open(reads, companies, further, room) : NOTHING;
+  const second =
+    further.size === 0
+      ? NOTHING
+      : await open(reads, companies, further, {
+          room: MAX_TRACES - first.opened,
+          names: () => keysOfTraces(reads.clickhouse, [...further.keys()]),
+        });
   const own = new Set(keys);
   const readable = [...first.readable, ...second.readable];
   const ofMany = new Set(
@@ -108,8 +114,13 @@ interface Opened {
 }
 const NOTHING: Opened = { readable: [], opened: 0, spans: [], logs: [] };
 
-/** Reads traces beside the question of who may: what may not be read is dropped. */
-async function open(reads: CaseReads, companies: CompanyScope, when: When, room: number): Promise<Opened> {
+/** Reads traces beside the question of who may, which `names` answers: what may not be read is dropped. */
+async function open(
+  reads: CaseReads,
+  companies: CompanyScope,
+  when: When,
+  { room, names }: { readonly room: number; readonly names: () => Promise<ReadonlyMap<string, TraceKeys>> },
+): Promise<Opened> {
   if (when.size === 0) return NOTHING;
   const { clickhouse, traces } = reads;
   const ids = [...when.keys()].slice(0, Math.max(0, room));
@@ -117,13 +128,14 @@ async function open(reads: CaseReads, companies: CompanyScope, when: When, room:
   const dated = ids.filter((id) => when.get(id) !== undefined);
   const days = daysAround(dated.map((id) => when.get(id) ?? 0n));
   const logs = openLogs(clickhouse);
-  const [readable, ...parts] = await Promise.all([
-    tracesInScope(clickhouse, companies, [...when.keys()]),
+  const [named, ...parts] = await Promise.all([
+    names(),
     dated.length > 0 ? traces.spansOfTracesOn(days, dated, { limit: SPANS_A_TRACE }) : [],
     dated.length > 0 ? logs.logsOfTracesOn(days, dated, { limit: LOGS_A_TRACE }) : [],
     anywhere.length > 0 ? traces.spansOfTraces(anywhere, { limit: SPANS_A_TRACE }) : [],
     anywhere.length > 0 ? logs.logsOfTraces(anywhere, { limit: LOGS_A_TRACE }) : [],
   ]);
+  const readable = inScope(companies, [...when.keys()], named);
   const may = new Set(readable.map(({ traceId }) => traceId));
   const isReadable = ({ traceId }: { readonly traceId: string }): boolean => may.has(traceId);
   return {
@@ -134,20 +146,20 @@ async function open(reads: CaseReads, companies: CompanyScope, when: When, room:
   };
 }
 
-/** The days (since 1970, UTC) on which a trace may lie in which something happened at these instants: 6 hours more on either side. */
+/** The days (since 1970, UTC) on which a trace may lie in which something happened at these instants: two hours more on either side. */
 function daysAround(instants: readonly bigint[]): number[] {
   const days = new Set<number>();
   for (const at of instants)
     for (const edge of [at - AROUND, at + AROUND]) if (edge >= 0n) days.add(Number(edge / NANOS_PER_DAY));
   return [...days].sort((a, b) => a - b);
 }
-const AROUND = NANOS_PER_DAY / 4n;
+const AROUND = NANOS_PER_DAY / 12n;
 
 const othersOf = (held: readonly string[], own: ReadonlySet<string>): number =>
   held.filter((key) => !own.has(key)).length;
 
 /** Is it a span that an event names, or that holds a key of the case? */
-function ownSpans(events: readonly FinanceEvent[], keyed: readonly KeyedSpan[]): (span: Span) => boolean {
+function ownSpans(events: readonly EventHead[], keyed: readonly KeyedSpan[]): (span: Span) => boolean {
   const ids = new Set([
     ...events.map(({ traceId, spanId }) => `${traceId} ${spanId}`),
     ...keyed.map(({ traceId, spanId }) => `${traceId} ${spanId}`),

@@ -34,6 +34,7 @@ describe('migrations', () => {
       {},
     );
     expect(tables.map(({ name }) => name)).toEqual([
+      'document_events',
       'event_keys',
       'finance_events',
       'incident_events',
@@ -73,7 +74,7 @@ describe('migrations', () => {
     const [first] = clickhouseMigrations();
     await expect(migrate(clickhouse, [first!])).rejects.toMatchObject({
       code: 'schema.newer',
-      message: expect.stringMatching(/0003_create_span_keys.* up to 0001_create_otel_tables/),
+      message: expect.stringMatching(/0003_create_case_tables.* up to 0001_create_otel_tables/),
     });
   });
 

@@ -1,6 +1,7 @@
 import type { FinanceEvent } from '../../model/event.ts';
 import { joinKeysOf } from '../../model/key.ts';
 import { parseInstant } from '../../model/time.ts';
+import { rowOfHead } from './finance-event-rows.ts';
 import { type Column, FixedColumn, LowCardinalityColumn, StringColumn } from './native/columns.ts';
 import { ArrayColumn, MapColumn, NullableColumn } from './native/nested.ts';
 import { encodeBlock } from './native.ts';
@@ -149,6 +150,20 @@ export function eventBlock(events: readonly FinanceEvent[]): Block {
     list('JoinKeys', new StringColumn(), joinKeysOf),
     attributes(),
     text('Data', (event) => event.data),
+  ];
+  for (const event of events) for (const writer of writers) writer.append(event);
+  return blockOf(writers);
+}
+
+/** The rows of `document_events` of the events. */
+export function documentBlock(events: readonly FinanceEvent[]): Block {
+  const writers: Writer<FinanceEvent>[] = [
+    text('Subject', (event) => event.subject),
+    word('Company', (event) => event.company),
+    word('Source', (event) => event.source),
+    whole('Time', "DateTime64(9, 'UTC')", nanosOf),
+    whole('Batch', 'UInt64', (event) => BigInt(event.batch)),
+    text('Event', (event) => JSON.stringify(rowOfHead(event))),
   ];
   for (const event of events) for (const writer of writers) writer.append(event);
   return blockOf(writers);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type FinanceEvent, ingestPath } from '../../model/event.ts';
-import { formatInstant } from '../../model/time.ts';
+import { type EventHead, type FinanceEvent, ingestPath } from '../../model/event.ts';
+import { formatInstant, parseInstant } from '../../model/time.ts';
 
 /** The columns of `finance_events` as they are read: instants and whole numbers as text, for a double would bend them. */
 export const EVENT_COLUMNS = `toString(Batch) AS batch, EventId AS id, Source AS source, Type AS type, Version AS version,
@@ -46,6 +46,10 @@ export const eventRow = z.object({
   data: text,
 });
 export type EventRow = z.infer<typeof eventRow>;
+
+/** The same without the payload, as `document_events` has it. */
+export const headRow = eventRow.omit({ data: true });
+export type HeadRow = z.infer<typeof headRow>;
 
 /** What judgement takes of an event: no payload, and its time as epoch nanoseconds. */
 export type EventFacts = Omit<
@@ -131,7 +135,9 @@ const OPTIONAL = [
 ] as const;
 
 /** The event of a row. */
-export function eventOfRow(row: EventRow): FinanceEvent {
+export const eventOfRow = (row: EventRow): FinanceEvent => ({ ...headOfRow(row), data: row.data });
+
+export function headOfRow(row: HeadRow): EventHead {
   const optional: Partial<Record<(typeof OPTIONAL)[number], string>> = {};
   for (const name of OPTIONAL) if (row[name] !== '') optional[name] = row[name];
   return {
@@ -149,6 +155,39 @@ export function eventOfRow(row: EventRow): FinanceEvent {
     ...optional,
     keys: row.keyTypes.map((type, i) => ({ type, value: row.keyValues[i] ?? '' })),
     attributes: row.attributes,
-    data: row.data,
+  };
+}
+
+/** The row of an event, as `headOfRow` reads it. */
+export function rowOfHead(event: EventHead): HeadRow {
+  return {
+    batch: event.batch,
+    id: event.id,
+    source: event.source,
+    type: event.type,
+    version: event.version,
+    timeNs: `${parseInstant(event.time) ?? 0n}`,
+    receivedMs: `${(parseInstant(event.receivedAt) ?? 0n) / 1_000_000n}`,
+    sequence: event.sequence,
+    company: event.company,
+    subject: event.subject,
+    ingestPath: event.ingestPath,
+    docNumber: event.docNumber ?? '',
+    state: event.state ?? '',
+    period: event.period ?? '',
+    partyKey: event.partyKey ?? '',
+    amount: event.amount ?? '',
+    currency: event.currency ?? '',
+    companyAmount: event.companyAmount ?? '',
+    companyCurrency: event.companyCurrency ?? '',
+    actorId: event.actorId ?? '',
+    actorKind: event.actorKind ?? '',
+    traceId: event.traceId ?? '',
+    spanId: event.spanId ?? '',
+    correlationId: event.correlationId ?? '',
+    flow: event.flow ?? '',
+    keyTypes: event.keys.map(({ type }) => type),
+    keyValues: event.keys.map(({ value }) => value),
+    attributes: event.attributes,
   };
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { ClosewatchError } from '../../model/errors.ts';
-import { type EventRef, eventRefKey, type FinanceEvent } from '../../model/event.ts';
+import { type EventHead, type EventRef, eventRefKey, type FinanceEvent } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
-import { type Block, eventBlock, keyBlocks } from './finance-event-blocks.ts';
+import { type Block, documentBlock, eventBlock, keyBlocks } from './finance-event-blocks.ts';
 import {
   EVENT_COLUMNS,
   type EventFacts,
@@ -20,13 +20,13 @@ type KnownEvent = Pick<FinanceEvent, 'id' | 'subject' | 'time'>;
 /** The finance events of ClickHouse: the readers' copy, in which every accepted event stands once. */
 export interface FinanceEventStore {
   /**
-   * Writes the events and their keys under the de-duplication token: sent again with the same token, unchanged, they are
+   * Writes the events, their keys and what documents have of them under the de-duplication token: sent again with the same token, unchanged, they are
    * stored once, wherever the first attempt broke off.
    */
   insert(events: readonly FinanceEvent[], token: string): Promise<void>;
   /** Writes the events alone, without their keys. Throws `engine.data` when one of them cannot be written as a row. */
   insertEvents(events: readonly FinanceEvent[], token: string): Promise<void>;
-  /** Writes the keys of events alone, for a block whose first attempt broke off between the two; a repeat does no harm. */
+  /** Writes what finds events by key and document alone, for a block whose first attempt broke off between the two; a repeat does no harm. */
   insertKeys(events: readonly FinanceEvent[], token: string): Promise<void>;
   /** Events of the batches in (after, upTo], by batch, then in the order of events. */
   inBatches(after: bigint, upTo: bigint): AsyncIterable<FinanceEvent>;
@@ -239,7 +239,7 @@ const A_WEEK = 7n * 86_400_000_000_000n;
 const int64 = (nanos: bigint): string => `${nanos > FOREVER ? FOREVER : nanos}`;
 
 /** −1, 0 or 1: the one order of events: time, sequence, id. */
-function compareEvents(a: FinanceEvent, b: FinanceEvent): number {
+export function compareEvents(a: EventHead, b: EventHead): number {
   const [x, y] = [parseInstant(a.time) ?? 0n, parseInstant(b.time) ?? 0n];
   if (x !== y) return x < y ? -1 : 1;
   const [m, n] = [BigInt(a.sequence), BigInt(b.sequence)];
@@ -276,6 +276,10 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     }
   };
   const insertKeys = async (batch: readonly FinanceEvent[], token: string): Promise<void> => {
+    for (let at = 0, part = 0; at < batch.length; at += MAX_ROWS, part++) {
+      const block = encoded(() => documentBlock(batch.slice(at, at + MAX_ROWS)));
+      await send('document_events', block, tokenOf(token, part));
+    }
     for (const [part, block] of encoded(() => keyBlocks(batch, MAX_ROWS)).entries())
       await send('event_keys', block, tokenOf(token, part));
   };

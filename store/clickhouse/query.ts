@@ -23,3 +23,6 @@ export function defineQuery<P, R>(query: NamedQuery<P, R>): NamedQuery<P, R> {
     throw new Error(`'${query.name}' is not the name of a query`);
   return query;
 }
+
+/** For queries that look up a few rows: a second thread costs the engine more than it saves, and takes it from another query. */
+export const ONE_THREAD = 'SETTINGS max_threads = 1';

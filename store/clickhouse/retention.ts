@@ -32,6 +32,7 @@ const TABLES: Readonly<Record<RetentionClass, readonly Timed[]>> = {
   events: [
     { table: 'finance_events', time: 'ReceivedAt' },
     { table: 'event_keys', time: 'Time', follows: true },
+    { table: 'document_events', time: 'Time', follows: true },
   ],
   history: [{ table: 'incident_events', time: 'At' }],
 };
@@ -137,7 +138,8 @@ export async function dropOldEvents(
   const dropped: DroppedMonth[] = [];
   for (const { month, rows, last } of old) {
     const firstKept = kept.reduce((least, { first }) => (first < least ? first : least), last + 1n);
-    await clickhouse.command(`DELETE FROM event_keys WHERE Batch <= ${last} AND Batch < ${firstKept}`);
+    for (const { table } of TABLES.events.filter(({ follows }) => follows))
+      await clickhouse.command(`DELETE FROM ${table} WHERE Batch <= ${last} AND Batch < ${firstKept}`);
     await clickhouse.command(`ALTER TABLE finance_events DROP PARTITION ID '${month}'`);
     dropped.push({ month: `${month.slice(0, 4)}-${month.slice(4)}`, events: rows });
   }

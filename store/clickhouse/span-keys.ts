@@ -3,32 +3,51 @@ import type { CompanyScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
 import { chunksOf } from './finance-events.ts';
-import { defineQuery } from './query.ts';
+import { defineQuery, ONE_THREAD } from './query.ts';
 
 const texts = z.array(z.string());
 /** Ids are a parameter, of which ClickHouse takes 128 KiB. */
 const TRACES_A_QUERY = 1_000;
+/** So many times as many rows are read as spans are wanted, for those that were sent again. */
+const REPEATS = 2;
+
+const SPANS = `SELECT JoinKey AS key, TraceId AS traceId, SpanId AS spanId, toString(toUnixTimestamp64Nano(Timestamp)) AS startNs
+    FROM span_keys WHERE JoinKey IN {joinKeys:Array(String)}
+      AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
+    ORDER BY JoinKey, Timestamp LIMIT {limit:UInt32} BY JoinKey`;
+const keyedSpan = z.object({ key: z.string(), traceId: z.string(), spanId: z.string(), startNs: z.string() });
+const ofKeys = { ...scope, joinKeys: texts, limit: z.int() };
 
 const spans = defineQuery({
   name: 'span_keys.spans',
-  sql: `SELECT JoinKey AS key, TraceId AS traceId, SpanId AS spanId, toString(toUnixTimestamp64Nano(any(Timestamp))) AS startNs
-    FROM span_keys WHERE JoinKey IN {joinKeys:Array(String)}
-      AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
-    GROUP BY key, traceId, spanId ORDER BY key, any(Timestamp), traceId, spanId LIMIT {limit:UInt32} BY key`,
-  params: z.object({ ...scope, joinKeys: texts, limit: z.int() }),
-  row: z.object({ key: z.string(), traceId: z.string(), spanId: z.string(), startNs: z.string() }),
+  sql: `${SPANS} ${ONE_THREAD}`,
+  params: z.object(ofKeys),
+  row: keyedSpan,
 });
 
 /** By a projection on the one side, by the key that each event has of its trace on the other. */
-const ofTraces = defineQuery({
-  name: 'span_keys.of_traces',
-  sql: `SELECT TraceId AS traceId, groupUniqArray(1000)(Company) AS companies, groupUniqArray(1000)(JoinKey) AS keys
+const TRACES = `SELECT TraceId AS traceId, groupUniqArray(1000)(Company) AS companies, groupUniqArray(1000)(JoinKey) AS keys
     FROM span_keys WHERE TraceId IN {traceIds:Array(String)} GROUP BY traceId
     UNION ALL
     SELECT substring(JoinKey, 7) AS traceId, groupUniqArray(1000)(Company) AS companies, [] AS keys
-    FROM event_keys WHERE JoinKey IN {traceKeys:Array(String)} GROUP BY traceId`,
-  params: z.object({ traceIds: texts, traceKeys: texts }),
-  row: z.object({ traceId: z.string(), companies: texts, keys: texts }),
+    FROM event_keys WHERE JoinKey IN {traceKeys:Array(String)} GROUP BY traceId`;
+const traceRow = z.object({ traceId: z.string(), companies: texts, keys: texts });
+const ofTraceIds = { traceIds: texts, traceKeys: texts };
+
+const ofTraces = defineQuery({
+  name: 'span_keys.of_traces',
+  sql: `${TRACES} ${ONE_THREAD}`,
+  params: z.object(ofTraceIds),
+  row: traceRow,
+});
+
+/** Both at once: what a query costs by itself is as much as what either reads. */
+const spansAndTraces = defineQuery({
+  name: 'span_keys.spans_and_traces',
+  sql: `SELECT key, traceId, spanId, startNs, [] AS companies, [] AS keys FROM (${SPANS})
+    UNION ALL SELECT '' AS key, traceId, '' AS spanId, '' AS startNs, companies, keys FROM (${TRACES}) ${ONE_THREAD}`,
+  params: z.object({ ...ofKeys, ...ofTraceIds }),
+  row: z.object({ ...keyedSpan.shape, ...traceRow.shape }),
 });
 
 /** A span that holds a correlation key. */
@@ -49,16 +68,24 @@ export interface TraceKeys {
 }
 
 /** The spans of the companies that hold one of the join keys; of each key the first `limit`, each once. */
-export async function spansOfKeys(
+async function spansOfKeys(
   clickhouse: ClickHouse,
   companies: CompanyScope,
   joinKeys: readonly string[],
   limit: number,
 ): Promise<KeyedSpan[]> {
   const found: KeyedSpan[] = [];
-  for (const chunk of chunksOf(joinKeys))
-    found.push(...(await clickhouse.query(spans, { ...scopeOf(companies), joinKeys: chunk, limit })));
-  return found;
+  for (const chunk of chunksOf(joinKeys)) {
+    const asked = { ...scopeOf(companies), joinKeys: chunk, limit: limit * REPEATS };
+    found.push(...(await clickhouse.query(spans, asked)));
+  }
+  return eachOnce(found, limit);
+}
+
+/** Each once, also those that were sent again. */
+function eachOnce(found: readonly KeyedSpan[], limit: number): KeyedSpan[] {
+  const once = new Map(found.map((one) => [`${one.key} ${one.traceId} ${one.spanId}`, one]));
+  return [...Map.groupBy(once.values(), ({ key }) => key).values()].flatMap((list) => list.slice(0, limit));
 }
 
 /** What the traces name, by their ids; those of which nothing names anything are missing. */
@@ -66,15 +93,53 @@ export async function keysOfTraces(
   clickhouse: ClickHouse,
   traceIds: readonly string[],
 ): Promise<Map<string, TraceKeys>> {
+  const found: z.infer<typeof traceRow>[] = [];
+  for (let at = 0; at < traceIds.length; at += TRACES_A_QUERY)
+    found.push(...(await clickhouse.query(ofTraces, idsIn(traceIds.slice(at, at + TRACES_A_QUERY)))));
+  return byTrace(found);
+}
+
+const idsIn = (traceIds: readonly string[]) => ({
+  traceIds: [...traceIds],
+  traceKeys: traceIds.map((id) => `trace:${id}`),
+});
+
+function byTrace(rows: readonly z.infer<typeof traceRow>[]): Map<string, TraceKeys> {
   const found = new Map<string, TraceKeys>();
-  for (let at = 0; at < traceIds.length; at += TRACES_A_QUERY) {
-    const some = traceIds.slice(at, at + TRACES_A_QUERY);
-    const asked = { traceIds: some, traceKeys: some.map((id) => `trace:${id}`) };
-    for (const { traceId, companies, keys } of await clickhouse.query(ofTraces, asked)) {
-      const known = found.get(traceId);
-      const all = [...(known?.companies ?? []), ...companies.filter((company) => company !== '')];
-      found.set(traceId, { companies: new Set(all), keys: [...(known?.keys ?? []), ...keys] });
-    }
+  for (const { traceId, companies, keys } of rows) {
+    const known = found.get(traceId);
+    const all = [...(known?.companies ?? []), ...companies.filter((company) => company !== '')];
+    found.set(traceId, { companies: new Set(all), keys: [...(known?.keys ?? []), ...keys] });
   }
   return found;
+}
+
+/**
+ * The spans of the companies that hold one of the join keys, of each key the first `limit`, and what `keysOfTraces` says of
+ * other traces: in one query, unless there are very many of either.
+ */
+export async function spansBesideTraces(
+  clickhouse: ClickHouse,
+  companies: CompanyScope,
+  joinKeys: readonly string[],
+  limit: number,
+  traceIds: readonly string[],
+): Promise<{ spans: KeyedSpan[]; traces: Map<string, TraceKeys> }> {
+  const [keys, ...further] = chunksOf(joinKeys);
+  if (keys === undefined || further.length > 0 || traceIds.length === 0 || traceIds.length > TRACES_A_QUERY) {
+    const [spans, traces] = await Promise.all([
+      spansOfKeys(clickhouse, companies, joinKeys, limit),
+      keysOfTraces(clickhouse, traceIds),
+    ]);
+    return { spans, traces };
+  }
+  const asked = { ...scopeOf(companies), joinKeys: keys, limit: limit * REPEATS, ...idsIn(traceIds) };
+  const rows = await clickhouse.query(spansAndTraces, asked);
+  return {
+    spans: eachOnce(
+      rows.filter(({ key }) => key !== ''),
+      limit,
+    ).map(({ key, traceId, spanId, startNs }) => ({ key, traceId, spanId, startNs })),
+    traces: byTrace(rows.filter(({ key }) => key === '')),
+  };
 }

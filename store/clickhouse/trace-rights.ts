@@ -1,6 +1,6 @@
 import type { CompanyScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
-import { keysOfTraces } from './span-keys.ts';
+import { keysOfTraces, type TraceKeys } from './span-keys.ts';
 
 /** A trace that may be read, and the join keys that its spans hold, 1,000 at most. */
 export interface ReadableTrace {
@@ -13,14 +13,22 @@ export interface ReadableTrace {
  * those of the events that carry its id; whoever may not read all of these, or a trace that belongs to none, sees it only
  * with every company.
  */
-export async function tracesInScope(
+async function tracesInScope(
   clickhouse: ClickHouse,
   companies: CompanyScope,
   traceIds: readonly string[],
 ): Promise<ReadableTrace[]> {
   const asked = [...new Set(traceIds)];
-  const named = await keysOfTraces(clickhouse, asked);
-  return asked.flatMap((traceId) => {
+  return inScope(companies, asked, await keysOfTraces(clickhouse, asked));
+}
+
+/** The same, of traces of which it is known what they name. */
+export function inScope(
+  companies: CompanyScope,
+  traceIds: readonly string[],
+  named: ReadonlyMap<string, TraceKeys>,
+): ReadableTrace[] {
+  return traceIds.flatMap((traceId) => {
     const own = [...(named.get(traceId)?.companies ?? [])];
     const isReadable = companies === '*' || (own.length > 0 && own.every((one) => companies.includes(one)));
     return isReadable ? [{ traceId, keys: named.get(traceId)?.keys ?? [] }] : [];

@@ -164,12 +164,13 @@ async function prepare(
     lease.named && settings.size > 0 ? await before(lease.connection, [...settings.keys()]) : undefined;
   const readonly = settings.get('readonly');
   settings.delete('readonly');
-  const set = [...settings].map(([name, value]) => `${name} = ${quote(value)}`);
-  if (readonly !== undefined) set.push(`readonly = ${quote(readonly)}`);
-  const params = [...request.params].map(([name, value]) => `param_${name} = ${quote(value)}`);
+  const set = [
+    ...[...request.params].map(([name, value]) => `param_${name} = ${quote(value)}`),
+    ...[...settings].map(([name, value]) => `${name} = ${quote(value)}`),
+    ...(readonly === undefined ? [] : [`readonly = ${quote(readonly)}`]),
+  ];
   const statements = [
     ...(database === undefined ? [] : [`USE ${identifier(database)}`]),
-    ...(params.length > 0 ? [`SET ${params.join(', ')}`] : []),
     ...(set.length > 0 ? [`SET ${set.join(', ')}`] : []),
   ];
   await lease.connection.run(statements.join('; '));

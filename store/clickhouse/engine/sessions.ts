@@ -23,12 +23,16 @@ interface Named {
 
 const MAX_SESSIONS = 256;
 const TIDY_MS = 300;
+const SPARE_AFTER_MS = 2;
 
 /** Named sessions live `session_timeout` seconds behind their last request; all other requests get a fresh one. */
 export class Sessions {
   readonly #named = new Map<string, Named>();
   readonly #open: () => NativeConnection;
   readonly #mend: () => Promise<unknown>;
+  #spare: NativeConnection | undefined;
+  #preparing = false;
+  #closed = false;
 
   /** `mend` is called when a connection does not open; it is tried once more then. */
   constructor(open: () => NativeConnection, mend: () => Promise<unknown>) {
@@ -48,7 +52,9 @@ export class Sessions {
 
   async #lease(wanted: EngineRequest['session']): Promise<Lease> {
     if (!wanted) {
-      const connection = this.#open();
+      const connection = this.#spare ?? this.#open();
+      this.#spare = undefined;
+      this.#prepareSpare();
       return { connection, named: false, fresh: true, release: async () => connection.close() };
     }
     await this.#free(this.#named.get(wanted.id));
@@ -84,6 +90,21 @@ export class Sessions {
     };
   }
 
+  /** Opens a connection for the next request while the engine works on this one. It is used once, as all are. */
+  #prepareSpare(): void {
+    if (this.#preparing || this.#closed) return;
+    this.#preparing = true;
+    setTimeout(() => {
+      this.#preparing = false;
+      if (this.#closed || this.#spare) return;
+      try {
+        this.#spare = this.#open();
+      } catch {
+        // The next request opens its own, and says what is wrong.
+      }
+    }, SPARE_AFTER_MS).unref();
+  }
+
   /** Waits a moment for a session whose last answer is out and whose settings are being set back. */
   async #free(session: Named | undefined): Promise<void> {
     if (!session?.busy || session.onFree) return;
@@ -103,6 +124,9 @@ export class Sessions {
 
   /** Closes what is idle; busy ones end with their query. */
   close(): void {
+    this.#closed = true;
+    this.#spare?.close();
+    this.#spare = undefined;
     for (const [id, session] of this.#named) {
       clearTimeout(session.timer);
       this.#end(id);
