@@ -176,7 +176,7 @@ async function ownDatabase(server: string) {
 const KINDS = ['bill.posted', 'payment.registered', 'invoice.posted', 'order.paid', 'statementline.imported'];
 
 /** A bill as an integration sends it: some 900 bytes. */
-function eventOf(id: string, n: number): object {
+export function eventOf(id: string, n: number): object {
   const document = `BILL/2026/05/${String(n % 100_000).padStart(5, '0')}`;
   return {
     specversion: '1.0',

@@ -1,9 +1,10 @@
 /**
  * What durable ingest of traces costs, the whole way: gzip protobuf over HTTP from another process into the whole of Closewatch
  * with its embedded engines, beside what the engine alone takes of the same rows, and beside the same way with usual means
- * (ingest-plain.ts). The sides take turns, so that the machine's load hits all.
+ * (ingest-plain.ts). The sides take turns, so that the machine's load hits all. Then what a finance event waits for its 202 alone and
+ * under that load, and what the inbox takes (events.ts), on a PostgreSQL server too when one is named.
  *
- *     node bench/ingest.ts [--json] [--seconds 6] [--rounds 3] [--spans 20000000] [--minutes 0]
+ *     node bench/ingest.ts [--json] [--seconds 6] [--rounds 3] [--spans 20000000] [--minutes 0] [--postgres postgres://…]
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,6 +25,7 @@ import { SpanBlock } from '../store/clickhouse/span-block.ts';
 import { SpanKeyBlock } from '../store/clickhouse/span-key-block.ts';
 import { openTelemetry } from '../store/clickhouse/telemetry.ts';
 import { encodeRequest } from '../test/otlp-proto.ts';
+import { benchEvents, type EventsBench } from './events.ts';
 import type { Loaded, Order } from './ingest-load.ts';
 import { servePlain } from './ingest-plain.ts';
 import { processorMs } from './measure.ts';
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     spans: { type: 'string', default: '20000000' },
     minutes: { type: 'string', default: '0' },
+    postgres: { type: 'string' },
   },
 });
 const forMs = Number(values.seconds) * 1000;
@@ -76,16 +79,17 @@ interface Turn {
 
 class Bench {
   readonly running: Running;
-  readonly #loader: ChildProcess;
+  readonly #loaders: Record<Order['of'], ChildProcess>;
 
-  constructor(running: Running, loader: ChildProcess) {
+  constructor(running: Running, loaders: Record<Order['of'], ChildProcess>) {
     this.running = running;
-    this.#loader = loader;
+    this.#loaders = loaders;
   }
 
-  async load(order: Omit<Order, 'token' | 'connections'>): Promise<Loaded> {
-    this.#loader.send({ token: TOKEN, connections: CONNECTIONS, ...order } satisfies Order);
-    const [loaded] = (await once(this.#loader, 'message')) as [Loaded];
+  async load(order: Omit<Order, 'token' | 'connections' | 'of'> & Partial<Order>): Promise<Loaded> {
+    const { of = 'spans' } = order;
+    this.#loaders[of].send({ token: TOKEN, connections: CONNECTIONS, of, ...order } satisfies Order);
+    const [loaded] = (await once(this.#loaders[of], 'message')) as [Loaded];
     for (const [status, count] of Object.entries(loaded.failed))
       say(`  ${count} requests were answered ${status}`);
     return loaded;
@@ -100,13 +104,14 @@ class Bench {
     const loaded = await this.load({ port: this.running.collector.http.port, ...order });
     delay.disable();
     const after = used(pid);
+    const spans = loaded.requests * SPANS;
     return {
-      spansPerSecond: (loaded.spans * 1000) / loaded.ms,
+      spansPerSecond: (spans * 1000) / loaded.ms,
       mbPerSecond: loaded.bytes / loaded.ms / 1000,
       p50Ms: quantile(loaded.latencies, 0.5),
       p99Ms: quantile(loaded.latencies, 0.99),
-      ownMicros: (after.own - before.own) / loaded.spans,
-      engineMicros: (after.engine - before.engine) / loaded.spans,
+      ownMicros: (after.own - before.own) / spans,
+      engineMicros: (after.engine - before.engine) / spans,
       loopDelayP99Ms: delay.percentile(99) / 1e6,
       rssMib: after.rssMib,
     };
@@ -198,7 +203,7 @@ async function measureSides(bench: Bench) {
     oneWriter.push(await bench.engineAlone(blocks, 1));
     twoWriters.push(await bench.engineAlone(blocks, 2));
     const loaded = await bench.load({ port: plain.port, forMs });
-    usual.push((loaded.spans * 1000) / loaded.ms);
+    usual.push((loaded.requests * SPANS * 1000) / loaded.ms);
     say(
       `  round ${i + 1}: ours ${k(ours[i]?.spansPerSecond)}, engine alone ${k(oneWriter[i])} (two writers ${k(twoWriters[i])}), usual means ${k(usual[i])} spans/s`,
     );
@@ -232,6 +237,19 @@ async function measureSlope(bench: Bench, most: number) {
   return costs;
 }
 
+/** What single finance events, 50 a second, wait for their 202: alone, and beside spans as fast as they go. */
+async function measureIsolation(bench: Bench) {
+  const { port } = bench.running.collector.http;
+  const events = () => bench.load({ port, of: 'events', rate: 50, forMs });
+  const alone = await events();
+  const [, beside] = await Promise.all([bench.load({ port, forMs: forMs + 1000 }), events()]);
+  const of = ({ latencies }: Loaded) => ({
+    p50Ms: round(quantile(latencies, 0.5), 1),
+    p99Ms: round(quantile(latencies, 0.99), 1),
+  });
+  return { alone: of(alone), besideSpans: of(beside) };
+}
+
 /** Resident memory minute by minute under load. */
 async function measureMemory(bench: Bench, minutes: number): Promise<number[]> {
   const sizes: number[] = [];
@@ -249,9 +267,28 @@ const config = readConfig(
   { dataDir, collectorPort: 0, grpcPort: 0, apiPort: 0, enginePort: 0 },
 );
 const running = await startUp(config, createLogger('warn'), { schedule: false });
-const loader = fork(join(import.meta.dirname, 'ingest-load.ts'), { serialization: 'advanced' });
-await once(loader, 'message');
-const bench = new Bench(running, loader);
+const loader = async (): Promise<ChildProcess> => {
+  const child = fork(join(import.meta.dirname, 'ingest-load.ts'), { serialization: 'advanced' });
+  await once(child, 'message');
+  return child;
+};
+const loaders = { spans: await loader(), events: await loader() };
+const bench = new Bench(running, loaders);
+let stopping: Promise<void> | undefined;
+const stop = (): Promise<void> => {
+  stopping ??= (async () => {
+    for (const child of Object.values(loaders)) child.disconnect();
+    await running.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  })();
+  return stopping;
+};
+const rateOf = ({ backend, eventsPerSecond, p99Ms, single }: EventsBench) => ({
+  postgres: backend,
+  eventsPerSecond,
+  p99Ms,
+  singlePerSecond: single.eventsPerSecond,
+});
 try {
   say('each of 150,000 distinct spans once');
   await bench.load({ port: running.collector.http.port });
@@ -265,10 +302,17 @@ try {
   const { ours, engineAlone, plain } = await measureSides(bench);
   const spansPerSecond = median(ours.map((turn) => turn.spansPerSecond));
   say('at half the rate');
-  const half = await bench.turn({ forMs: forMs * 2, rate: spansPerSecond / 2 });
+  const half = await bench.turn({ forMs: forMs * 2, rate: spansPerSecond / SPANS / 2 });
+  say('finance events beside it');
+  const eventAck = await measureIsolation(bench);
   say('as the table grows');
   const costs = await measureSlope(bench, Number(values.spans));
   const memory = Number(values.minutes) > 0 ? await measureMemory(bench, Number(values.minutes)) : [];
+  await stop();
+  say('finance events into the inbox, 64 senders');
+  const taken = [await benchEvents(Number(values.seconds))];
+  if (values.postgres)
+    taken.push(await benchEvents(Number(values.seconds), { databaseUrl: values.postgres }));
   const result = {
     spansPerSecond: round(spansPerSecond),
     engineSpansPerSecond: round(engineAlone),
@@ -288,12 +332,12 @@ try {
     costSlope: round((costs.at(-1)?.microsPerSpan ?? 0) / (costs[0]?.microsPerSpan ?? 1), 2),
     costs,
     rssMib: round(ours.at(-1)?.rssMib ?? 0),
+    eventAck,
+    financeEvents: taken.map(rateOf),
     ...(memory.length > 0 ? { rssMibByMinute: memory } : {}),
   };
   process.stdout.write(`${JSON.stringify(result, null, values.json ? undefined : 2)}\n`);
 } finally {
-  loader.disconnect();
-  await running.stop();
-  rmSync(dataDir, { recursive: true, force: true });
+  await stop();
 }
 process.exit();

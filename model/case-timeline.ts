@@ -1,12 +1,12 @@
 import type { EventHead } from './event.ts';
 import type { LogRecord } from './log.ts';
-import type { Span } from './span.ts';
+import type { SpanHead } from './span.ts';
 import { parseInstant } from './time.ts';
 
 /** One line of a timeline: what happened when (nanoseconds since 1970). */
 export type TimelineEntry =
   | { readonly kind: 'event'; readonly at: bigint; readonly event: EventHead }
-  | { readonly kind: 'span'; readonly at: bigint; readonly span: Span }
+  | { readonly kind: 'span'; readonly at: bigint; readonly span: SpanHead }
   | { readonly kind: 'log'; readonly at: bigint; readonly log: LogRecord };
 
 const RANK = { event: 0, span: 1, log: 2 } as const;
@@ -17,7 +17,7 @@ const RANK = { event: 0, span: 1, log: 2 } as const;
  */
 export function timelineOf(
   events: readonly EventHead[],
-  spans: readonly Span[],
+  spans: readonly SpanHead[],
   logs: readonly LogRecord[] = [],
 ): TimelineEntry[] {
   const entries: TimelineEntry[] = [

@@ -35,3 +35,18 @@ export interface Span {
   readonly events: readonly SpanEvent[];
   readonly links: readonly SpanLink[];
 }
+
+/** What a timeline shows of a span; the rest of it is read when somebody asks. */
+export type SpanHead = Pick<
+  Span,
+  | 'traceId'
+  | 'spanId'
+  | 'parentSpanId'
+  | 'name'
+  | 'kind'
+  | 'service'
+  | 'startNs'
+  | 'durationNs'
+  | 'statusCode'
+  | 'statusMessage'
+>;

@@ -1,7 +1,7 @@
 import type { CaseDocument } from '../../model/case-document.ts';
 import type { EventHead } from '../../model/event.ts';
 import type { LogRecord } from '../../model/log.ts';
-import type { Span } from '../../model/span.ts';
+import type { Span, SpanHead } from '../../model/span.ts';
 import type { TraceSummary } from '../../store/clickhouse/trace-summaries.ts';
 import type { ExceptionListRow } from '../../store/postgres/exception-queries.ts';
 import type { IncidentRow } from '../../store/postgres/incidents.ts';
@@ -14,6 +14,6 @@ export const FinanceEventRef = builder.objectRef<EventHead & { readonly data?: s
   'FinanceEvent',
 );
 export const LogRecordRef = builder.objectRef<LogRecord>('LogRecord');
-export const SpanRef = builder.objectRef<Span>('Span');
+export const SpanRef = builder.objectRef<SpanHead & Partial<Span>>('Span');
 export const TraceRef = builder.objectRef<TraceSummary>('Trace');
 export const CaseDocumentRef = builder.objectRef<CaseDocument>('CaseDocument');

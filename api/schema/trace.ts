@@ -1,8 +1,8 @@
 import type { DocumentName } from '../../model/case-document.ts';
-import type { SpanEvent, SpanLink } from '../../model/span.ts';
+import type { Span, SpanEvent, SpanHead, SpanLink } from '../../model/span.ts';
 import { formatInstant } from '../../model/time.ts';
 import { listEvents } from '../../store/clickhouse/event-queries.ts';
-import { MAX_LOGS, MAX_SPANS } from '../context.ts';
+import { type ApiContext, MAX_LOGS, MAX_SPANS } from '../context.ts';
 import { builder } from './builder.ts';
 import { rowsAsked, USUAL_LOGS, USUAL_LOGS_OF_SPAN, USUAL_SPANS } from './connection.ts';
 import { FinanceEventRef, LogRecordRef, SpanRef, TraceRef } from './refs.ts';
@@ -43,13 +43,24 @@ const SpanLinkRef = builder.objectRef<SpanLink>('SpanLink').implement({
   }),
 });
 
+/** All of a span of which a timeline has the head. */
+const whole = async (
+  span: SpanHead & Partial<Span>,
+  { load }: Pick<ApiContext, 'load'>,
+): Promise<Partial<Span> | undefined> =>
+  span.attributes === undefined
+    ? (await load.spans.load(span.traceId)).find(({ spanId }) => spanId === span.spanId)
+    : span;
+
 SpanRef.implement({
   description: 'A span as it was sent; whole numbers of nanoseconds are text, for they do not fit a double.',
   fields: (t) => ({
     traceId: t.exposeString('traceId'),
     spanId: t.exposeString('spanId'),
     parentSpanId: t.string({ nullable: true, resolve: (span) => span.parentSpanId || null }),
-    traceState: t.exposeString('traceState'),
+    traceState: t.string({
+      resolve: async (span, _, context) => (await whole(span, context))?.traceState ?? '',
+    }),
     name: t.exposeString('name'),
     kind: t.exposeString('kind'),
     service: t.exposeString('service'),
@@ -62,27 +73,31 @@ SpanRef.implement({
     durationNs: t.exposeString('durationNs', { description: 'Nanoseconds' }),
     statusCode: t.exposeString('statusCode', { description: 'Unset, Ok or Error' }),
     statusMessage: t.exposeString('statusMessage'),
-    scopeName: t.exposeString('scopeName'),
-    scopeVersion: t.exposeString('scopeVersion'),
+    scopeName: t.string({
+      resolve: async (span, _, context) => (await whole(span, context))?.scopeName ?? '',
+    }),
+    scopeVersion: t.string({
+      resolve: async (span, _, context) => (await whole(span, context))?.scopeVersion ?? '',
+    }),
     resourceAttributes: t.field({
       type: [KeyValueRef],
       extensions: { costRows: 15 },
-      resolve: (span) => keyValues(span.resourceAttributes),
+      resolve: async (span, _, context) => keyValues((await whole(span, context))?.resourceAttributes ?? {}),
     }),
     attributes: t.field({
       type: [KeyValueRef],
       extensions: { costRows: 15 },
-      resolve: (span) => keyValues(span.attributes),
+      resolve: async (span, _, context) => keyValues((await whole(span, context))?.attributes ?? {}),
     }),
     events: t.field({
       type: [SpanEventRef],
       extensions: { costRows: 5 },
-      resolve: (span) => [...span.events],
+      resolve: async (span, _, context) => [...((await whole(span, context))?.events ?? [])],
     }),
     links: t.field({
       type: [SpanLinkRef],
       extensions: { costRows: 2 },
-      resolve: (span) => [...span.links],
+      resolve: async (span, _, context) => [...((await whole(span, context))?.links ?? [])],
     }),
     documents: t.field({
       type: [DocumentNameRef],

@@ -1,7 +1,7 @@
 import type { EventHead } from '../../model/event.ts';
 import type { LogRecord } from '../../model/log.ts';
 import type { CompanyScope } from '../../model/principal.ts';
-import type { Span } from '../../model/span.ts';
+import type { Span, SpanHead } from '../../model/span.ts';
 import { NANOS_PER_DAY, parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
 import { openLogs } from './logs.ts';
@@ -13,12 +13,12 @@ export interface TraceReads {
   traceById(traceId: string): Promise<readonly Span[]>;
   /** Of each trace at most `limit` spans, 1,000. */
   spansOfTraces(traceIds: readonly string[], options?: { limit?: number }): Promise<readonly Span[]>;
-  /** The same of spans that began on one of the days (UTC, days since 1970). */
+  /** What a timeline shows of those that began on one of the days (UTC, days since 1970). */
   spansOfTracesOn(
     days: readonly number[],
     traceIds: readonly string[],
     options?: { limit?: number },
-  ): Promise<readonly Span[]>;
+  ): Promise<readonly SpanHead[]>;
 }
 
 export interface CaseReads {
@@ -37,7 +37,7 @@ const MAX_OTHER_KEYS = 20;
 
 export interface CaseTraces {
   readonly traceIds: readonly string[];
-  readonly spans: readonly Span[];
+  readonly spans: readonly SpanHead[];
   readonly logs: readonly LogRecord[];
   readonly truncated: boolean;
 }
@@ -109,7 +109,7 @@ interface Opened {
   readonly readable: readonly ReadableTrace[];
   /** How many of them were opened. */
   readonly opened: number;
-  readonly spans: readonly Span[];
+  readonly spans: readonly SpanHead[];
   readonly logs: readonly LogRecord[];
 }
 const NOTHING: Opened = { readable: [], opened: 0, spans: [], logs: [] };
@@ -159,7 +159,7 @@ const othersOf = (held: readonly string[], own: ReadonlySet<string>): number =>
   held.filter((key) => !own.has(key)).length;
 
 /** Is it a span that an event names, or that holds a key of the case? */
-function ownSpans(events: readonly EventHead[], keyed: readonly KeyedSpan[]): (span: Span) => boolean {
+function ownSpans(events: readonly EventHead[], keyed: readonly KeyedSpan[]): (span: SpanHead) => boolean {
   const ids = new Set([
     ...events.map(({ traceId, spanId }) => `${traceId} ${spanId}`),
     ...keyed.map(({ traceId, spanId }) => `${traceId} ${spanId}`),

@@ -24,5 +24,5 @@ export function defineQuery<P, R>(query: NamedQuery<P, R>): NamedQuery<P, R> {
   return query;
 }
 
-/** For queries that look up a few rows: a second thread costs the engine more than it saves, and takes it from another query. */
+/** For queries that look up a few rows: a second thread costs more than it saves, and takes it from others. */
 export const ONE_THREAD = 'SETTINGS max_threads = 1';

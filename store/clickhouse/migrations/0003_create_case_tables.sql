@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS span_keys (
     SpanId String COMMENT 'Span id, 16 lower-case hex digits' CODEC(LZ4),
     PROJECTION by_trace (SELECT TraceId, SpanId, JoinKey, Company ORDER BY TraceId)
 ) ENGINE = MergeTree
-PARTITION BY toYYYYMM(Timestamp)
+PARTITION BY toYear(Timestamp)
 ORDER BY (JoinKey, Timestamp)
 SETTINGS index_granularity = 512, min_compress_block_size = 8192, ttl_only_drop_parts = 1,
   non_replicated_deduplication_window = 10000
