@@ -36,22 +36,15 @@ const store = (events: readonly FinanceEvent[], read: { rows: number } = { rows:
     read.rows += rows.length;
     return rows;
   };
-  const documents: CaseSource['documents'] = async (keys, limit) =>
-    counted(
-      keys.flatMap((key) => {
-        const touched = events.filter((e) => joinKeysOf(e).includes(key));
-        const named = new Map(touched.map((e) => [documentId(e), e])).values();
-        return [...named].slice(0, limit).map((e) => ({ ...e, key }));
-      }),
-    );
   return {
-    documents,
-    events: async (names, limit, beside) => {
-      const ids = new Set(names.map(documentId));
-      return {
-        events: counted(events.filter((e) => ids.has(documentId(e))).slice(0, limit)),
-        hits: await documents(beside.joinKeys, beside.limit),
-      };
+    events: async (keys, first) => {
+      const ids = new Set(
+        keys.flatMap((key) => {
+          const touched = events.filter((e) => joinKeysOf(e).includes(key));
+          return [...new Set(touched.map(documentId))].slice(0, first.documents);
+        }),
+      );
+      return counted(events.filter((e) => ids.has(documentId(e))).slice(0, first.events));
     },
   };
 };

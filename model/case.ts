@@ -7,7 +7,7 @@ import {
 } from './case-document.ts';
 import { type CaseEdge, edgesOf } from './case-edges.ts';
 import type { EventHead } from './event.ts';
-import { GROUP_KEY_TYPES, joinKey, type KeyStrength, keyTypeOf, weakest } from './key.ts';
+import { GROUP_KEY_TYPES, joinKey, joinKeysOf, type KeyStrength, keyTypeOf, weakest } from './key.ts';
 
 /**
  * Kinds of documents that a case shows but does not pass through: many documents meet in them, and to follow them on
@@ -58,14 +58,14 @@ export interface KeyHit extends DocumentName {
 
 /** What a walk reads: never more than it may show, and one more, by which it knows that there is more. */
 export interface CaseSource {
-  /** Of each of the join keys the first `limit` readable documents that have an event with it. */
-  documents(joinKeys: readonly string[], limit: number): Promise<readonly KeyHit[]>;
-  /** The first `limit` events of the documents, in the order of events, and beside them what `documents` gives of other keys. */
+  /**
+   * Readable documents that have an event with one of the join keys, with all their events, in the order of events: of each key
+   * the first `documents`, and of all that the first `events`.
+   */
   events(
-    names: readonly DocumentName[],
-    limit: number,
-    beside: { readonly joinKeys: readonly string[]; readonly limit: number },
-  ): Promise<{ readonly events: readonly EventHead[]; readonly hits: readonly KeyHit[] }>;
+    joinKeys: readonly string[],
+    first: { readonly documents: number; readonly events: number },
+  ): Promise<readonly EventHead[]>;
 }
 
 interface Limits {
@@ -86,26 +86,30 @@ export async function walkCase(
   limits: Limits = CASE_LIMITS,
 ): Promise<Case> {
   const walk = new Walk(start, limits);
-  let hits = await source.documents(start, limits.documents + 1);
-  for (let hop = 0; hop <= limits.hops; hop++) {
-    const fresh = walk.reach(hits, hop);
-    if (fresh.length === 0) break;
-    // A document is looked for by its own name beside its events: most often nothing else is left to ask then.
-    const subjects = walk.subjectsOf(fresh);
-    const { events, hits: named } = await source.events(fresh, walk.room + 1, {
-      joinKeys: hop < limits.hops ? subjects : [],
-      limit: limits.fanOut + 1,
-    });
+  let keys = start;
+  for (let hop = 0; hop <= limits.hops && keys.length > 0; hop++) {
+    const documents = (hop === 0 ? limits.documents : limits.fanOut) + 1;
+    const events = await source.events(keys, { documents, events: limits.events + 1 });
+    const fresh = walk.reach(hitsAmong(events, keys), hop);
     const passed = walk.take(fresh, events, hop);
-    const next = walk.nextKeys(passed);
-    if (hop === limits.hops) break;
-    const own = new Set(walk.subjectsOf(passed));
-    hits = [
-      ...named.filter(({ key }) => own.has(key)),
-      ...(next.length > 0 ? await source.documents(next, limits.fanOut + 1) : []),
-    ];
+    keys = [...passed.map(subjectKey), ...walk.nextKeys(passed)];
   }
   return walk.found();
+}
+
+/** By which of the join keys each document is reached, the earliest first. */
+function hitsAmong(events: readonly EventHead[], joinKeys: readonly string[]): KeyHit[] {
+  const asked = new Set(joinKeys);
+  const hits = new Map<string, KeyHit>();
+  for (const event of events) {
+    const { company, source, subject } = event;
+    for (const key of joinKeysOf(event))
+      if (asked.has(key)) {
+        const id = `${key}\n${documentId(event)}`;
+        if (!hits.has(id)) hits.set(id, { key, company, source, subject });
+      }
+  }
+  return [...hits.values()];
 }
 
 const subjectKey = (name: DocumentName): string => joinKey({ type: 'subject', value: name.subject }, name);
@@ -120,12 +124,12 @@ class Walk {
   readonly #limits: Limits;
   #truncated = false;
   /** Events that may still be shown. */
-  room: number;
+  #room: number;
 
   constructor(start: readonly string[], limits: Limits) {
     this.#asked = new Map(start.map((key) => [key, 'exact']));
     this.#limits = limits;
-    this.room = limits.events;
+    this.#room = limits.events;
   }
 
   /** The documents that are new among the hits, as many as may be shown. */
@@ -151,17 +155,15 @@ class Walk {
     return fresh;
   }
 
-  subjectsOf(names: readonly DocumentName[]): string[] {
-    return names.map(subjectKey);
-  }
-
-  /** Adds the documents with their events; those that the walk goes on from. */
-  take(names: readonly DocumentName[], events: readonly EventHead[], hop: number): CaseDocument[] {
-    if (events.length > this.room) this.#truncated = true;
-    const shown = Map.groupBy(events.slice(0, this.room), documentId);
-    this.room -= Math.min(this.room, events.length);
+  /** Adds the documents with their events, which are among `read`; those that the walk goes on from. */
+  take(names: readonly DocumentName[], read: readonly EventHead[], hop: number): CaseDocument[] {
+    const ids = new Set(names.map(documentId));
+    const events = read.filter((event) => ids.has(documentId(event)));
+    if (read.length > this.#limits.events || events.length > this.#room) this.#truncated = true;
+    const shown = Map.groupBy(events.slice(0, this.#room), documentId);
+    this.#room -= Math.min(this.#room, events.length);
     const passed: CaseDocument[] = [];
-    for (const id of names.map(documentId)) {
+    for (const id of ids) {
       const own = shown.get(id);
       if (!own) continue;
       const keys = keysOfDocument({ events: own });

@@ -45,13 +45,14 @@ const events = defineQuery({
   row: z.object({ event: head }),
 });
 
-/** Both at once: what a query costs by itself is as much as what either reads. */
-const eventsAndDocuments = defineQuery({
-  name: 'cases.events_and_documents',
-  sql: `SELECT event, '' AS key, '' AS company, '' AS source, '' AS subject, '' AS first FROM (${EVENTS})
-    UNION ALL SELECT '' AS event, key, company, source, subject, first FROM (${DOCUMENTS}) ${ONE_THREAD}`,
-  params: z.object({ ...ofDocuments, ...ofKeys }),
-  row: z.union([hit.extend({ event: z.literal('') }), z.object({ event: head })]),
+/** In one query: what a query costs by itself is as much as what it reads. */
+const eventsByKeys = defineQuery({
+  name: 'cases.events_of_keys',
+  sql: `SELECT Event AS event FROM document_events
+    WHERE Subject IN (SELECT subject FROM (${DOCUMENTS})) AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
+    ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
+  params: z.object({ ...ofKeys, limit: z.int() }),
+  row: z.object({ event: head }),
 });
 
 const keySizes = defineQuery({
@@ -102,19 +103,10 @@ export async function sizesOfKeys(
   return sizes;
 }
 
-const namesIn = (names: readonly DocumentName[]) => ({
-  ofCompany: [...new Set(names.map(({ company }) => company))],
-  ofSource: [...new Set(names.map(({ source }) => source))],
-  ofSubject: [...new Set(names.map(({ subject }) => subject))],
-});
-
-/** The events of the documents, each once, in the order of events. */
-function eventsOf(names: readonly DocumentName[], rows: readonly { event: HeadRow }[]): EventHead[] {
-  const wanted = new Set(names.map(documentId));
-  const once = new Map<string, EventHead>();
-  for (const { event } of rows)
-    if (wanted.has(documentId(event))) once.set(eventRefKey(event), headOfRow(event));
-  return [...once.values()].sort(compareEvents);
+/** Each event once, in the order of events. */
+function inOrder(rows: readonly { readonly event: HeadRow }[]): EventHead[] {
+  const once = new Map(rows.map(({ event }) => [eventRefKey(event), event]));
+  return [...once.values()].map(headOfRow).sort(compareEvents);
 }
 
 /** The first `limit` events of the documents, each once, in the order of events. */
@@ -123,32 +115,30 @@ export async function eventsOfDocuments(
   names: readonly DocumentName[],
   limit: number,
 ): Promise<EventHead[]> {
-  return eventsOf(names, await clickhouse.query(events, { ...namesIn(names), limit }));
+  const wanted = new Set(names.map(documentId));
+  const rows = await clickhouse.query(events, {
+    ofCompany: [...new Set(names.map(({ company }) => company))],
+    ofSource: [...new Set(names.map(({ source }) => source))],
+    ofSubject: [...new Set(names.map(({ subject }) => subject))],
+    limit,
+  });
+  return inOrder(rows.filter(({ event }) => wanted.has(documentId(event))));
 }
 
-/** `eventsOfDocuments` and `documentsOfKeys` in one query, unless there are very many keys. */
-export async function eventsBesideDocuments(
+/**
+ * The events of the documents that `documentsOfKeys` names, at most the first `events`, in the order of events, and of
+ * documents of the same subjects: what has none of the keys is for the reader to leave out.
+ */
+export async function eventsOfKeys(
   clickhouse: ClickHouse,
   companies: CompanyScope,
-  names: readonly DocumentName[],
-  limit: number,
-  beside: { readonly joinKeys: readonly string[]; readonly limit: number },
-): Promise<{ events: EventHead[]; hits: KeyHit[] }> {
-  const [joinKeys, ...further] = chunksOf(beside.joinKeys);
-  if (joinKeys === undefined || further.length > 0) {
-    const [found, hits] = await Promise.all([
-      eventsOfDocuments(clickhouse, names, limit),
-      documentsOfKeys(clickhouse, companies, beside.joinKeys, beside.limit),
-    ]);
-    return { events: found, hits };
+  joinKeys: readonly string[],
+  first: { readonly documents: number; readonly events: number },
+): Promise<EventHead[]> {
+  const rows: { readonly event: HeadRow }[] = [];
+  for (const chunk of chunksOf(joinKeys)) {
+    const asked = { ...scopeOf(companies), joinKeys: chunk, perKey: first.documents, limit: first.events };
+    rows.push(...(await clickhouse.query(eventsByKeys, asked)));
   }
-  const asked = { ...namesIn(names), limit, ...scopeOf(companies), joinKeys, perKey: beside.limit };
-  const rows = await clickhouse.query(eventsAndDocuments, asked);
-  return {
-    events: eventsOf(
-      names,
-      rows.flatMap((row) => (row.event === '' ? [] : [row as { event: HeadRow }])),
-    ),
-    hits: inTime(rows.flatMap((row) => (row.event === '' ? [row as z.infer<typeof hit>] : []))),
-  };
+  return inOrder(rows).slice(0, first.events);
 }

@@ -3,7 +3,7 @@ import { type CaseDocument, keysOfDocument } from '../../model/case-document.ts'
 import { type TimelineEntry, timelineOf } from '../../model/case-timeline.ts';
 import { GROUP_KEY_TYPES, keyTypeOf } from '../../model/key.ts';
 import type { CompanyScope } from '../../model/principal.ts';
-import { documentsOfKeys, eventsBesideDocuments, sizesOfKeys } from './case-queries.ts';
+import { eventsOfKeys, sizesOfKeys } from './case-queries.ts';
 import { type CaseReads, findCaseTraces } from './case-traces.ts';
 import type { ClickHouse } from './client.ts';
 
@@ -28,8 +28,7 @@ export async function findCase(
 ): Promise<FoundCase> {
   const { clickhouse } = reads;
   const found = await walkCase(start, {
-    documents: (joinKeys, limit) => documentsOfKeys(clickhouse, companies, joinKeys, limit),
-    events: (names, limit, beside) => eventsBesideDocuments(clickhouse, companies, names, limit, beside),
+    events: (joinKeys, first) => eventsOfKeys(clickhouse, companies, joinKeys, first),
   });
   const events = found.documents.flatMap((document) => document.events);
   const { joining, linking } = keysOf(found.documents, start, new Set(found.groups.map(({ key }) => key)));

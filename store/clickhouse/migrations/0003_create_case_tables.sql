@@ -1,15 +1,15 @@
 -- What the case of a key is read from. A case is a handful of rows that lie far apart: what it costs is decompressing what
--- lies beside them, in every part. So these tables are cut small, and what is searched in them is packed lightly.
+-- lies beside them, in every part. So these tables are cut small.
 
 -- The correlation keys of spans, as event_keys has those of events: by them a document finds its spans, and a span its
 -- documents. Written beside otel_traces with a token of its own, before their sender is answered.
 CREATE TABLE IF NOT EXISTS span_keys (
-    JoinKey String COMMENT 'Normalised key: type, company, value' CODEC(LZ4),
-    KeyType LowCardinality(String) COMMENT 'Type of the key' CODEC(LZ4),
-    Company LowCardinality(String) COMMENT 'Company of the span; empty when it names none' CODEC(LZ4),
+    JoinKey String COMMENT 'Normalised key: type, company, value' CODEC(ZSTD(1)),
+    KeyType LowCardinality(String) COMMENT 'Type of the key' CODEC(ZSTD(1)),
+    Company LowCardinality(String) COMMENT 'Company of the span; empty when it names none' CODEC(ZSTD(1)),
     Timestamp DateTime64(9) COMMENT 'Start of the span' CODEC(Delta, ZSTD(1)),
-    TraceId String COMMENT 'Trace id, 32 lower-case hex digits' CODEC(LZ4),
-    SpanId String COMMENT 'Span id, 16 lower-case hex digits' CODEC(LZ4),
+    TraceId String COMMENT 'Trace id, 32 lower-case hex digits' CODEC(ZSTD(1)),
+    SpanId String COMMENT 'Span id, 16 lower-case hex digits' CODEC(ZSTD(1)),
     PROJECTION by_trace (SELECT TraceId, SpanId, JoinKey, Company ORDER BY TraceId)
 ) ENGINE = MergeTree
 PARTITION BY toYear(Timestamp)
