@@ -16,33 +16,32 @@ const DOCUMENTS = `SELECT JoinKey AS key, Company AS company, Source AS source, 
     FROM event_keys WHERE JoinKey IN {joinKeys:Array(String)}
       AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
     GROUP BY key, company, source, subject ORDER BY min(Time), company, source, subject LIMIT {perKey:UInt32} BY key`;
-const hit = z.object({
-  key: z.string(),
-  company: z.string(),
-  source: z.string(),
-  subject: z.string(),
-  first: z.string(),
-});
 const ofKeys = { ...scope, joinKeys: texts, perKey: z.int() };
 
 const documents = defineQuery({
   name: 'cases.documents',
   sql: `${DOCUMENTS} ${ONE_THREAD}`,
   params: z.object(ofKeys),
-  row: hit,
+  row: z.object({
+    key: z.string(),
+    company: z.string(),
+    source: z.string(),
+    subject: z.string(),
+    first: z.string(),
+  }),
 });
 
-const EVENTS = `SELECT Event AS event FROM document_events
-    WHERE Subject IN {ofSubject:Array(String)} AND Company IN {ofCompany:Array(String)} AND Source IN {ofSource:Array(String)}
-    ORDER BY Time LIMIT {limit:UInt32}`;
-const head = z.string().transform((text) => headRow.parse(JSON.parse(text)));
-const ofDocuments = { ofCompany: texts, ofSource: texts, ofSubject: texts, limit: z.int() };
+const eventText = z.object({
+  event: z.string().transform((text) => headRow.parse(JSON.parse(text))),
+});
 
 const events = defineQuery({
   name: 'cases.events',
-  sql: `${EVENTS} ${ONE_THREAD}`,
-  params: z.object(ofDocuments),
-  row: z.object({ event: head }),
+  sql: `SELECT Event AS event FROM document_events
+    WHERE Subject IN {ofSubject:Array(String)} AND Company IN {ofCompany:Array(String)} AND Source IN {ofSource:Array(String)}
+    ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
+  params: z.object({ ofCompany: texts, ofSource: texts, ofSubject: texts, limit: z.int() }),
+  row: eventText,
 });
 
 /** In one query: what a query costs by itself is as much as what it reads. */
@@ -52,7 +51,7 @@ const eventsByKeys = defineQuery({
     WHERE Subject IN (SELECT subject FROM (${DOCUMENTS})) AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
     ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
   params: z.object({ ...ofKeys, limit: z.int() }),
-  row: z.object({ event: head }),
+  row: eventText,
 });
 
 const keySizes = defineQuery({
@@ -74,17 +73,13 @@ export async function documentsOfKeys(
   joinKeys: readonly string[],
   limit: number,
 ): Promise<KeyHit[]> {
-  const found: z.infer<typeof hit>[] = [];
-  for (const chunk of chunksOf(joinKeys))
-    found.push(
-      ...(await clickhouse.query(documents, { ...scopeOf(companies), joinKeys: chunk, perKey: limit })),
-    );
-  return inTime(found);
-}
-
-function inTime(hits: readonly z.infer<typeof hit>[]): KeyHit[] {
-  const dated = hits.map(({ first, ...rest }) => ({ rest, first: BigInt(first) }));
-  return dated.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0)).map(({ rest }) => rest);
+  const found: (KeyHit & { first: bigint })[] = [];
+  for (const chunk of chunksOf(joinKeys)) {
+    const asked = { ...scopeOf(companies), joinKeys: chunk, perKey: limit };
+    for (const { first, ...hit } of await clickhouse.query(documents, asked))
+      found.push({ ...hit, first: BigInt(first) });
+  }
+  return found.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
 }
 
 /** How many documents of the companies share each of the join keys. */
