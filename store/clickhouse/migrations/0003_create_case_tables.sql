@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS span_keys (
 ) ENGINE = MergeTree
 PARTITION BY toYear(Timestamp)
 ORDER BY (JoinKey, Timestamp)
-SETTINGS index_granularity = 512, min_compress_block_size = 8192, ttl_only_drop_parts = 1,
+SETTINGS index_granularity = 1024, min_compress_block_size = 16384, ttl_only_drop_parts = 1,
   non_replicated_deduplication_window = 10000
 --;
 -- The events of a document, by its subject: all of an event but its payload. Written next to finance_events with a token of its own;
