@@ -66,6 +66,11 @@ export interface CaseSource {
     joinKeys: readonly string[],
     first: { readonly documents: number; readonly events: number },
   ): Promise<readonly EventHead[]>;
+  /**
+   * Told what was found so far when the walk has taken a step and looks for more: mostly there is no more, so that what is
+   * to be read of the case besides can begin.
+   */
+  soFar?(found: Case): void;
 }
 
 interface Limits {
@@ -93,6 +98,7 @@ export async function walkCase(
     const fresh = walk.reach(hitsAmong(events, keys), hop);
     const passed = walk.take(fresh, events, hop);
     keys = [...passed.map(subjectKey), ...walk.nextKeys(passed)];
+    if (hop > 0 && hop < limits.hops && keys.length > 0) source.soFar?.(walk.found());
   }
   return walk.found();
 }

@@ -1,10 +1,11 @@
 import { CASE_LIMITS, type Case, type GroupLink, walkCase } from '../../model/case.ts';
 import { type CaseDocument, keysOfDocument } from '../../model/case-document.ts';
 import { type TimelineEntry, timelineOf } from '../../model/case-timeline.ts';
+import type { EventHead } from '../../model/event.ts';
 import { GROUP_KEY_TYPES, keyTypeOf } from '../../model/key.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import { eventsOfKeys, sizesOfKeys } from './case-queries.ts';
-import { type CaseReads, findCaseTraces } from './case-traces.ts';
+import { type CaseReads, type CaseTraces, findCaseTraces } from './case-traces.ts';
 import type { ClickHouse } from './client.ts';
 
 export interface FoundCase extends Case {
@@ -27,16 +28,20 @@ export async function findCase(
   start: readonly string[],
 ): Promise<FoundCase> {
   const { clickhouse } = reads;
+  let ahead: { readonly of: Case; readonly rest: Promise<RestOfCase> } | undefined;
   const found = await walkCase(start, {
     events: (joinKeys, first) => eventsOfKeys(clickhouse, companies, joinKeys, first),
+    soFar(some) {
+      ahead = { of: some, rest: restOf(reads, companies, start, some) };
+      // It is looked at below, or not at all.
+      ahead.rest.catch(() => {});
+    },
   });
-  const events = found.documents.flatMap((document) => document.events);
-  const { joining, linking } = keysOf(found.documents, start, new Set(found.groups.map(({ key }) => key)));
-  const asked = start.flatMap((key) => (key.startsWith('trace:') ? [key.slice('trace:'.length)] : []));
-  const [traces, groups] = await Promise.all([
-    findCaseTraces(reads, companies, { events, keys: joining.slice(0, MAX_KEYS), asked }),
-    linksOf(clickhouse, companies, found.groups, linking),
-  ]);
+  const isSame =
+    ahead?.of.documents.length === found.documents.length && ahead.of.groups.length === found.groups.length;
+  const { events, traces, groups, tooManyKeys } = await (isSame && ahead
+    ? ahead.rest
+    : restOf(reads, companies, start, found));
   const timeline = timelineOf(events, traces.spans, traces.logs);
   return {
     ...found,
@@ -45,12 +50,36 @@ export async function findCase(
     truncated:
       found.truncated ||
       traces.truncated ||
-      joining.length > MAX_KEYS ||
+      tooManyKeys ||
       timeline.length > CASE_LIMITS.timeline ||
       found.edges.length > CASE_LIMITS.edges,
     timeline: timeline.slice(0, CASE_LIMITS.timeline),
     traceIds: traces.traceIds,
   };
+}
+
+interface RestOfCase {
+  readonly events: readonly EventHead[];
+  readonly traces: CaseTraces;
+  readonly groups: readonly GroupLink[];
+  readonly tooManyKeys: boolean;
+}
+
+/** What belongs to the documents of a case besides: traces, and how many documents are behind its links. */
+async function restOf(
+  reads: CaseReads,
+  companies: CompanyScope,
+  start: readonly string[],
+  found: Case,
+): Promise<RestOfCase> {
+  const events = found.documents.flatMap((document) => document.events);
+  const { joining, linking } = keysOf(found.documents, start, new Set(found.groups.map(({ key }) => key)));
+  const asked = start.flatMap((key) => (key.startsWith('trace:') ? [key.slice('trace:'.length)] : []));
+  const [traces, groups] = await Promise.all([
+    findCaseTraces(reads, companies, { events, keys: joining.slice(0, MAX_KEYS), asked }),
+    linksOf(reads.clickhouse, companies, found.groups, linking),
+  ]);
+  return { events, traces, groups, tooManyKeys: joining.length > MAX_KEYS };
 }
 
 /** The keys of a case by which its spans are found, and those that only say that there are others. */

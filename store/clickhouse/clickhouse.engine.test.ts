@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { findCase } from './cases.ts';
 import { type ClickHouse, connectClickHouse } from './client.ts';
-import { clickhouseMigrations, migrate } from './migrate.ts';
+import { clickhouseMigrations, migrate, statementsFor } from './migrate.ts';
 import { defineQuery } from './query.ts';
 import { type TemporaryEngine, temporaryEngine } from './testing/temporary.ts';
 import { openTraces } from './traces.ts';
@@ -23,6 +24,21 @@ const anyRow = z.record(z.string(), z.unknown());
 const ask = (sql: string) => defineQuery({ name: 'test.ask', sql, params: z.object({}), row: anyRow });
 const count = async (table: string) =>
   Number((await clickhouse.query(ask(`SELECT count() AS c FROM ${table}`), {}))[0]?.c);
+
+/** A client whose program is killed at the statement behind so many. */
+function killedAfter(clickhouse: ClickHouse, statements: number): ClickHouse {
+  let left = statements;
+  const command: ClickHouse['command'] = async (sql) => {
+    if (left-- === 0) throw new Error('killed');
+    await clickhouse.command(sql);
+  };
+  return new Proxy(clickhouse, {
+    get: (of, name) => {
+      const own = name === 'command' ? command : Reflect.get(of, name);
+      return typeof own === 'function' ? own.bind(of) : own;
+    },
+  });
+}
 
 describe('migrations', () => {
   test('run once, and again do nothing', async () => {
@@ -55,18 +71,59 @@ describe('migrations', () => {
   test('go on after a kill between any two statements', async () => {
     const other = connectClickHouse({ ...address(), database: 'halfway' });
     const [first] = clickhouseMigrations();
-    const cut = { ...other, database: 'halfway' } as ClickHouse;
-    let left = 4;
-    cut.createDatabase = () => other.createDatabase();
-    cut.query = (...args) => other.query(...args);
-    cut.insertRows = (...args) => other.insertRows(...args);
-    cut.command = async (sql) => {
-      if (left-- === 0) throw new Error('killed');
-      await other.command(sql);
-    };
-    await expect(migrate(cut, [first!])).rejects.toThrow('killed');
+    await expect(migrate(killedAfter(other, 4), [first!])).rejects.toThrow('killed');
     expect(await migrate(other, [first!])).toEqual([1]);
     expect(await migrate(other, [first!])).toEqual([]);
+    await other.close();
+  });
+
+  test('an upgrade keeps events and their keys, wherever it is killed, and finds their case', async () => {
+    const other = connectClickHouse({ ...address(), database: 'upgraded' });
+    const all = clickhouseMigrations();
+    await migrate(other, all.slice(0, 2));
+    await other.command(`INSERT INTO finance_events (Batch, EventId, Source, Type, Version, Time, Company, Subject, IngestPath, KeyTypes,
+        KeyValues, JoinKeys, Attributes, Data)
+      SELECT 7, concat('e', toString(number)), '/erp', 'bill.posted', 1, '2026-05-01 00:00:00.123456789', 'acme', concat('bill/', toString(number)),
+        'push', ['docno'], [concat('B', toString(number))], [concat('docno:acme:B', toString(number))], map('a', 'b'), '{"x":1}'
+      FROM numbers(3)`);
+    await other.command(`INSERT INTO event_keys (JoinKey, Company, Source, Type, Time, Batch, EventId, Subject, KeyType)
+      SELECT arrayJoin(JoinKeys), Company, Source, Type, Time, Batch, EventId, Subject, 'docno' FROM finance_events`);
+    const statements = statementsFor(all[2]?.sql ?? '', '26.7').length;
+    // The first statement is the ledger's own: every attempt comes one further.
+    for (let n = 1; n <= statements; n++)
+      await expect(migrate(killedAfter(other, n), all)).rejects.toThrow('killed');
+    expect(await migrate(other, all)).toContain(3);
+    const found = await findCase(
+      { clickhouse: other, traces: openTraces(other) },
+      ['acme'],
+      ['docno:acme:B1'],
+    );
+    expect(found.documents).toMatchObject([
+      { subject: 'bill/1', events: [{ id: 'e1', batch: '7', type: 'bill.posted' }] },
+    ]);
+    expect(found.documents[0]?.events).toHaveLength(1);
+    expect(found.documents[0]?.events[0]).toEqual({
+      id: 'e1',
+      source: '/erp',
+      type: 'bill.posted',
+      version: 1,
+      time: '2026-05-01T00:00:00.123456789Z',
+      receivedAt: '1970-01-01T00:00:00Z',
+      batch: '7',
+      sequence: '0',
+      company: 'acme',
+      subject: 'bill/1',
+      ingestPath: 'push',
+      keys: [{ type: 'docno', value: 'B1' }],
+      attributes: { a: 'b' },
+    });
+    const [keys] = await other.query(
+      ask(
+        'SELECT uniqExact(JoinKey, EventId) AS keys, (SELECT count() FROM finance_events) AS events FROM event_keys',
+      ),
+      {},
+    );
+    expect(keys).toEqual({ keys: '3', events: '3' });
     await other.close();
   });
 
