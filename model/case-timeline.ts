@@ -1,5 +1,5 @@
 import type { EventHead } from './event.ts';
-import type { LogRecord } from './log.ts';
+import type { LogHead } from './log.ts';
 import type { SpanHead } from './span.ts';
 import { parseInstant } from './time.ts';
 
@@ -7,7 +7,7 @@ import { parseInstant } from './time.ts';
 export type TimelineEntry =
   | { readonly kind: 'event'; readonly at: bigint; readonly event: EventHead }
   | { readonly kind: 'span'; readonly at: bigint; readonly span: SpanHead }
-  | { readonly kind: 'log'; readonly at: bigint; readonly log: LogRecord };
+  | { readonly kind: 'log'; readonly at: bigint; readonly log: LogHead };
 
 const RANK = { event: 0, span: 1, log: 2 } as const;
 
@@ -18,7 +18,7 @@ const RANK = { event: 0, span: 1, log: 2 } as const;
 export function timelineOf(
   events: readonly EventHead[],
   spans: readonly SpanHead[],
-  logs: readonly LogRecord[] = [],
+  logs: readonly LogHead[] = [],
 ): TimelineEntry[] {
   const entries: TimelineEntry[] = [
     ...events.map((event): TimelineEntry => ({ kind: 'event', at: parseInstant(event.time) ?? 0n, event })),

@@ -18,3 +18,6 @@ export interface LogRecord {
   readonly scopeVersion: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
+
+/** What a timeline shows of a log record; the rest of it is read when somebody asks. */
+export type LogHead = Omit<LogRecord, 'resourceAttributes' | 'scopeName' | 'scopeVersion' | 'attributes'>;

@@ -1,10 +1,22 @@
+import type { LogHead, LogRecord } from '../../model/log.ts';
 import { openLogs } from '../../store/clickhouse/logs.ts';
 import { readableTraces } from '../../store/clickhouse/trace-rights.ts';
-import { MAX_LOGS } from '../context.ts';
+import { type ApiContext, MAX_LOGS } from '../context.ts';
 import { builder } from './builder.ts';
 import { rowsAsked, USUAL_LOGS } from './connection.ts';
 import { LogRecordRef } from './refs.ts';
 import { instantOfNanos, KeyValueRef, keyValues } from './scalars.ts';
+
+/** All of a log record of which a timeline has the head. */
+const whole = async (
+  log: LogHead & Partial<LogRecord>,
+  { load }: Pick<ApiContext, 'load'>,
+): Promise<Partial<LogRecord> | undefined> =>
+  log.attributes === undefined
+    ? (await load.logs.load(log.traceId)).find(
+        ({ timeNs, spanId, body }) => timeNs === log.timeNs && spanId === log.spanId && body === log.body,
+      )
+    : log;
 
 LogRecordRef.implement({
   description: 'A log record as it was sent.',
@@ -28,17 +40,19 @@ LogRecordRef.implement({
       description: 'The name of the event, when the record is one',
       resolve: (record) => record.eventName || null,
     }),
-    scopeName: t.exposeString('scopeName'),
-    scopeVersion: t.exposeString('scopeVersion'),
+    scopeName: t.string({ resolve: async (log, _, context) => (await whole(log, context))?.scopeName ?? '' }),
+    scopeVersion: t.string({
+      resolve: async (log, _, context) => (await whole(log, context))?.scopeVersion ?? '',
+    }),
     resourceAttributes: t.field({
       type: [KeyValueRef],
       extensions: { costRows: 15 },
-      resolve: (record) => keyValues(record.resourceAttributes),
+      resolve: async (log, _, context) => keyValues((await whole(log, context))?.resourceAttributes ?? {}),
     }),
     attributes: t.field({
       type: [KeyValueRef],
       extensions: { costRows: 15 },
-      resolve: (record) => keyValues(record.attributes),
+      resolve: async (log, _, context) => keyValues((await whole(log, context))?.attributes ?? {}),
     }),
   }),
 });

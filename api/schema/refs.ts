@@ -1,6 +1,6 @@
 import type { CaseDocument } from '../../model/case-document.ts';
 import type { EventHead } from '../../model/event.ts';
-import type { LogRecord } from '../../model/log.ts';
+import type { LogHead, LogRecord } from '../../model/log.ts';
 import type { Span, SpanHead } from '../../model/span.ts';
 import type { TraceSummary } from '../../store/clickhouse/trace-summaries.ts';
 import type { ExceptionListRow } from '../../store/postgres/exception-queries.ts';
@@ -13,7 +13,7 @@ export const ExceptionRef = builder.objectRef<ExceptionListRow>('Exception');
 export const FinanceEventRef = builder.objectRef<EventHead & { readonly data?: string | undefined }>(
   'FinanceEvent',
 );
-export const LogRecordRef = builder.objectRef<LogRecord>('LogRecord');
+export const LogRecordRef = builder.objectRef<LogHead & Partial<LogRecord>>('LogRecord');
 export const SpanRef = builder.objectRef<SpanHead & Partial<Span>>('Span');
 export const TraceRef = builder.objectRef<TraceSummary>('Trace');
 export const CaseDocumentRef = builder.objectRef<CaseDocument>('CaseDocument');

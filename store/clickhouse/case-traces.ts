@@ -1,11 +1,12 @@
 import type { EventHead } from '../../model/event.ts';
-import type { LogRecord } from '../../model/log.ts';
+import type { LogHead } from '../../model/log.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { Span, SpanHead } from '../../model/span.ts';
 import { NANOS_PER_DAY, parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
 import { openLogs } from './logs.ts';
 import { type KeyedSpan, keysOfTraces, spansBesideTraces, type TraceKeys } from './span-keys.ts';
+import { linesOfTraces, type TraceLines } from './trace-lines.ts';
 import { inScope, type ReadableTrace } from './trace-rights.ts';
 
 /** Reads spans, each once however often it was sent. */
@@ -13,12 +14,6 @@ export interface TraceReads {
   traceById(traceId: string): Promise<readonly Span[]>;
   /** Of each trace at most `limit` spans, 1,000. */
   spansOfTraces(traceIds: readonly string[], options?: { limit?: number }): Promise<readonly Span[]>;
-  /** What a timeline shows of those that began on one of the days (UTC, days since 1970). */
-  spansOfTracesOn(
-    days: readonly number[],
-    traceIds: readonly string[],
-    options?: { limit?: number },
-  ): Promise<readonly SpanHead[]>;
 }
 
 export interface CaseReads {
@@ -38,7 +33,7 @@ const MAX_OTHER_KEYS = 20;
 export interface CaseTraces {
   readonly traceIds: readonly string[];
   readonly spans: readonly SpanHead[];
-  readonly logs: readonly LogRecord[];
+  readonly logs: readonly LogHead[];
   readonly truncated: boolean;
 }
 
@@ -110,8 +105,9 @@ interface Opened {
   /** How many of them were opened. */
   readonly opened: number;
   readonly spans: readonly SpanHead[];
-  readonly logs: readonly LogRecord[];
+  readonly logs: readonly LogHead[];
 }
+const NO_LINES: TraceLines = { spans: [], logs: [] };
 const NOTHING: Opened = { readable: [], opened: 0, spans: [], logs: [] };
 
 /** Reads traces beside the question of who may, which `names` answers: what may not be read is dropped. */
@@ -128,10 +124,10 @@ async function open(
   const dated = ids.filter((id) => when.get(id) !== undefined);
   const days = daysAround(dated.map((id) => when.get(id) ?? 0n));
   const logs = openLogs(clickhouse);
-  const [named, ...parts] = await Promise.all([
+  const first = { spans: SPANS_A_TRACE, logs: LOGS_A_TRACE };
+  const [named, lines, ...parts] = await Promise.all([
     names(),
-    dated.length > 0 ? traces.spansOfTracesOn(days, dated, { limit: SPANS_A_TRACE }) : [],
-    dated.length > 0 ? logs.logsOfTracesOn(days, dated, { limit: LOGS_A_TRACE }) : [],
+    dated.length > 0 ? linesOfTraces(clickhouse, { days, traceIds: dated }, first) : NO_LINES,
     anywhere.length > 0 ? traces.spansOfTraces(anywhere, { limit: SPANS_A_TRACE }) : [],
     anywhere.length > 0 ? logs.logsOfTraces(anywhere, { limit: LOGS_A_TRACE }) : [],
   ]);
@@ -141,8 +137,8 @@ async function open(
   return {
     readable,
     opened: ids.filter((id) => may.has(id)).length,
-    spans: [...parts[0], ...parts[2]].filter(isReadable),
-    logs: [...parts[1], ...parts[3]].filter(isReadable),
+    spans: [...lines.spans, ...parts[0]].filter(isReadable),
+    logs: [...lines.logs, ...parts[1]].filter(isReadable),
   };
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { LogRecord } from '../../model/log.ts';
 import type { ClickHouse } from './client.ts';
-import { defineQuery, ONE_THREAD } from './query.ts';
+import { defineQuery } from './query.ts';
 
 interface LogOptions {
   readonly limit?: number;
@@ -11,12 +11,6 @@ interface LogOptions {
 export interface LogStore {
   /** The log records of some traces, each once, by trace and time; of each trace at most `limit`, 1,000. */
   logsOfTraces(traceIds: readonly string[], options?: LogOptions): Promise<LogRecord[]>;
-  /** As `logsOfTraces` of 2,000 traces at most, of one of the days (UTC, days since 1970): cheap at any size. */
-  logsOfTracesOn(
-    days: readonly number[],
-    traceIds: readonly string[],
-    options?: LogOptions,
-  ): Promise<LogRecord[]>;
   /** The log records of one span in the order of time, each once; at most `limit`, 1,000. */
   logsOfSpan(traceId: string, spanId: string, options?: LogOptions): Promise<LogRecord[]>;
 }
@@ -40,17 +34,9 @@ const row = z.object({
   attributes,
 });
 
-/** So many times as many rows are read as records are wanted, for those that were sent again. */
-const REPEATS = 2;
-
 /** Records have no id: two that are equal in all of this are one that was sent again. */
 export const LOG_IDENTITY =
   'Timestamp, TraceId, SpanId, ServiceName, SeverityNumber, cityHash64(Body), cityHash64(LogAttributes)';
-
-const identityOf = (record: LogRecord): string => {
-  const { timeNs, traceId, spanId, service, severityNumber, body, attributes } = record;
-  return JSON.stringify([timeNs, traceId, spanId, service, severityNumber, body, attributes]);
-};
 
 /**
  * The spans' days tell where to look, a day more on either side: the text or bloom filter index on TraceId does the rest. A trace
@@ -62,13 +48,11 @@ const WINDOW = `
   AND Timestamp <= (SELECT toDateTime64(max(End), 9) + INTERVAL 1 DAY FROM otel_traces_trace_id_ts
     WHERE TraceId IN {traceIds:Array(String)})`;
 
-const COLUMNS = `TraceId AS traceId, SpanId AS spanId, toUnixTimestamp64Nano(Timestamp) AS timeNs, SeverityText AS severityText,
+const records = (window: string): string => `
+SELECT TraceId AS traceId, SpanId AS spanId, toUnixTimestamp64Nano(Timestamp) AS timeNs, SeverityText AS severityText,
   SeverityNumber AS severityNumber, ServiceName AS service, Body AS body, EventName AS eventName,
   ResourceAttributes AS resourceAttributes, ScopeName AS scopeName, ScopeVersion AS scopeVersion,
-  LogAttributes AS attributes`;
-
-const records = (window: string): string => `
-SELECT ${COLUMNS}
+  LogAttributes AS attributes
 FROM (
   SELECT * FROM otel_logs
   WHERE TraceId IN {traceIds:Array(String)} AND ({spanId:String} = '' OR SpanId = {spanId:String})${window}
@@ -80,15 +64,6 @@ LIMIT {limit:UInt32} BY TraceId`;
 
 const params = z.object({ traceIds: z.array(z.string()), spanId: z.string(), limit: z.int().positive() });
 const inWindow = defineQuery({ name: 'logs.records', sql: records(WINDOW), params, row });
-/** With those that were sent again: they are left out here, where it is cheaper. */
-const onDays = defineQuery({
-  name: 'logs.records-on-days',
-  sql: `SELECT ${COLUMNS} FROM otel_logs
-WHERE TraceId IN {traceIds:Array(String)} AND toDate(Timestamp) IN {days:Array(UInt16)}
-ORDER BY TraceId, Timestamp, SpanId, Body LIMIT {limit:UInt32} BY TraceId ${ONE_THREAD}`,
-  params: z.object({ traceIds: z.array(z.string()), days: z.array(z.int()), limit: z.int().positive() }),
-  row,
-});
 const anywhere = defineQuery({ name: 'logs.records-anywhere', sql: records(''), params, row });
 
 /** Reads `otel_logs`. */
@@ -114,17 +89,6 @@ export function openLogs(clickhouse: ClickHouse): LogStore {
       for (let i = 0; i < unique.length; i += TRACES_A_QUERY)
         all.push(...(await find(unique.slice(i, i + TRACES_A_QUERY), '', options)));
       return all;
-    },
-    async logsOfTracesOn(days, traceIds, { limit = 1000, signal } = {}) {
-      const found = await clickhouse.query(
-        onDays,
-        { traceIds: traceIds.slice(0, TRACES_A_QUERY), days: [...days], limit: limit * REPEATS },
-        signal === undefined ? {} : { signal },
-      );
-      const once = new Map(found.map((one) => [identityOf(one), one]));
-      return [...Map.groupBy(once.values(), ({ traceId }) => traceId).values()].flatMap((list) =>
-        list.slice(0, limit),
-      );
     },
     logsOfSpan: (traceId, spanId, options = {}) => find([traceId.toLowerCase()], spanId, options),
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Span, SpanHead } from '../../model/span.ts';
+import type { Span } from '../../model/span.ts';
 import type { ClickHouse } from './client.ts';
-import { defineQuery, ONE_THREAD } from './query.ts';
+import { defineQuery } from './query.ts';
 
 export interface TraceStore {
   /** The spans of a trace in the order of their start, each once; empty when there is none. At most `limit`, 10,000. */
@@ -11,15 +11,6 @@ export interface TraceStore {
     traceIds: readonly string[],
     options?: { limit?: number; signal?: AbortSignal },
   ): Promise<Span[]>;
-  /**
-   * What a timeline shows of the spans of 2,000 traces at most that began on one of the days (UTC, days since 1970): cheap at
-   * any size, for a trace lies all over its day.
-   */
-  spansOfTracesOn(
-    days: readonly number[],
-    traceIds: readonly string[],
-    options?: { limit?: number; signal?: AbortSignal },
-  ): Promise<SpanHead[]>;
   /** How many spans there are, each counted once, and how many rows more: repeats that senders sent again. */
   countSpans(options?: { signal?: AbortSignal }): Promise<{ spans: number; repeats: number }>;
   /** The same of spans that began at `since` (epoch nanoseconds) or later, of a million rows at most: cheap at any size. */
@@ -28,8 +19,6 @@ export interface TraceStore {
 
 /** Ids are a parameter, of which ClickHouse takes 128 KiB. */
 const TRACES_A_QUERY = 2_000;
-/** So many times as many rows are read as spans are wanted, for those that were sent again. */
-const REPEATS = 2;
 
 const attributes = z.record(z.string(), z.string());
 const row = z.object({
@@ -55,19 +44,6 @@ const row = z.object({
   linkSpanIds: z.array(z.string()),
   linkTraceStates: z.array(z.string()),
   linkAttributes: z.array(attributes),
-});
-
-const head = row.pick({
-  traceId: true,
-  spanId: true,
-  parentSpanId: true,
-  name: true,
-  kind: true,
-  service: true,
-  startNs: true,
-  durationNs: true,
-  statusCode: true,
-  statusMessage: true,
 });
 
 const SELECT = `
@@ -105,18 +81,6 @@ const spansAnywhere = defineQuery({
   row,
 });
 
-/** With those that were sent again: they are left out here, where it is cheaper. */
-const spansOnDays = defineQuery({
-  name: 'traces.spans-on-days',
-  sql: `SELECT TraceId AS traceId, SpanId AS spanId, ParentSpanId AS parentSpanId, SpanName AS name, SpanKind AS kind,
-  ServiceName AS service, toUnixTimestamp64Nano(Timestamp) AS startNs, Duration AS durationNs, StatusCode AS statusCode,
-  StatusMessage AS statusMessage
-FROM otel_traces WHERE TraceId IN {traceIds:Array(String)}
-  AND toDate(Timestamp) IN {days:Array(UInt16)} ORDER BY traceId, Timestamp, spanId LIMIT {limit:UInt32} BY TraceId ${ONE_THREAD}`,
-  params: z.object({ traceIds: z.array(z.string()), days: z.array(z.int()), limit: z.int().positive() }),
-  row: head,
-});
-
 const counts = defineQuery({
   name: 'traces.count',
   sql: 'SELECT uniqExact(TraceId, SpanId) AS spans, count() - spans AS repeats FROM otel_traces',
@@ -152,15 +116,6 @@ export function openTraces(clickhouse: ClickHouse): TraceStore {
       for (let i = 0; i < unique.length; i += TRACES_A_QUERY)
         all.push(...(await spans(unique.slice(i, i + TRACES_A_QUERY), limit, signal)));
       return all;
-    },
-    async spansOfTracesOn(days, traceIds, { limit = 1000, signal } = {}) {
-      const ids = [...new Set(traceIds)].slice(0, TRACES_A_QUERY);
-      const asked = { traceIds: ids, days: [...days], limit: limit * REPEATS };
-      const found = await clickhouse.query(spansOnDays, asked, signal === undefined ? {} : { signal });
-      const once = new Map(found.map((one) => [`${one.traceId} ${one.spanId}`, one]));
-      return [...Map.groupBy(once.values(), ({ traceId }) => traceId).values()].flatMap((list) =>
-        list.slice(0, limit),
-      );
     },
     async countSpans({ signal } = {}) {
       const [counted] = await clickhouse.query(counts, {}, signal === undefined ? {} : { signal });
