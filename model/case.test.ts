@@ -37,10 +37,11 @@ const store = (events: readonly FinanceEvent[], read: { rows: number } = { rows:
     return rows;
   };
   return {
-    events: async (keys, first) => {
+    events: async (keys, first, known) => {
+      const leftOut = new Set(known.map(documentId));
       const ids = new Set(
         keys.flatMap((key) => {
-          const touched = events.filter((e) => joinKeysOf(e).includes(key));
+          const touched = events.filter((e) => joinKeysOf(e).includes(key) && !leftOut.has(documentId(e)));
           return [...new Set(touched.map(documentId))].slice(0, first.documents);
         }),
       );
@@ -183,7 +184,7 @@ test('a key that more documents share than the cap is a link, and joins nothing'
   );
   const found = await walkCase(['docno:acme:N2'], store(many), { ...CASE_LIMITS, fanOut: 4 });
   expect(subjects(found)).toEqual(['0 b/2']);
-  expect(found.groups).toEqual([{ key: 'supref:acme:S', documents: 5 }]);
+  expect(found.groups).toEqual([{ key: 'supref:acme:S', documents: 6 }]);
   expect(found.edges).toEqual([]);
   expect(
     (await walkCase(['supref:acme:S'], store(many), { ...CASE_LIMITS, fanOut: 4 })).documents,

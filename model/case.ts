@@ -60,11 +60,12 @@ export interface KeyHit extends DocumentName {
 export interface CaseSource {
   /**
    * Readable documents that have an event with one of the join keys, with all their events, in the order of events: of each key
-   * the first `documents`, and of all that the first `events`.
+   * the first `documents`, and of all that the first `events`. Documents of `known` need not be read again.
    */
   events(
     joinKeys: readonly string[],
     first: { readonly documents: number; readonly events: number },
+    known: readonly DocumentName[],
   ): Promise<readonly EventHead[]>;
   /**
    * Told what was found so far when the walk has taken a step and looks for more: mostly there is no more, so that what is
@@ -94,8 +95,10 @@ export async function walkCase(
   let keys = start;
   for (let hop = 0; hop <= limits.hops && keys.length > 0; hop++) {
     const documents = (hop === 0 ? limits.documents : limits.fanOut) + 1;
-    const events = await source.events(keys, { documents, events: limits.events + 1 });
-    const fresh = walk.reach(hitsAmong(events, keys), hop);
+    const known = walk.found().documents;
+    const events = await source.events(keys, { documents, events: limits.events + 1 }, known);
+    const all = [...known.flatMap((document) => document.events), ...events];
+    const fresh = walk.reach(hitsAmong(all, keys), hop);
     const passed = walk.take(fresh, events, hop);
     keys = [...passed.map(subjectKey), ...walk.nextKeys(passed)];
     if (hop > 0 && hop < limits.hops && keys.length > 0) source.soFar?.(walk.found());
@@ -103,7 +106,7 @@ export async function walkCase(
   return walk.found();
 }
 
-/** By which of the join keys each document is reached, the earliest first. */
+/** By which of the join keys each document is reached, in the order of the events. */
 function hitsAmong(events: readonly EventHead[], joinKeys: readonly string[]): KeyHit[] {
   const asked = new Set(joinKeys);
   const hits = new Map<string, KeyHit>();

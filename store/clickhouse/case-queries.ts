@@ -44,12 +44,24 @@ const events = defineQuery({
   row: eventText,
 });
 
+const BY_SUBJECT = (subjects: string) => `SELECT Event AS event FROM document_events
+    WHERE Subject IN (SELECT subject FROM (${subjects})) AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})`;
+
 /** In one query: what a query costs by itself is as much as what it reads. */
 const eventsByKeys = defineQuery({
   name: 'cases.events_of_keys',
-  sql: `SELECT Event AS event FROM document_events
-    WHERE Subject IN (SELECT subject FROM (${DOCUMENTS})) AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
-    ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
+  sql: `${BY_SUBJECT(`SELECT DISTINCT JoinKey AS key, Company AS company, Source AS source, Subject AS subject FROM event_keys
+      WHERE JoinKey IN {joinKeys:Array(String)} AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
+        AND concat(company, '\n', source, '\n', subject) NOT IN {known:Array(String)}
+      LIMIT {perKey:UInt32} BY key`)} LIMIT {limit:UInt32} ${ONE_THREAD}`,
+  params: z.object({ ...ofKeys, known: texts, limit: z.int() }),
+  row: eventText,
+});
+
+/** The same where there are more than are wanted, of which the first must be sought. */
+const firstEventsByKeys = defineQuery({
+  name: 'cases.first_events_of_keys',
+  sql: `${BY_SUBJECT(DOCUMENTS)} ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
   params: z.object({ ...ofKeys, limit: z.int() }),
   row: eventText,
 });
@@ -121,19 +133,26 @@ export async function eventsOfDocuments(
 }
 
 /**
- * The events of the documents that `documentsOfKeys` names, at most the first `events`, in the order of events, and of
- * documents of the same subjects: what has none of the keys is for the reader to leave out.
+ * The events of the documents that `documentsOfKeys` names, without those `known` already, at most the first `events`, in the order
+ * of events, and of documents of the same subjects: what has none of the keys is for the reader to leave out.
  */
 export async function eventsOfKeys(
   clickhouse: ClickHouse,
   companies: CompanyScope,
   joinKeys: readonly string[],
   first: { readonly documents: number; readonly events: number },
+  known: readonly DocumentName[] = [],
 ): Promise<EventHead[]> {
   const rows: { readonly event: HeadRow }[] = [];
+  const names = known.map(({ company, source, subject }) => `${company}\n${source}\n${subject}`);
+  // Those for which there is no room in a query are read once more.
+  const [leftOut = []] = chunksOf(names);
   for (const chunk of chunksOf(joinKeys)) {
     const asked = { ...scopeOf(companies), joinKeys: chunk, perKey: first.documents, limit: first.events };
-    rows.push(...(await clickhouse.query(eventsByKeys, asked)));
+    const some = await clickhouse.query(eventsByKeys, { ...asked, known: leftOut });
+    const documents = new Set(some.map(({ event }) => documentId(event)));
+    const isAll = some.length < first.events && documents.size < first.documents;
+    rows.push(...(isAll ? some : await clickhouse.query(firstEventsByKeys, asked)));
   }
   return inOrder(rows).slice(0, first.events);
 }

@@ -30,7 +30,7 @@ export async function findCase(
   const { clickhouse } = reads;
   let ahead: { readonly of: Case; readonly rest: Promise<RestOfCase> } | undefined;
   const found = await walkCase(start, {
-    events: (joinKeys, first) => eventsOfKeys(clickhouse, companies, joinKeys, first),
+    events: (joinKeys, first, known) => eventsOfKeys(clickhouse, companies, joinKeys, first, known),
     soFar(some) {
       ahead = { of: some, rest: restOf(reads, companies, start, some) };
       // It is looked at below, or not at all.
