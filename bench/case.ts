@@ -103,8 +103,12 @@ async function number(sql: string): Promise<number> {
   return (await clickhouse.query(query, {}))[0]?.value ?? 0;
 }
 
+/** Until the parts are as few as they are a while after such a load: for ten seconds nothing was merged. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 600 && (await number('(SELECT count() FROM system.merges)')) > 0; i++) await sleep(500);
+  for (let calm = 0, i = 0; calm < 20 && i < 600; i++) {
+    calm = (await number('(SELECT count() FROM system.merges)')) > 0 ? 0 : calm + 1;
+    await sleep(500);
+  }
 }
 
 const quantile = (list: readonly number[], q: number): number =>
