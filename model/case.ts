@@ -95,7 +95,7 @@ export async function walkCase(
   let keys = start;
   for (let hop = 0; hop <= limits.hops && keys.length > 0; hop++) {
     const documents = (hop === 0 ? limits.documents : limits.fanOut) + 1;
-    const known = walk.found().documents;
+    const known = walk.documents();
     const events = await source.events(keys, { documents, events: limits.events + 1 }, known);
     const all = [...known.flatMap((document) => document.events), ...events];
     const fresh = walk.reach(hitsAmong(all, keys), hop);
@@ -200,8 +200,12 @@ class Walk {
     return [...next];
   }
 
+  documents(): CaseDocument[] {
+    return [...this.#documents.values()];
+  }
+
   found(): Case {
-    const documents = [...this.#documents.values()];
+    const documents = this.documents();
     return {
       documents,
       edges: edgesOf(documents, new Set(this.#groups.keys())),
