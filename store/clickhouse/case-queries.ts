@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { KeyHit } from '../../model/case.ts';
+import type { CaseSource, KeyHit } from '../../model/case.ts';
 import { type DocumentName, documentId } from '../../model/case-document.ts';
 import { type EventHead, eventRefKey } from '../../model/event.ts';
 import type { CompanyScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
-import { type HeadRow, headOfRow, headRow } from './finance-event-rows.ts';
+import { headOfRow, headRow } from './finance-event-rows.ts';
 import { chunksOf, compareEvents } from './finance-events.ts';
 import { defineQuery, ONE_THREAD } from './query.ts';
 
@@ -44,24 +44,25 @@ const events = defineQuery({
   row: eventText,
 });
 
-const BY_SUBJECT = (subjects: string) => `SELECT Event AS event FROM document_events
-    WHERE Subject IN (SELECT subject FROM (${subjects})) AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})`;
-
-/** In one query: what a query costs by itself is as much as what it reads. */
+/**
+ * In one query, and of every company: what a query costs by itself is as much as what it reads, and each column to look at costs as
+ * much again. Documents have an event at least, so that as many rows as were asked for tell of either limit.
+ */
 const eventsByKeys = defineQuery({
   name: 'cases.events_of_keys',
-  sql: `${BY_SUBJECT(`SELECT DISTINCT JoinKey AS key, Company AS company, Source AS source, Subject AS subject FROM event_keys
-      WHERE JoinKey IN {joinKeys:Array(String)} AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)})
-        AND concat(company, '\n', source, '\n', subject) NOT IN {known:Array(String)}
-      LIMIT {perKey:UInt32} BY key`)} LIMIT {limit:UInt32} ${ONE_THREAD}`,
-  params: z.object({ ...ofKeys, known: texts, limit: z.int() }),
+  sql: `SELECT Event AS event FROM document_events
+    WHERE Subject IN (SELECT DISTINCT Subject FROM event_keys
+      WHERE JoinKey IN {joinKeys:Array(String)} AND Subject NOT IN {known:Array(String)} LIMIT {limit:UInt32})
+    LIMIT {limit:UInt32} ${ONE_THREAD}`,
+  params: z.object({ joinKeys: texts, known: texts, limit: z.int() }),
   row: eventText,
 });
 
-/** The same where there are more than are wanted, of which the first must be sought. */
+/** The same of the companies alone, where there is more than is wanted, of which the first must be sought. */
 const firstEventsByKeys = defineQuery({
   name: 'cases.first_events_of_keys',
-  sql: `${BY_SUBJECT(DOCUMENTS)} ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
+  sql: `SELECT Event AS event FROM document_events WHERE Subject IN (SELECT subject FROM (${DOCUMENTS}))
+    AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)}) ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
   params: z.object({ ...ofKeys, limit: z.int() }),
   row: eventText,
 });
@@ -111,9 +112,8 @@ export async function sizesOfKeys(
 }
 
 /** Each event once, in the order of events. */
-function inOrder(rows: readonly { readonly event: HeadRow }[]): EventHead[] {
-  const once = new Map(rows.map(({ event }) => [eventRefKey(event), event]));
-  return [...once.values()].map(headOfRow).sort(compareEvents);
+function inOrder(events: readonly EventHead[]): EventHead[] {
+  return [...new Map(events.map((event) => [eventRefKey(event), event])).values()].sort(compareEvents);
 }
 
 /** The first `limit` events of the documents, each once, in the order of events. */
@@ -129,30 +129,44 @@ export async function eventsOfDocuments(
     ofSubject: [...new Set(names.map(({ subject }) => subject))],
     limit,
   });
-  return inOrder(rows.filter(({ event }) => wanted.has(documentId(event))));
+  return inOrder(rows.map(({ event }) => headOfRow(event)).filter((event) => wanted.has(documentId(event))));
 }
 
+/** So many events are read without asking which are the first. */
+const FEW_EVENTS = 300;
+
+/** What a case reads of documents: `CaseSource.events` of the companies. */
+export type ReadEvents = CaseSource['events'];
+
 /**
- * The events of the documents that `documentsOfKeys` names, without those `known` already, at most the first `events`, in the order
- * of events, and of documents of the same subjects: what has none of the keys is for the reader to leave out.
+ * Reads the events of the documents that `documentsOfKeys` names, for one case, and those of other documents of the same subjects:
+ * what has none of the keys is for the walk to leave out. A subject is read once, whichever sources call a document so.
  */
-export async function eventsOfKeys(
-  clickhouse: ClickHouse,
-  companies: CompanyScope,
-  joinKeys: readonly string[],
-  first: { readonly documents: number; readonly events: number },
-  known: readonly DocumentName[] = [],
-): Promise<EventHead[]> {
-  const rows: { readonly event: HeadRow }[] = [];
-  const names = known.map(({ company, source, subject }) => `${company}\n${source}\n${subject}`);
-  // Those for which there is no room in a query are read once more.
-  const [leftOut = []] = chunksOf(names);
-  for (const chunk of chunksOf(joinKeys)) {
-    const asked = { ...scopeOf(companies), joinKeys: chunk, perKey: first.documents, limit: first.events };
-    const some = await clickhouse.query(eventsByKeys, { ...asked, known: leftOut });
-    const documents = new Set(some.map(({ event }) => documentId(event)));
-    const isAll = some.length < first.events && documents.size < first.documents;
-    rows.push(...(isAll ? some : await clickhouse.query(firstEventsByKeys, asked)));
+export function eventReader(clickhouse: ClickHouse, companies: CompanyScope): ReadEvents {
+  const isInScope = ({ company }: EventHead): boolean => companies === '*' || companies.includes(company);
+  /** Of each subject that was read whole. */
+  const whole = new Map<string, EventHead[]>();
+
+  async function readChunk(joinKeys: string[], first: First): Promise<EventHead[]> {
+    // Those for which there is no room in a query are read once more.
+    const [known = []] = chunksOf(whole.keys());
+    const rows = await clickhouse.query(eventsByKeys, { joinKeys, known, limit: FEW_EVENTS });
+    const found = rows.map(({ event }) => headOfRow(event)).filter(isInScope);
+    if (rows.length < FEW_EVENTS && new Set(found.map(documentId)).size < first.documents) {
+      for (const { event } of rows) whole.set(event.subject, []);
+      for (const event of found) whole.get(event.subject)?.push(event);
+      return found;
+    }
+    const asked = { ...scopeOf(companies), joinKeys, perKey: first.documents, limit: first.events };
+    return (await clickhouse.query(firstEventsByKeys, asked)).map(({ event }) => headOfRow(event));
   }
-  return inOrder(rows).slice(0, first.events);
+
+  return async (joinKeys, first, known) => {
+    const shown = new Set(known.map(documentId));
+    const earlier = [...whole.values()].flat().filter((event) => !shown.has(documentId(event)));
+    const found: EventHead[] = [];
+    for (const chunk of chunksOf(joinKeys)) found.push(...(await readChunk(chunk, first)));
+    return inOrder([...earlier, ...found]).slice(0, first.events);
+  };
 }
+type First = Parameters<ReadEvents>[1];

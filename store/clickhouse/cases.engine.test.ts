@@ -9,29 +9,34 @@ import { openTraces } from './traces.ts';
 
 /** The case of a payment run: a key that thousands of documents of two companies share. */
 const EVENTS = 20_000;
+const event = (over: Partial<FinanceEvent> & Pick<FinanceEvent, 'id' | 'subject'>): FinanceEvent => ({
+  source: 'erp',
+  type: 'payment.sent',
+  version: 1,
+  time: '2026-06-01T00:00:00Z',
+  receivedAt: '2026-06-01T00:00:00Z',
+  batch: '1',
+  sequence: '0',
+  company: 'acme',
+  ingestPath: 'push',
+  keys: [],
+  attributes: {},
+  data: '{}',
+  ...over,
+});
 let engine: TemporaryEngine;
 let clickhouse: ClickHouse;
 beforeAll(async () => {
   engine = await temporaryEngine();
   clickhouse = connectClickHouse(engine);
   await migrate(clickhouse);
-  const run = Array.from(
-    { length: EVENTS },
-    (_, n): FinanceEvent => ({
+  const run = Array.from({ length: EVENTS }, (_, n) =>
+    event({
       id: `e${n}`,
-      source: 'erp',
-      type: 'payment.sent',
-      version: 1,
       time: new Date(1_780_000_000_000 + n * 1000).toISOString(),
-      receivedAt: '2026-06-01T00:00:00Z',
-      batch: '1',
-      sequence: '0',
       company: n % 2 === 0 ? 'acme' : 'beta',
       subject: `pay/${n >> 1}`,
-      ingestPath: 'push',
       keys: [{ type: 'batch', value: 'RUN' }],
-      attributes: {},
-      data: '{}',
     }),
   );
   await openFinanceEvents(clickhouse).insert(run, 'run');
@@ -73,4 +78,22 @@ test('companies that are not readable are neither shown nor read', async () => {
   expect(new Set(found.documents.map(({ company }) => company))).toEqual(new Set(['beta']));
   expect(found.documents[1]?.subject).toBe('pay/1');
   expect((await findCase(reads, [], ['batch:erp:RUN'])).documents).toEqual([]);
+});
+
+test('finds a document whose subject another source has used for one of the case already', async () => {
+  const keys = (own: Record<string, string>) => Object.entries(own).map(([type, value]) => ({ type, value }));
+  const events = [
+    event({ id: 't1', type: 'bill.posted', subject: 'move/1', keys: keys({ docno: 'T1', po: 'TP' }) }),
+    event({ id: 't2', type: 'bill.received', source: 'ocr', subject: 'move/1', keys: keys({ po: 'TP' }) }),
+    event({
+      id: 't3',
+      type: 'bill.posted',
+      source: 'other',
+      subject: 'move/1',
+      keys: keys({ docno: 'T3' }),
+    }),
+  ];
+  await openFinanceEvents(clickhouse).insert(events, 'twins');
+  const found = await findCase({ clickhouse, traces: openTraces(clickhouse) }, ['acme'], ['docno:acme:T1']);
+  expect(found.documents.map(({ source, hop }) => `${hop} ${source}`)).toEqual(['0 erp', '1 ocr']);
 });

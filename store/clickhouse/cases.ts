@@ -4,7 +4,7 @@ import { type TimelineEntry, timelineOf } from '../../model/case-timeline.ts';
 import type { EventHead } from '../../model/event.ts';
 import { GROUP_KEY_TYPES, keyTypeOf } from '../../model/key.ts';
 import type { CompanyScope } from '../../model/principal.ts';
-import { eventsOfKeys, sizesOfKeys } from './case-queries.ts';
+import { eventReader, sizesOfKeys } from './case-queries.ts';
 import { type CaseReads, type CaseTraces, findCaseTraces } from './case-traces.ts';
 import type { ClickHouse } from './client.ts';
 
@@ -30,7 +30,7 @@ export async function findCase(
   const { clickhouse } = reads;
   let ahead: { readonly of: Case; readonly rest: Promise<RestOfCase> } | undefined;
   const found = await walkCase(start, {
-    events: (joinKeys, first, known) => eventsOfKeys(clickhouse, companies, joinKeys, first, known),
+    events: eventReader(clickhouse, companies),
     soFar(some) {
       ahead = { of: some, rest: restOf(reads, companies, start, some) };
       // It is looked at below, or not at all.

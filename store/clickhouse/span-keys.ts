@@ -8,6 +8,8 @@ import { defineQuery, ONE_THREAD } from './query.ts';
 const texts = z.array(z.string());
 /** Ids are a parameter, of which ClickHouse takes 128 KiB. */
 const TRACES_A_QUERY = 1_000;
+/** So many join keys of a trace are told. */
+const KEYS_A_TRACE = 1_000;
 /** So many times as many rows are read as spans are wanted, for those that were sent again. */
 const REPEATS = 2;
 
@@ -41,14 +43,22 @@ const ofTraces = defineQuery({
   row: traceRow,
 });
 
-/** Both at once: what a query costs by itself is as much as what either reads. */
+/**
+ * Both at once, row by row and of every company: what a query costs by itself is as much as what either reads, and to group, sort and
+ * filter a few rows is cheaper for the reader. As many rows of a part as its limit: there may be more.
+ */
 const spansAndTraces = defineQuery({
   name: 'span_keys.spans_and_traces',
-  sql: `SELECT key, traceId, spanId, startNs, [] AS companies, [] AS keys FROM (${SPANS})
-    UNION ALL SELECT '' AS key, traceId, '' AS spanId, '' AS startNs, companies, keys FROM (${TRACES}) ${ONE_THREAD}`,
-  params: z.object({ ...ofKeys, ...ofTraceIds }),
-  row: z.object({ ...keyedSpan.shape, ...traceRow.shape }),
+  sql: `SELECT 'span' AS part, JoinKey AS key, Company AS company, TraceId AS traceId, SpanId AS spanId,
+      toUnixTimestamp64Nano(Timestamp) AS startNs FROM span_keys WHERE JoinKey IN {joinKeys:Array(String)} LIMIT {limit:UInt32}
+    UNION ALL SELECT 'key', JoinKey, Company, TraceId, '', 0 FROM span_keys WHERE TraceId IN {traceIds:Array(String)} LIMIT {limit:UInt32}
+    UNION ALL SELECT 'event', '', Company, substring(JoinKey, 7), '', 0 FROM event_keys
+      WHERE JoinKey IN {traceKeys:Array(String)} LIMIT {limit:UInt32} ${ONE_THREAD}`,
+  params: z.object({ joinKeys: texts, limit: z.int(), ...ofTraceIds }),
+  row: z.object({ part: z.enum(['span', 'key', 'event']), company: z.string(), ...keyedSpan.shape }),
 });
+/** So many rows of each part. */
+const ROWS_A_PART = 2_000;
 
 /** A span that holds a correlation key. */
 export interface KeyedSpan {
@@ -109,7 +119,8 @@ function byTrace(rows: readonly z.infer<typeof traceRow>[]): Map<string, TraceKe
   for (const { traceId, companies, keys } of rows) {
     const known = found.get(traceId);
     const all = [...(known?.companies ?? []), ...companies.filter((company) => company !== '')];
-    found.set(traceId, { companies: new Set(all), keys: [...(known?.keys ?? []), ...keys] });
+    const own = [...new Set([...(known?.keys ?? []), ...keys])].slice(0, KEYS_A_TRACE);
+    found.set(traceId, { companies: new Set(all), keys: own });
   }
   return found;
 }
@@ -126,20 +137,29 @@ export async function spansBesideTraces(
   traceIds: readonly string[],
 ): Promise<{ spans: KeyedSpan[]; traces: Map<string, TraceKeys> }> {
   const [keys, ...further] = chunksOf(joinKeys);
-  if (keys === undefined || further.length > 0 || traceIds.length === 0 || traceIds.length > TRACES_A_QUERY) {
-    const [spans, traces] = await Promise.all([
-      spansOfKeys(clickhouse, companies, joinKeys, limit),
-      keysOfTraces(clickhouse, traceIds),
-    ]);
-    return { spans, traces };
+  const fitsOne = further.length === 0 && traceIds.length > 0 && traceIds.length <= TRACES_A_QUERY;
+  if (keys && fitsOne) {
+    const asked = { joinKeys: keys, limit: ROWS_A_PART, ...idsIn(traceIds) };
+    const parts = Map.groupBy(await clickhouse.query(spansAndTraces, asked), ({ part }) => part);
+    if ([...parts.values()].every((rows) => rows.length < ROWS_A_PART)) {
+      const isInScope = ({ company }: { company: string }) =>
+        companies === '*' || companies.includes(company);
+      const spans = (parts.get('span') ?? []).filter(isInScope).map(({ part, company, ...span }) => span);
+      const named = [...(parts.get('key') ?? []), ...(parts.get('event') ?? [])];
+      return { spans: eachOnce(spans.sort(byStart), limit), traces: byTrace(named.map(namesOfRow)) };
+    }
   }
-  const asked = { ...scopeOf(companies), joinKeys: keys, limit: limit * REPEATS, ...idsIn(traceIds) };
-  const rows = await clickhouse.query(spansAndTraces, asked);
-  return {
-    spans: eachOnce(
-      rows.filter(({ key }) => key !== ''),
-      limit,
-    ).map(({ key, traceId, spanId, startNs }) => ({ key, traceId, spanId, startNs })),
-    traces: byTrace(rows.filter(({ key }) => key === '')),
-  };
+  const [spans, traces] = await Promise.all([
+    spansOfKeys(clickhouse, companies, joinKeys, limit),
+    keysOfTraces(clickhouse, traceIds),
+  ]);
+  return { spans, traces };
 }
+
+const byStart = (a: KeyedSpan, b: KeyedSpan): number => Number(BigInt(a.startNs) - BigInt(b.startNs));
+
+const namesOfRow = ({ traceId, company, key }: { traceId: string; company: string; key: string }) => ({
+  traceId,
+  companies: [company],
+  keys: key === '' ? [] : [key],
+});

@@ -8,43 +8,56 @@ import { defineQuery, ONE_THREAD } from './query.ts';
 const MAX_TRACES = 2_000;
 /** So many times as many rows are read as are wanted, for those that were sent again. */
 const REPEATS = 2;
+/** So many spans and so many log records are read without asking for the first ones. */
+const LINES = 2_000;
 
 const OF = 'TraceId IN {traceIds:Array(String)} AND toDate(Timestamp) IN {days:Array(UInt16)}';
 
-/** Rows that were sent again are left out by the reader, where it is cheaper. `identity` tells log records apart, which have no id. */
+const SPAN_LINE = `TraceId AS traceId, SpanId AS spanId, toUnixTimestamp64Nano(Timestamp) AS atNs, ServiceName AS service,
+    ParentSpanId AS parentSpanId, SpanName AS name, SpanKind AS kind, Duration AS durationNs, StatusCode AS statusCode,
+    StatusMessage AS text, 0 AS severityNumber, '' AS identity`;
+/** `identity` tells log records apart, which have no id. */
+const LOG_LINE = `TraceId, SpanId, toUnixTimestamp64Nano(Timestamp), ServiceName, '', EventName, 'log', toUInt64(0), SeverityText,
+    Body, SeverityNumber, toString(cityHash64(LogAttributes))`;
+
+const ofTraces = { traceIds: z.array(z.string()), days: z.array(z.int()) };
+const line = z.object({
+  traceId: z.string(),
+  spanId: z.string(),
+  atNs: z.string(),
+  service: z.string(),
+  parentSpanId: z.string(),
+  name: z.string(),
+  kind: z.string(),
+  durationNs: z.string(),
+  statusCode: z.string(),
+  text: z.string(),
+  severityNumber: z.number(),
+  identity: z.string(),
+});
+type Line = z.infer<typeof line>;
+
+/** All of them, where they are few: to sort them is cheaper for the reader, who leaves out also those that were sent again. */
 const lines = defineQuery({
   name: 'traces.lines',
-  sql: `SELECT TraceId AS traceId, SpanId AS spanId, toUnixTimestamp64Nano(Timestamp) AS atNs, ServiceName AS service,
-    ParentSpanId AS parentSpanId, SpanName AS name, SpanKind AS kind, Duration AS durationNs, StatusCode AS statusCode,
-    StatusMessage AS text, 0 AS severityNumber, '' AS identity
+  sql: `SELECT ${SPAN_LINE} FROM otel_traces WHERE ${OF} LIMIT {limit:UInt32}
+    UNION ALL SELECT ${LOG_LINE} FROM otel_logs WHERE ${OF} LIMIT {limit:UInt32} ${ONE_THREAD}`,
+  params: z.object({ ...ofTraces, limit: z.int().positive() }),
+  row: line,
+});
+
+/** The first ones of each trace, where there are more. */
+const firstLines = defineQuery({
+  name: 'traces.first_lines',
+  sql: `SELECT ${SPAN_LINE}
   FROM (SELECT * FROM otel_traces WHERE ${OF} ORDER BY TraceId, Timestamp, SpanId LIMIT {spans:UInt32} BY TraceId)
   UNION ALL
-  SELECT TraceId, SpanId, toUnixTimestamp64Nano(Timestamp), ServiceName, '', EventName, 'log', toUInt64(0), SeverityText,
-    Body, SeverityNumber, toString(cityHash64(LogAttributes))
+  SELECT ${LOG_LINE}
   FROM (SELECT * FROM otel_logs WHERE ${OF} ORDER BY TraceId, Timestamp, SpanId, Body LIMIT {logs:UInt32} BY TraceId)
   ${ONE_THREAD}`,
-  params: z.object({
-    traceIds: z.array(z.string()),
-    days: z.array(z.int()),
-    spans: z.int().positive(),
-    logs: z.int().positive(),
-  }),
-  row: z.object({
-    traceId: z.string(),
-    spanId: z.string(),
-    atNs: z.string(),
-    service: z.string(),
-    parentSpanId: z.string(),
-    name: z.string(),
-    kind: z.string(),
-    durationNs: z.string(),
-    statusCode: z.string(),
-    text: z.string(),
-    severityNumber: z.number(),
-    identity: z.string(),
-  }),
+  params: z.object({ ...ofTraces, spans: z.int().positive(), logs: z.int().positive() }),
+  row: line,
 });
-type Line = z.infer<typeof lines.row>;
 
 /** What a timeline shows of traces. */
 export interface TraceLines {
@@ -62,12 +75,8 @@ export async function linesOfTraces(
   { days, traceIds }: { readonly days: readonly number[]; readonly traceIds: readonly string[] },
   first: { readonly spans: number; readonly logs: number },
 ): Promise<TraceLines> {
-  const rows = await clickhouse.query(lines, {
-    traceIds: [...new Set(traceIds)].slice(0, MAX_TRACES),
-    days: [...days],
-    spans: first.spans * REPEATS,
-    logs: first.logs * REPEATS,
-  });
+  const asked = { traceIds: [...new Set(traceIds)].slice(0, MAX_TRACES), days: [...days] };
+  const rows = await linesOf(clickhouse, asked, first);
   const spans = eachOnce(
     rows.filter(({ kind }) => kind !== 'log'),
     ({ traceId, spanId }) => `${traceId} ${spanId}`,
@@ -80,6 +89,26 @@ export async function linesOfTraces(
   );
   return { spans: spans.map(spanOf), logs: logs.map(logOf) };
 }
+
+async function linesOf(
+  clickhouse: ClickHouse,
+  asked: { readonly traceIds: string[]; readonly days: number[] },
+  first: { readonly spans: number; readonly logs: number },
+): Promise<Line[]> {
+  const rows = await clickhouse.query(lines, { ...asked, limit: LINES });
+  const logs = rows.filter(({ kind }) => kind === 'log').length;
+  if (logs < LINES && rows.length - logs < LINES) return rows.sort(byPlace);
+  const limits = { spans: first.spans * REPEATS, logs: first.logs * REPEATS };
+  return await clickhouse.query(firstLines, { ...asked, ...limits });
+}
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+/** By trace and time, as the queries that sort do. */
+const byPlace = (a: Line, b: Line): number =>
+  byText(a.traceId, b.traceId) ||
+  Number(BigInt(a.atNs) - BigInt(b.atNs)) ||
+  byText(a.spanId, b.spanId) ||
+  byText(a.text, b.text);
 
 function eachOnce(rows: readonly Line[], id: (row: Line) => string, limit: number): Line[] {
   const once = new Map(rows.map((row) => [id(row), row]));
