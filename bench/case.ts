@@ -51,8 +51,9 @@ const DATA = `concat('{"lines":[', arrayStringConcat(arrayMap(i -> concat('{"pol
   '","product":"P', toString(i), '","qty":"1","price":"', toString(intHash64(e + i) % 100000), '"}'), range(5)), ','), ']}')`;
 const RAW = `arrayMap(key -> replaceRegexpOne(key.2, '^[a-z]+:[^:]+:', ''), own)`;
 
-const engine = await temporaryEngine({ dataDir: mkdtempSync(join(tmpdir(), 'closewatch-case-')) });
-const clickhouse = connectClickHouse(engine);
+const dataDir = mkdtempSync(join(tmpdir(), 'closewatch-case-'));
+let engine = await temporaryEngine({ dataDir });
+let clickhouse = connectClickHouse(engine);
 await migrate(clickhouse);
 
 /** As an upgrade fills it. */
@@ -103,12 +104,19 @@ async function number(sql: string): Promise<number> {
   return (await clickhouse.query(query, {}))[0]?.value ?? 0;
 }
 
-/** Until the parts are as few as they are a while after such a load: for ten seconds nothing was merged. */
+/**
+ * As it is a while after such a load: for ten seconds nothing was merged, and the parts that were merged are gone, which
+ * takes eight minutes or a start.
+ */
 async function settle(): Promise<void> {
   for (let calm = 0, i = 0; calm < 20 && i < 600; i++) {
     calm = (await number('(SELECT count() FROM system.merges)')) > 0 ? 0 : calm + 1;
     await sleep(500);
   }
+  await clickhouse.close();
+  await engine.stop();
+  engine = await temporaryEngine({ dataDir });
+  clickhouse = connectClickHouse(engine);
 }
 
 const quantile = (list: readonly number[], q: number): number =>
@@ -169,5 +177,5 @@ try {
 } finally {
   await clickhouse.close();
   await engine.remove();
-  rmSync(engine.dataDir, { recursive: true, force: true });
+  rmSync(dataDir, { recursive: true, force: true });
 }

@@ -13,6 +13,8 @@ export interface LogRecord {
   readonly body: string;
   /** The name of the event, when the record is one. */
   readonly eventName: string;
+  /** Tells records apart that are equal in all but their attributes. */
+  readonly identity: string;
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly scopeName: string;
   readonly scopeVersion: string;

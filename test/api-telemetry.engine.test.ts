@@ -111,6 +111,26 @@ describe('logs', () => {
     expect(data.a).toHaveLength(2);
     expect(data).toMatchObject({ b: [], span: [], alone: [] });
   });
+
+  test('two that differ in their attributes alone keep their own in a timeline', async () => {
+    const start = now - 600n * 60_000_000_000n;
+    const twin = (attempt: string) => ({
+      Timestamp: at(start + 11n),
+      TraceId: TRACE_A,
+      ServiceName: 'ocr-capture',
+      Body: 'trying again',
+      LogAttributes: { attempt },
+    });
+    await house.clickhouse.insertRows('otel_logs', [twin('1'), twin('2')], { token: 'twins' });
+    const { data } =
+      await house.graphql(`{ caseOf(company: "acme", source: "/odoo/prod/1", subject: "account.move/1") {
+      timeline { log { body attributes { value } } } } }`);
+    const shown = data.caseOf.timeline.flatMap(
+      ({ log }: { log?: { body: string; attributes: { value: string }[] } }) =>
+        log?.body === 'trying again' ? log.attributes.map(({ value }) => value) : [],
+    );
+    expect(shown.sort()).toEqual(['1', '2']);
+  });
 });
 
 describe('metrics', () => {

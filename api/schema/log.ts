@@ -14,7 +14,8 @@ const whole = async (
 ): Promise<Partial<LogRecord> | undefined> =>
   log.attributes === undefined
     ? (await load.logs.load(log.traceId)).find(
-        ({ timeNs, spanId, body }) => timeNs === log.timeNs && spanId === log.spanId && body === log.body,
+        ({ timeNs, spanId, body, identity }) =>
+          timeNs === log.timeNs && spanId === log.spanId && body === log.body && identity === log.identity,
       )
     : log;
 

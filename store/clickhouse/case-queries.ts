@@ -7,7 +7,7 @@ import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
 import { headOfRow, headRow } from './finance-event-rows.ts';
 import { chunksOf, compareEvents } from './finance-events.ts';
-import { defineQuery, ONE_THREAD } from './query.ts';
+import { defineLookup, defineQuery } from './query.ts';
 
 const texts = z.array(z.string());
 
@@ -18,9 +18,9 @@ const DOCUMENTS = `SELECT JoinKey AS key, Company AS company, Source AS source, 
     GROUP BY key, company, source, subject ORDER BY min(Time), company, source, subject LIMIT {perKey:UInt32} BY key`;
 const ofKeys = { ...scope, joinKeys: texts, perKey: z.int() };
 
-const documents = defineQuery({
+const documents = defineLookup({
   name: 'cases.documents',
-  sql: `${DOCUMENTS} ${ONE_THREAD}`,
+  sql: DOCUMENTS,
   params: z.object(ofKeys),
   row: z.object({
     key: z.string(),
@@ -35,11 +35,11 @@ const eventText = z.object({
   event: z.string().transform((text) => headRow.parse(JSON.parse(text))),
 });
 
-const events = defineQuery({
+const events = defineLookup({
   name: 'cases.events',
   sql: `SELECT Event AS event FROM document_events
     WHERE Subject IN {ofSubject:Array(String)} AND Company IN {ofCompany:Array(String)} AND Source IN {ofSource:Array(String)}
-    ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
+    ORDER BY Time LIMIT {limit:UInt32}`,
   params: z.object({ ofCompany: texts, ofSource: texts, ofSubject: texts, limit: z.int() }),
   row: eventText,
 });
@@ -48,21 +48,21 @@ const events = defineQuery({
  * In one query, and of every company: what a query costs by itself is as much as what it reads, and each column to look at costs as
  * much again. Documents have an event at least, so that as many rows as were asked for tell of either limit.
  */
-const eventsByKeys = defineQuery({
+const eventsByKeys = defineLookup({
   name: 'cases.events_of_keys',
   sql: `SELECT Event AS event FROM document_events
     WHERE Subject IN (SELECT DISTINCT Subject FROM event_keys
       WHERE JoinKey IN {joinKeys:Array(String)} AND Subject NOT IN {known:Array(String)} LIMIT {limit:UInt32})
-    LIMIT {limit:UInt32} ${ONE_THREAD}`,
+    LIMIT {limit:UInt32}`,
   params: z.object({ joinKeys: texts, known: texts, limit: z.int() }),
   row: eventText,
 });
 
 /** The same of the companies alone, where there is more than is wanted, of which the first must be sought. */
-const firstEventsByKeys = defineQuery({
+const firstEventsByKeys = defineLookup({
   name: 'cases.first_events_of_keys',
   sql: `SELECT Event AS event FROM document_events WHERE Subject IN (SELECT subject FROM (${DOCUMENTS}))
-    AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)}) ORDER BY Time LIMIT {limit:UInt32} ${ONE_THREAD}`,
+    AND ({everyCompany:UInt8} = 1 OR Company IN {companies:Array(String)}) ORDER BY Time LIMIT {limit:UInt32}`,
   params: z.object({ ...ofKeys, limit: z.int() }),
   row: eventText,
 });

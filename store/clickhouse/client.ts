@@ -10,6 +10,7 @@ import {
 import { type Attributes, SpanKind } from '@opentelemetry/api';
 import { ClosewatchError } from '../../model/errors.ts';
 import { failSpan, openSpan, withSpan } from '../tracing.ts';
+import { Lookups } from './lookup.ts';
 import type { NamedQuery } from './query.ts';
 import { clickHouseError, withRetries } from './retry.ts';
 
@@ -122,26 +123,29 @@ export function connectClickHouse(config: ClickHouseConfig, deps: ClickHouseDeps
       use_multipart_params_auto: true,
       log: { level: ClickHouseLogLevel.OFF },
     });
-  return new HttpClickHouse(config.database, open, deps);
+  return new HttpClickHouse(config, open, deps);
 }
 
 class HttpClickHouse implements ClickHouse {
   readonly database: string;
   readonly #client: ClickHouseClient;
+  readonly #lookups: Lookups;
   readonly #open: (database: string) => ClickHouseClient;
   readonly #deps: ClickHouseDeps;
 
-  constructor(database: string, open: (database: string) => ClickHouseClient, deps: ClickHouseDeps) {
-    this.database = database;
+  constructor(config: ClickHouseConfig, open: (database: string) => ClickHouseClient, deps: ClickHouseDeps) {
+    this.database = config.database;
     this.#open = open;
-    this.#client = open(database);
+    this.#client = open(config.database);
+    this.#lookups = new Lookups(config);
     this.#deps = deps;
   }
 
   async query<P, R>(query: NamedQuery<P, R>, params: P, options: QueryOptions = {}): Promise<R[]> {
     return await this.#retrying(query.name, options.signal, async () => {
-      const result = await this.#client.query(this.#request(query, params, options));
-      const rows = await result.json<unknown>();
+      const request = this.#request(query, params, options);
+      const found = query.isLookup ? await this.#lookups.rows(request) : undefined;
+      const rows = found ?? (await (await this.#client.query(request)).json<unknown>());
       return rows.map((row) => checked(query, row));
     });
   }
@@ -283,6 +287,7 @@ class HttpClickHouse implements ClickHouse {
   }
 
   async close(): Promise<void> {
+    this.#lookups.close();
     await this.#client.close();
   }
 

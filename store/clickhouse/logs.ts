@@ -28,6 +28,7 @@ const row = z.object({
   service: z.string(),
   body: z.string(),
   eventName: z.string(),
+  identity: z.string(),
   resourceAttributes: attributes,
   scopeName: z.string(),
   scopeVersion: z.string(),
@@ -51,6 +52,7 @@ const WINDOW = `
 const records = (window: string): string => `
 SELECT TraceId AS traceId, SpanId AS spanId, toUnixTimestamp64Nano(Timestamp) AS timeNs, SeverityText AS severityText,
   SeverityNumber AS severityNumber, ServiceName AS service, Body AS body, EventName AS eventName,
+  toString(cityHash64(LogAttributes)) AS identity,
   ResourceAttributes AS resourceAttributes, ScopeName AS scopeName, ScopeVersion AS scopeVersion,
   LogAttributes AS attributes
 FROM (

@@ -15,6 +15,8 @@ export interface NamedQuery<P, R> {
   readonly sql: string;
   readonly params: z.ZodType<P>;
   readonly row: z.ZodType<R>;
+  /** It looks up a few rows by key, and is sent the short way. */
+  readonly isLookup?: boolean;
 }
 
 /** The query itself; throws when its name is none. */
@@ -24,5 +26,6 @@ export function defineQuery<P, R>(query: NamedQuery<P, R>): NamedQuery<P, R> {
   return query;
 }
 
-/** For queries that look up a few rows: a second thread costs more than it saves, and takes it from others. */
-export const ONE_THREAD = 'SETTINGS max_threads = 1';
+/** A query that looks up a few rows by key, on one thread: a second one costs more than it saves, and takes it from others. */
+export const defineLookup = <P, R>(query: NamedQuery<P, R>): NamedQuery<P, R> =>
+  defineQuery({ ...query, sql: `${query.sql} SETTINGS max_threads = 1`, isLookup: true });

@@ -3,7 +3,7 @@ import type { CompanyScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
 import { chunksOf } from './finance-events.ts';
-import { defineQuery, ONE_THREAD } from './query.ts';
+import { defineLookup } from './query.ts';
 
 const texts = z.array(z.string());
 /** Ids are a parameter, of which ClickHouse takes 128 KiB. */
@@ -20,9 +20,9 @@ const SPANS = `SELECT JoinKey AS key, TraceId AS traceId, SpanId AS spanId, toSt
 const keyedSpan = z.object({ key: z.string(), traceId: z.string(), spanId: z.string(), startNs: z.string() });
 const ofKeys = { ...scope, joinKeys: texts, limit: z.int() };
 
-const spans = defineQuery({
+const spans = defineLookup({
   name: 'span_keys.spans',
-  sql: `${SPANS} ${ONE_THREAD}`,
+  sql: SPANS,
   params: z.object(ofKeys),
   row: keyedSpan,
 });
@@ -36,9 +36,9 @@ const TRACES = `SELECT TraceId AS traceId, groupUniqArray(1000)(Company) AS comp
 const traceRow = z.object({ traceId: z.string(), companies: texts, keys: texts });
 const ofTraceIds = { traceIds: texts, traceKeys: texts };
 
-const ofTraces = defineQuery({
+const ofTraces = defineLookup({
   name: 'span_keys.of_traces',
-  sql: `${TRACES} ${ONE_THREAD}`,
+  sql: TRACES,
   params: z.object(ofTraceIds),
   row: traceRow,
 });
@@ -47,13 +47,13 @@ const ofTraces = defineQuery({
  * Both at once, row by row and of every company: what a query costs by itself is as much as what either reads, and to group, sort and
  * filter a few rows is cheaper for the reader. As many rows of a part as its limit: there may be more.
  */
-const spansAndTraces = defineQuery({
+const spansAndTraces = defineLookup({
   name: 'span_keys.spans_and_traces',
   sql: `SELECT 'span' AS part, JoinKey AS key, Company AS company, TraceId AS traceId, SpanId AS spanId,
       toUnixTimestamp64Nano(Timestamp) AS startNs FROM span_keys WHERE JoinKey IN {joinKeys:Array(String)} LIMIT {limit:UInt32}
     UNION ALL SELECT 'key', JoinKey, Company, TraceId, '', 0 FROM span_keys WHERE TraceId IN {traceIds:Array(String)} LIMIT {limit:UInt32}
     UNION ALL SELECT 'event', '', Company, substring(JoinKey, 7), '', 0 FROM event_keys
-      WHERE JoinKey IN {traceKeys:Array(String)} LIMIT {limit:UInt32} ${ONE_THREAD}`,
+      WHERE JoinKey IN {traceKeys:Array(String)} LIMIT {limit:UInt32}`,
   params: z.object({ joinKeys: texts, limit: z.int(), ...ofTraceIds }),
   row: z.object({ part: z.enum(['span', 'key', 'event']), company: z.string(), ...keyedSpan.shape }),
 });

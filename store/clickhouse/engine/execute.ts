@@ -18,6 +18,7 @@ export interface Running {
 }
 
 const KILL_EVERY_MS = 250;
+const SMALL_BYTES = 16 * 1024 * 1024;
 
 const quote = (text: string): string =>
   `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0')}'`;
@@ -62,7 +63,8 @@ export class Executor {
       const restore = await prepare(lease, request, database, received, tag);
       // An insert whose body is whole is stored, also when its sender has just gone.
       if (received.statement.kind !== 'insert') signal.throwIfAborted();
-      failed = await this.#start(lease.connection, tag, slot, received, signal, use);
+      const fifo = received.statement.kind === 'rows' && !isSmall(request) ? slot.fifo : undefined;
+      failed = await this.#start(lease.connection, tag, fifo, received, signal, use);
       if (restore) await lease.connection.run(restore);
     } finally {
       await lease?.release(failed);
@@ -75,14 +77,14 @@ export class Executor {
   async #start(
     connection: NativeConnection,
     tag: string,
-    slot: Slot,
+    path: string | undefined,
     received: Received,
     signal: AbortSignal,
     use: (running: Running) => Promise<void>,
   ): Promise<boolean> {
     const { statement, dataFile } = received;
-    const fifo = statement.kind === 'rows' ? openFifo(slot.fifo) : undefined;
-    const sql = sqlOf(statement, statement.kind === 'rows' ? slot.fifo : dataFile);
+    const fifo = path === undefined ? undefined : openFifo(path);
+    const sql = sqlOf(statement, path ?? dataFile);
     this.#tags.add(tag);
     let settled = false;
     const outcome = connection.run(`/*${tag}*/ ${sql}`, statement.format).finally(() => {
@@ -135,8 +137,15 @@ export class Executor {
   }
 }
 
+/** A result that its request has bound, and waits for as a whole, needs no FIFO, which takes a third of a small query's time. */
+function isSmall({ waitEnd, session, settings }: EngineRequest): boolean {
+  const bytes = Number(settings.get('max_result_bytes') ?? 0);
+  const isBound = bytes > 0 && bytes <= SMALL_BYTES && settings.get('result_overflow_mode') === undefined;
+  return waitEnd && session === undefined && isBound;
+}
+
 function sqlOf(statement: Received['statement'], path: string | undefined): string {
-  if (statement.kind === 'command') return statement.sql;
+  if (statement.kind === 'command' || (statement.kind === 'rows' && path === undefined)) return statement.sql;
   if (path === undefined) throw new EngineError(49, 'No file for the data.', 'LOGICAL_ERROR');
   return statement.into(path);
 }

@@ -5,7 +5,7 @@ import { type Token, tokens } from './lexer.ts';
 /**
  * What one request asks for:
  * - `insert`: rows follow from byte `dataAt` on; `into(path)` is the statement that reads them from a file instead;
- * - `rows`: a result of any size; `into(path)` is the statement that writes it to a file (a FIFO) instead;
+ * - `rows`: a result of any size; `into(path)` is the statement that writes it to a file (a FIFO) instead, `sql` as it is;
  * - `command`: anything else, with a small result or none; `sql` runs as it is;
  * - `unfinished`: the text may be the beginning of an INSERT whose data clause is still to come.
  */
@@ -16,7 +16,7 @@ export type Statement =
       readonly dataAt: number;
       into(path: string): string;
     }
-  | { readonly kind: 'rows'; readonly format: string; into(path: string): string }
+  | { readonly kind: 'rows'; readonly format: string; readonly sql: string; into(path: string): string }
   | { readonly kind: 'command'; readonly format: string; readonly sql: string }
   | { readonly kind: 'unfinished' };
 
@@ -286,7 +286,12 @@ export function readStatement(
   }
   const head = utf8(sql, first.start, at < 0 ? last.end : list[at]!.start);
   const tail = at < 0 ? `FORMAT ${format}` : utf8(sql, list[at]!.start, last.end);
-  return { kind: 'rows', format, into: (path) => `${head} INTO OUTFILE ${quoted(path)} TRUNCATE ${tail}` };
+  return {
+    kind: 'rows',
+    format,
+    sql: `${head} ${tail}`,
+    into: (path) => `${head} INTO OUTFILE ${quoted(path)} TRUNCATE ${tail}`,
+  };
 }
 
 /** The rows of VALUES may be expressions: these must not reach what a statement must not. Throws code 497. */
