@@ -79,7 +79,7 @@ describe('migrations', () => {
 
   test('an upgrade keeps events and their keys, wherever it is killed, and finds their case', async () => {
     const other = connectClickHouse({ ...address(), database: 'upgraded' });
-    const all = clickhouseMigrations();
+    const all = clickhouseMigrations().slice(0, 3);
     await migrate(other, all.slice(0, 2));
     await other.command(`INSERT INTO finance_events (Batch, EventId, Source, Type, Version, Time, Company, Subject, IngestPath, KeyTypes,
         KeyValues, JoinKeys, Attributes, Data)
@@ -127,11 +127,44 @@ describe('migrations', () => {
     await other.close();
   });
 
+  test('an upgrade keeps spans, wherever it is killed, and goes on telling when traces were', async () => {
+    const other = connectClickHouse({ ...address(), database: 'cut' });
+    const all = clickhouseMigrations();
+    await migrate(other, all.slice(0, 3));
+    const span = (TraceId: string, day: string) => ({
+      Timestamp: `${day} 10:00:00`,
+      TraceId,
+      SpanId: '1'.repeat(16),
+      SpanName: 'post',
+      SpanAttributes: { a: 'b' },
+    });
+    const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(32)) as [string, string, string];
+    const spans = [span(a, '2026-05-01'), span(b, '2026-05-02')];
+    await other.insertRows('otel_traces', spans, { token: 'before' });
+    for (let n = 1; n <= statementsFor(all[3]?.sql ?? '', '26.7').length; n++)
+      await expect(migrate(killedAfter(other, n), all)).rejects.toThrow('killed');
+    expect(await migrate(other, all)).toContain(4);
+    await other.insertRows('otel_traces', [span(c, '2026-05-01')], { token: 'behind' });
+    const [counts] = await other.query(
+      ask('SELECT uniqExact(TraceId) AS traces, max(SpanAttributes) AS attributes FROM otel_traces'),
+      {},
+    );
+    expect(counts).toEqual({ traces: '3', attributes: { a: 'b' } });
+    const [known] = await other.query(
+      ask('SELECT uniqExact(TraceId) AS traces FROM otel_traces_trace_id_ts'),
+      {},
+    );
+    expect(known).toEqual({ traces: '3' });
+    const traces = openTraces(other);
+    for (const id of [a, b, c]) expect(await traces.traceById(id)).toHaveLength(1);
+    await other.close();
+  });
+
   test('a newer database is refused, naming both versions', async () => {
     const [first] = clickhouseMigrations();
     await expect(migrate(clickhouse, [first!])).rejects.toMatchObject({
       code: 'schema.newer',
-      message: expect.stringMatching(/0003_create_case_tables.* up to 0001_create_otel_tables/),
+      message: expect.stringMatching(/0004_cut_spans_smaller.* up to 0001_create_otel_tables/),
     });
   });
 
