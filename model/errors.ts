@@ -32,6 +32,19 @@ const ERRORS = {
   'model.unusable': { status: 502, retryable: false },
   'detect.busy': { status: 503, retryable: true },
   'delivery.failed': { status: 502, retryable: true },
+  'odoo.credentials': { status: 502, retryable: false },
+  'odoo.access': { status: 502, retryable: false },
+  'odoo.missing': { status: 404, retryable: false },
+  'odoo.refused': { status: 422, retryable: false },
+  'odoo.unsupported': { status: 502, retryable: false },
+  'odoo.call': { status: 502, retryable: false },
+  'odoo.database': { status: 502, retryable: true },
+  'odoo.busy': { status: 503, retryable: true },
+  'odoo.unreachable': { status: 503, retryable: true },
+  'odoo.timeout': { status: 504, retryable: true },
+  'odoo.too-large': { status: 502, retryable: false },
+  'odoo.protocol': { status: 502, retryable: false },
+  'odoo.failed': { status: 502, retryable: false },
 } as const satisfies Record<string, { status: number; retryable: boolean }>;
 
 export type ErrorCode = keyof typeof ERRORS;
