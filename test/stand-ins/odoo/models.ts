@@ -1,0 +1,325 @@
+/** A field of the stand-in: its type, label by language, choices with their labels, and whether its changes are tracked. */
+export interface FieldDef {
+  readonly type: string;
+  readonly label: string;
+  readonly relation?: string;
+  readonly selection?: readonly (readonly [value: string, label: string, german?: string])[];
+  readonly tracked?: true;
+  readonly default?: unknown;
+  readonly from?: number;
+  readonly to?: number;
+}
+export interface ModelDef {
+  readonly name: string;
+  /** What Odoo writes into the chatter of a new record; undefined: it has no chatter. */
+  readonly creation?: string;
+  readonly fields: Readonly<Record<string, FieldDef>>;
+  readonly from?: number;
+  readonly to?: number;
+}
+
+const char = (label: string, more: Partial<FieldDef> = {}): FieldDef => ({ type: 'char', label, ...more });
+const date = (label: string, more: Partial<FieldDef> = {}): FieldDef => ({ type: 'date', label, ...more });
+const at = (label: string, more: Partial<FieldDef> = {}): FieldDef => ({ type: 'datetime', label, ...more });
+const money = (label: string, more: Partial<FieldDef> = {}): FieldDef => ({
+  type: 'monetary',
+  label,
+  default: 0,
+  ...more,
+});
+const flag = (label: string, more: Partial<FieldDef> = {}): FieldDef => ({ type: 'boolean', label, ...more });
+const one = (relation: string, label: string, more: Partial<FieldDef> = {}): FieldDef => ({
+  type: 'many2one',
+  relation,
+  label,
+  ...more,
+});
+const many = (relation: string, label: string, more: Partial<FieldDef> = {}): FieldDef => ({
+  type: 'many2many',
+  relation,
+  label,
+  default: [],
+  ...more,
+});
+const choice = (
+  label: string,
+  selection: NonNullable<FieldDef['selection']>,
+  more: Partial<FieldDef> = {},
+): FieldDef => ({ type: 'selection', label, selection, default: selection[0]?.[0] ?? false, ...more });
+
+const STATES = [
+  ['draft', 'Draft', 'Entwurf'],
+  ['posted', 'Posted', 'Gebucht'],
+  ['cancel', 'Cancelled', 'Abgebrochen'],
+] as const;
+
+/** The models that the stand-in has, of the fields that matter here: as real servers of 17, 18 and 19 have them. */
+export const MODELS: Readonly<Record<string, ModelDef>> = {
+  'account.move': {
+    name: 'Journal Entry',
+    creation: 'Vendor Bill Created',
+    fields: {
+      name: char('Number', { tracked: true }),
+      ref: char('Reference', { tracked: true }),
+      state: choice('Status', STATES, { tracked: true }),
+      move_type: choice('Type', [
+        ['entry', 'Journal Entry'],
+        ['out_invoice', 'Customer Invoice'],
+        ['out_refund', 'Customer Credit Note'],
+        ['in_invoice', 'Vendor Bill'],
+        ['in_refund', 'Vendor Credit Note'],
+        ['out_receipt', 'Sales Receipt'],
+        ['in_receipt', 'Purchase Receipt'],
+      ]),
+      payment_state: choice(
+        'Payment Status',
+        [
+          ['not_paid', 'Not Paid', 'Nicht bezahlt'],
+          ['in_payment', 'In Payment', 'In Zahlung'],
+          ['paid', 'Paid', 'Bezahlt'],
+          ['partial', 'Partially Paid', 'Teilweise bezahlt'],
+          ['reversed', 'Reversed', 'Storniert'],
+        ],
+        { tracked: true },
+      ),
+      date: date('Date', { tracked: true }),
+      invoice_date: date('Invoice/Bill Date'),
+      invoice_date_due: date('Due Date'),
+      journal_id: one('account.journal', 'Journal'),
+      company_id: one('res.company', 'Company'),
+      partner_id: one('res.partner', 'Partner', { tracked: true }),
+      commercial_partner_id: one('res.partner', 'Commercial Entity'),
+      partner_bank_id: one('res.partner.bank', 'Recipient Bank', { tracked: true }),
+      currency_id: one('res.currency', 'Currency'),
+      amount_total: money('Total'),
+      amount_untaxed: money('Untaxed Amount', { tracked: true }),
+      amount_residual: money('Amount Due'),
+      amount_total_signed: money('Total Signed'),
+      payment_reference: char('Payment Reference'),
+      invoice_origin: char('Origin'),
+      reversed_entry_id: one('account.move', 'Reversal of'),
+      statement_line_id: one('account.bank.statement.line', 'Statement Line'),
+      inalterable_hash: char('Inalterability Hash'),
+      auto_post: choice('Auto-post', [['no', 'No']]),
+      origin_payment_id: one('account.payment', 'Payment', { from: 18 }),
+      payment_id: one('account.payment', 'Payment', { to: 17 }),
+      checked: flag('Checked', { from: 18, tracked: true }),
+      to_check: flag('To Check', { to: 17, tracked: true }),
+    },
+  },
+  'account.move.line': {
+    name: 'Journal Item',
+    fields: {
+      move_id: one('account.move', 'Journal Entry'),
+      account_id: one('account.account', 'Account', { tracked: true }),
+      balance: money('Balance', { tracked: true }),
+    },
+  },
+  'account.payment': {
+    name: 'Payments',
+    creation: 'Payment Created',
+    fields: {
+      name: char('Number'),
+      date: date('Date'),
+      state: choice('State', [
+        ['draft', 'Draft'],
+        ['in_process', 'In Process'],
+        ['paid', 'Paid'],
+        ['canceled', 'Canceled'],
+        ['rejected', 'Rejected'],
+        ['posted', 'Posted'],
+        ['cancel', 'Cancelled'],
+      ]),
+      amount: money('Amount'),
+      currency_id: one('res.currency', 'Currency'),
+      payment_type: choice('Payment Type', [
+        ['outbound', 'Send'],
+        ['inbound', 'Receive'],
+      ]),
+      partner_type: choice('Partner Type', [
+        ['supplier', 'Vendor'],
+        ['customer', 'Customer'],
+      ]),
+      partner_id: one('res.partner', 'Partner'),
+      partner_bank_id: one('res.partner.bank', 'Recipient Bank Account'),
+      journal_id: one('account.journal', 'Journal'),
+      company_id: one('res.company', 'Company'),
+      payment_reference: char('Payment Reference'),
+      is_matched: flag('Is Matched With a Bank Statement'),
+      is_reconciled: flag('Is Reconciled'),
+      move_id: one('account.move', 'Journal Entry'),
+      amount_company_currency_signed: money('Amount Company Currency Signed'),
+      memo: char('Memo', { from: 18 }),
+      ref: char('Reference', { to: 17 }),
+      is_sent: flag('Is Sent', { from: 18 }),
+      is_move_sent: flag('Is Sent', { to: 17 }),
+      invoice_ids: many('account.move', 'Invoices', { from: 18 }),
+    },
+  },
+  'account.partial.reconcile': {
+    name: 'Partial Reconcile',
+    fields: {
+      debit_move_id: one('account.move.line', 'Debit Move'),
+      credit_move_id: one('account.move.line', 'Credit Move'),
+      amount: money('Amount'),
+      debit_amount_currency: money('Debit Amount Currency'),
+      credit_amount_currency: money('Credit Amount Currency'),
+      debit_currency_id: one('res.currency', 'Currency of the debit'),
+      credit_currency_id: one('res.currency', 'Currency of the credit'),
+      full_reconcile_id: one('account.full.reconcile', 'Full Reconcile'),
+      max_date: date('Max Date of Matched Lines'),
+      company_id: one('res.company', 'Company'),
+    },
+  },
+  'purchase.order': {
+    name: 'Purchase Order',
+    creation: 'Purchase Order created',
+    fields: {
+      name: char('Order Reference'),
+      partner_ref: char('Vendor Reference'),
+      origin: char('Source Document'),
+      state: choice(
+        'Status',
+        [
+          ['draft', 'RFQ', 'Angebotsanfrage'],
+          ['sent', 'RFQ Sent'],
+          ['to approve', 'To Approve', 'Zu genehmigen'],
+          ['purchase', 'Purchase Order', 'Bestellung'],
+          ['done', 'Locked'],
+          ['cancel', 'Cancelled'],
+        ],
+        { tracked: true },
+      ),
+      date_order: at('Order Deadline'),
+      date_approve: at('Confirmation Date'),
+      partner_id: one('res.partner', 'Vendor'),
+      currency_id: one('res.currency', 'Currency'),
+      amount_total: money('Total'),
+      company_id: one('res.company', 'Company'),
+      user_id: one('res.users', 'Buyer'),
+      invoice_status: choice('Billing Status', [['no', 'Nothing to Bill']]),
+      locked: flag('Locked', { from: 19 }),
+      acknowledged: flag('Acknowledged', { from: 19 }),
+    },
+  },
+  'res.company': {
+    name: 'Companies',
+    creation: 'Company created',
+    fields: {
+      name: char('Company Name'),
+      currency_id: one('res.currency', 'Currency'),
+      fiscalyear_lock_date: date('Global Lock Date', { tracked: true }),
+      tax_lock_date: date('Tax Return Lock Date', { tracked: true }),
+      period_lock_date: date('Journals Entries Lock Date', { to: 17, tracked: true }),
+      sale_lock_date: date('Sales Lock Date', { from: 18, tracked: true }),
+      purchase_lock_date: date('Purchase Lock date', { from: 18, tracked: true }),
+      hard_lock_date: date('Hard Lock Date', { from: 18, tracked: true }),
+    },
+  },
+  'res.currency': {
+    name: 'Currency',
+    fields: {
+      name: char('Currency'),
+      decimal_places: { type: 'integer', label: 'Decimal Places', default: 2 },
+    },
+  },
+  'res.partner': {
+    name: 'Contact',
+    fields: {
+      name: char('Name'),
+      commercial_partner_id: one('res.partner', 'Commercial Entity'),
+      company_id: one('res.company', 'Company'),
+    },
+  },
+  'res.partner.bank': {
+    name: 'Bank Accounts',
+    creation: 'Bank Accounts created',
+    fields: {
+      acc_number: char('Account Number', { tracked: true }),
+      partner_id: one('res.partner', 'Account Holder', { tracked: true }),
+      active: flag('Active', { default: true }),
+      company_id: one('res.company', 'Company'),
+      bank_id: one('res.bank', 'Bank', { tracked: true }),
+      allow_out_payment: flag('Send Money', { tracked: true }),
+    },
+  },
+  'res.users': {
+    name: 'User',
+    fields: {
+      name: char('Name'),
+      login: char('Login'),
+      active: flag('Active', { default: true }),
+      share: flag('Share User'),
+      partner_id: one('res.partner', 'Related Partner'),
+      company_ids: many('res.company', 'Companies'),
+    },
+  },
+  'ir.model.fields': {
+    name: 'Fields',
+    fields: {
+      model: char('Model Name'),
+      name: char('Field Name'),
+      ttype: char('Field Type'),
+      field_description: char('Field Label'),
+      tracking: { type: 'integer', label: 'Enable Ordered Tracking', default: 0 },
+    },
+  },
+  'mail.message': {
+    name: 'Message',
+    fields: {
+      date: at('Date'),
+      message_type: choice('Type', [['notification', 'System notification']]),
+      subtype_id: one('mail.message.subtype', 'Subtype'),
+      author_id: one('res.partner', 'Author'),
+      body: char('Contents'),
+      model: char('Related Document Model'),
+      res_id: { type: 'many2one_reference', label: 'Related Document ID' },
+    },
+  },
+  'mail.tracking.value': {
+    name: 'Mail Tracking Value',
+    fields: {
+      mail_message_id: one('mail.message', 'Message ID'),
+      field_id: one('ir.model.fields', 'Field'),
+      old_value_integer: { type: 'integer', label: 'Old Value Integer', default: 0 },
+      old_value_float: { type: 'float', label: 'Old Value Float', default: 0 },
+      old_value_char: char('Old Value Char'),
+      old_value_text: char('Old Value Text'),
+      old_value_datetime: at('Old Value DateTime'),
+      new_value_integer: { type: 'integer', label: 'New Value Integer', default: 0 },
+      new_value_float: { type: 'float', label: 'New Value Float', default: 0 },
+      new_value_char: char('New Value Char'),
+      new_value_text: char('New Value Text'),
+      new_value_datetime: at('New Value Datetime'),
+    },
+  },
+};
+
+const STAMPS: Readonly<Record<string, FieldDef>> = {
+  id: { type: 'integer', label: 'ID' },
+  create_uid: one('res.users', 'Created by'),
+  create_date: at('Created on'),
+  write_uid: one('res.users', 'Last Updated by'),
+  write_date: at('Last Updated on'),
+};
+
+const isIn = ({ from = 0, to = 999 }: { from?: number; to?: number }, major: number): boolean =>
+  from <= major && major <= to;
+
+/** The models of a version with their fields. */
+export function modelsOfStandIn(major: number): ReadonlyMap<string, ModelDef> {
+  return new Map(
+    Object.entries(MODELS)
+      .filter(([, model]) => isIn(model, major))
+      .map(([name, model]) => [
+        name,
+        {
+          ...model,
+          fields: {
+            ...Object.fromEntries(Object.entries(model.fields).filter(([, field]) => isIn(field, major))),
+            ...STAMPS,
+          },
+        },
+      ]),
+  );
+}
