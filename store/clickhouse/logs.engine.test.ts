@@ -78,6 +78,7 @@ describe('log records of traces', () => {
       service: 'ocr',
       body: 'elsewhere',
       eventName: '',
+      identity: expect.stringMatching(/^\d+$/),
       resourceAttributes: {},
       scopeName: '',
       scopeVersion: '',
