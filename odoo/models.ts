@@ -26,7 +26,7 @@ const STAMPS = ['create_uid', 'create_date', 'write_uid', 'write_date'] as const
 
 /**
  * What is read of Odoo, by version (finance.md B.5 to B.9, and `fields_get` of servers of 18 and 19). No field here is computed as
- * it is read: some of those take milliseconds a row.
+ * it is read, but for those that are copied from another record: some of the others take milliseconds a row.
  */
 const MODELS = [
   {
@@ -172,6 +172,8 @@ const MODELS = [
       'origin',
       'partner_id',
       'picking_type_id',
+      'picking_type_code',
+      { as: 'purchase_id', optional: true },
       'date_done',
       'scheduled_date',
       'backorder_id',

@@ -42,7 +42,9 @@ export class OdooDatabase {
 
   /** `2026-11-22 10:57:00.123456`, as the database stamps a transaction that begins: no two alike. */
   stamp(): string {
-    this.#lastMicros = Math.max(this.now().getTime() * 1000, this.#lastMicros + 1);
+    const micros = this.now().getTime() * 1000;
+    const isNear = Math.abs(micros - this.#lastMicros) < 1000;
+    this.#lastMicros = isNear ? Math.max(micros, this.#lastMicros + 1) : micros;
     const text = new Date(Math.floor(this.#lastMicros / 1000)).toISOString().slice(0, 23).replace('T', ' ');
     return `${text}${String(this.#lastMicros % 1000).padStart(3, '0')}`;
   }
