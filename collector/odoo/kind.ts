@@ -88,6 +88,10 @@ export function wordOf(
   return word === undefined ? [] : [{ type: `${kind}.${word}`, changes: [change as Change] }];
 }
 
+/** The fact that a flag was set. */
+export const nowTrue = (type: string, change: Change | undefined): Fact[] =>
+  change?.after === true && change.before !== true ? [{ type, changes: [change] }] : [];
+
 export const changeOf = (changes: readonly Change[], field: string): Change | undefined =>
   changes.find((change) => change.field === field);
 

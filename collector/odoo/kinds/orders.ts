@@ -7,6 +7,7 @@ import {
   defined,
   type Fact,
   moneyOf,
+  nowTrue,
   type OdooRecord,
   partyOf,
   plainFact,
@@ -83,9 +84,6 @@ function confirmed(state: Change | undefined): Fact[] {
     ? [one('purchaseorder.approved'), one('purchaseorder.confirmed')]
     : [one('purchaseorder.confirmed')];
 }
-
-const nowTrue = (type: string, change: Change | undefined): Fact[] =>
-  change?.after === true && change.before !== true ? [{ type, changes: [change] }] : [];
 
 /** `sale.order`. */
 export const salesOrders: RecordKind = {

@@ -7,6 +7,7 @@ import {
   defined,
   type Fact,
   moneyOf,
+  nowTrue,
   partyOf,
   plainFact,
   type RecordKind,
@@ -99,6 +100,3 @@ function registered(change: Change | undefined): Fact[] {
   if (!IS_REGISTERED.has(String(change.before))) return [{ type: 'payment.registered', changes: [change] }];
   return change.after === 'paid' ? [{ type: 'payment.confirmed', changes: [change] }] : [];
 }
-
-const nowTrue = (type: string, change: Change | undefined): Fact[] =>
-  change?.after === true && change.before !== true ? [{ type, changes: [change] }] : [];
