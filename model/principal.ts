@@ -43,3 +43,7 @@ export const mayReadTelemetry = (actor: Actor): boolean =>
 export type CompanyScope = '*' | readonly string[];
 export const companyScope = (actor: Actor): CompanyScope =>
   actor.companies.includes('*') ? '*' : actor.companies;
+
+/** Is the company in the scope? */
+export const isInScope = (scope: CompanyScope, company: string): boolean =>
+  scope === '*' || scope.includes(company);

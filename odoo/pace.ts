@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ExponentialBackoff, handleWhen, type ICancellationContext, retry } from 'cockatiel';
 import PQueue from 'p-queue';
 import { z } from 'zod';
@@ -50,11 +51,6 @@ export class Pacer {
     });
   }
 
-  /** Calls that wait or are under way. */
-  get waiting(): number {
-    return this.#queue.size + this.#queue.pending;
-  }
-
   async run<T>(work: () => Promise<T>, { again, signal }: PacedOptions): Promise<T> {
     const once = async (): Promise<T> => {
       const result = await this.#queue.add(work, signal ? { signal } : {});
@@ -67,14 +63,14 @@ export class Pacer {
   /** A failure waits as long as Odoo asks before it counts as one: the policy's own wait comes on top. */
   async #unhurried<T>(
     work: () => Promise<T>,
-    { attempt }: { attempt: number } & ICancellationContext,
+    { attempt, signal }: { attempt: number } & ICancellationContext,
   ): Promise<T> {
     try {
       return await work();
     } catch (error) {
       const asked = error instanceof OdooError ? (error.retryAfterMs ?? 0) : 0;
       if (attempt < ATTEMPTS - 1 && asked > 0)
-        await new Promise((resolve) => setTimeout(resolve, Math.min(asked, LONGEST_WAIT_MS)));
+        await sleep(Math.min(asked, LONGEST_WAIT_MS), undefined, { signal });
       throw error;
     }
   }

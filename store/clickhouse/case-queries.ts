@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { CaseSource, KeyHit } from '../../model/case.ts';
 import { type DocumentName, documentId } from '../../model/case-document.ts';
 import { type EventHead, eventRefKey } from '../../model/event.ts';
-import type { CompanyScope } from '../../model/principal.ts';
+import { type CompanyScope, isInScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
 import { headOfRow, headRow } from './finance-event-rows.ts';
@@ -143,7 +143,6 @@ export type ReadEvents = CaseSource['events'];
  * what has none of the keys is for the walk to leave out. A subject is read once, whichever sources call a document so.
  */
 export function eventReader(clickhouse: ClickHouse, companies: CompanyScope): ReadEvents {
-  const isInScope = ({ company }: EventHead): boolean => companies === '*' || companies.includes(company);
   /** Of each subject that was read whole. */
   const whole = new Map<string, EventHead[]>();
 
@@ -151,7 +150,9 @@ export function eventReader(clickhouse: ClickHouse, companies: CompanyScope): Re
     // Those for which there is no room in a query are read once more.
     const [known = []] = chunksOf(whole.keys());
     const rows = await clickhouse.query(eventsByKeys, { joinKeys, known, limit: FEW_EVENTS });
-    const found = rows.map(({ event }) => headOfRow(event)).filter(isInScope);
+    const found = rows
+      .map(({ event }) => headOfRow(event))
+      .filter(({ company }) => isInScope(companies, company));
     if (rows.length < FEW_EVENTS && new Set(found.map(documentId)).size < first.documents) {
       for (const { event } of rows) whole.set(event.subject, []);
       for (const event of found) whole.get(event.subject)?.push(event);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CompanyScope } from '../../model/principal.ts';
+import { type CompanyScope, isInScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
 import { chunksOf } from './finance-events.ts';
@@ -115,14 +115,12 @@ const idsIn = (traceIds: readonly string[]) => ({
 });
 
 function byTrace(rows: readonly z.infer<typeof traceRow>[]): Map<string, TraceKeys> {
-  const found = new Map<string, TraceKeys>();
-  for (const { traceId, companies, keys } of rows) {
-    const known = found.get(traceId);
-    const all = [...(known?.companies ?? []), ...companies.filter((company) => company !== '')];
-    const own = [...new Set([...(known?.keys ?? []), ...keys])].slice(0, KEYS_A_TRACE);
-    found.set(traceId, { companies: new Set(all), keys: own });
-  }
-  return found;
+  const ofOne = ([traceId, own]: [string, z.infer<typeof traceRow>[]]): [string, TraceKeys] => {
+    const named = own.flatMap(({ companies }) => companies).filter((company) => company !== '');
+    const keys = new Set(own.flatMap((row) => row.keys));
+    return [traceId, { companies: new Set(named), keys: [...keys].slice(0, KEYS_A_TRACE) }];
+  };
+  return new Map([...Map.groupBy(rows, ({ traceId }) => traceId)].map(ofOne));
 }
 
 /**
@@ -142,9 +140,9 @@ export async function spansBesideTraces(
     const asked = { joinKeys: keys, limit: ROWS_A_PART, ...idsIn(traceIds) };
     const parts = Map.groupBy(await clickhouse.query(spansAndTraces, asked), ({ part }) => part);
     if ([...parts.values()].every((rows) => rows.length < ROWS_A_PART)) {
-      const isInScope = ({ company }: { company: string }) =>
-        companies === '*' || companies.includes(company);
-      const spans = (parts.get('span') ?? []).filter(isInScope).map(({ part, company, ...span }) => span);
+      const spans = (parts.get('span') ?? [])
+        .filter(({ company }) => isInScope(companies, company))
+        .map(({ part, company, ...span }) => span);
       const named = [...(parts.get('key') ?? []), ...(parts.get('event') ?? [])];
       return { spans: eachOnce(spans.sort(byStart), limit), traces: byTrace(named.map(namesOfRow)) };
     }

@@ -8,7 +8,6 @@ import {
   type OdooRecord,
   partyOf,
   type RecordKind,
-  type Surroundings,
   subjectIn,
   subjectOf,
 } from '../kind.ts';
@@ -32,7 +31,7 @@ export const transfers: RecordKind = {
 
   deleted: (record) => [{ type: `${kindOf(record)}.deleted`, changes: [] }].filter(() => isOutside(record)),
 
-  describe(record, around) {
+  describe(record) {
     const { id, values } = record;
     const kind = kindOf(record);
     const party = partyOf(idOf(values.partner_id));
@@ -55,7 +54,7 @@ export const transfers: RecordKind = {
         subjects: [
           subjectIn('stock.picking', values.backorder_id),
           subjectIn('stock.picking', values.return_id),
-          orderOf(values.purchase_id, around),
+          subjectIn('purchase.order', values.purchase_id),
         ],
       }),
     });
@@ -72,6 +71,3 @@ function done(record: OdooRecord, state: Change): Fact[] {
   if (idOf(record.values.return_id)) return [{ type: `${kind}.returned`, changes: [state] }];
   return [{ type: `${kind}.recorded`, changes: [state] }];
 }
-
-const orderOf = (value: unknown, around: Surroundings): string | undefined =>
-  around.other('purchase.order', idOf(value)) && subjectIn('purchase.order', value);
