@@ -428,12 +428,62 @@ export interface SnapshotTable {
   taken_at: Instant;
 }
 
+export interface OdooSourceTable {
+  source: string;
+  url: string;
+  database: string | null;
+  login: string | null;
+  sealed: string;
+  writer_login: string | null;
+  writer_sealed: string | null;
+  hook_hash: string | null;
+  pace: JsonOrNull<unknown>;
+  live_from: Instant;
+  history_from: Instant;
+  installed: DefaultJson<unknown>;
+  state: DefaultJson<unknown>;
+  created_at: DefaultInstant;
+  created_by: string;
+}
+
+export interface OdooCursorTable {
+  source: string;
+  stream: string;
+  position: Json<unknown>;
+  updated_at: DefaultInstant;
+}
+
+export interface OdooRecordTable {
+  source: string;
+  model: string;
+  id: Int8;
+  written: string;
+  seen_at: Instant;
+  parents: ColumnType<string[] | null, readonly number[] | null, readonly number[] | null>;
+  snapshot: Json<unknown>;
+}
+
+export interface OdooHintTable {
+  source: string;
+  model: string;
+  id: Int8;
+  first_at: Instant;
+  last_at: Instant;
+  requests: Generated<number>;
+  state: Generated<'waiting' | 'seen' | 'phantom'>;
+  due_at: Instant;
+}
+
 /** The tables of schema `closewatch`, as migrations/ makes them. */
 export interface Database {
   ingest_tokens: IngestTokenTable;
   signing_secrets: SigningSecretTable;
   batches: BatchTable;
   inbox: InboxTable;
+  odoo_sources: OdooSourceTable;
+  odoo_cursors: OdooCursorTable;
+  odoo_records: OdooRecordTable;
+  odoo_hints: OdooHintTable;
   contradictions: ContradictionTable;
   dead_letters: DeadLetterTable;
   import_runs: ImportRunTable;

@@ -125,6 +125,44 @@ export async function declareComplete(db: Executor, said: Iterable<Declaration>,
   }
 }
 
+/**
+ * Raises the *polled* watermark of a source: a round has read all of it up to `upTo`, epoch nanoseconds. One never goes back.
+ * `types` are those that it would send, seen or not: that nothing came of one says something.
+ */
+export async function completePolled(
+  db: Executor,
+  polled: {
+    readonly source: string;
+    readonly companies: readonly string[];
+    readonly upTo: bigint;
+    readonly types: readonly string[];
+  },
+  at: Date,
+): Promise<void> {
+  for (const company of polled.companies.toSorted()) {
+    await db
+      .insertInto('sources')
+      .values({
+        source: polled.source,
+        company,
+        kind: 'polled',
+        complete_up_to_ns: polled.upTo,
+        types: [...polled.types],
+        updated_at: at,
+      })
+      .onConflict((conflict) =>
+        conflict.columns(['source', 'company', 'stream']).doUpdateSet({
+          kind: 'polled',
+          complete_without_limit: false,
+          complete_up_to_ns: sql`greatest(sources.complete_up_to_ns, excluded.complete_up_to_ns)`,
+          types: mergedTypes,
+          updated_at: sql`excluded.updated_at`,
+        }),
+      )
+      .execute();
+  }
+}
+
 /** Up to when an import says that its source is complete: epoch nanoseconds, as the file says or at least up to there. */
 export type ImportedUpTo = 'without-limit' | { readonly upTo: bigint } | { readonly atLeast: bigint };
 
