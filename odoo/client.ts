@@ -1,5 +1,6 @@
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { z } from 'zod';
+import { ServerClock } from './clock.ts';
 import { OdooError } from './errors.ts';
 import { json2Path, json2Result } from './json2.ts';
 import { type JsonRpcService, jsonRpcBody, jsonRpcResult } from './jsonrpc.ts';
@@ -77,6 +78,8 @@ export interface Odoo {
   readonly protocol: 'json2' | 'jsonrpc';
   /** Of the user that the credential belongs to. */
   readonly uid: number;
+  /** The clock of the server, by its answers. */
+  readonly clock: ServerClock;
   /** Calls a method with named arguments, `ids` the records of it; null when it returns nothing. */
   call(
     model: string,
@@ -104,14 +107,20 @@ export interface Odoo {
  * it and with a password. Throws an OdooError: 'odoo.credentials' when Odoo does not take the secret.
  */
 export async function connectOdoo(settings: OdooSettings, deps: OdooDeps = {}): Promise<Odoo> {
-  const transport = createTransport({
+  const send = createTransport({
     url: settings.url,
     timeoutMs: settings.timeoutMs ?? 30_000,
     maxBytes: settings.maxBytes ?? 64 * 1024 * 1024,
   });
+  const clock = new ServerClock();
+  const transport: Transport = async (where, request, signal) => {
+    const reply = await send(where, request, signal);
+    clock.note(reply.headers.get('date'));
+    return reply;
+  };
   const pacer = new Pacer(settings.pace ?? defaultPace(settings.url));
   const version = await pacer.run(() => probeVersion(transport), { again: true });
-  const parts = { settings, deps, transport, pacer, version };
+  const parts = { settings, deps, transport, pacer, version, clock };
   if (version.major >= 19) {
     const found = await new Json2Odoo(parts).signIn().catch((error: unknown) => {
       // A password is no key, and a proxy may know one of the two ways only.
@@ -131,6 +140,7 @@ interface Parts {
   readonly transport: Transport;
   readonly pacer: Pacer;
   readonly version: OdooVersion;
+  readonly clock: ServerClock;
 }
 
 const tracer = trace.getTracer('closewatch');
@@ -139,6 +149,7 @@ const tracer = trace.getTracer('closewatch');
 abstract class SignedIn implements Odoo {
   readonly url: string;
   readonly version: OdooVersion;
+  readonly clock: ServerClock;
   abstract readonly protocol: 'json2' | 'jsonrpc';
   protected readonly parts: Parts;
   database: string | undefined;
@@ -149,6 +160,7 @@ abstract class SignedIn implements Odoo {
     this.url = parts.settings.url;
     this.database = parts.settings.database;
     this.version = parts.version;
+    this.clock = parts.clock;
   }
 
   protected abstract send(
