@@ -1,12 +1,17 @@
 import type { OdooValue } from '../../odoo/values.ts';
 import type { Change, OdooRecord, RecordKind } from './kind.ts';
 
-/** What is kept of a record to tell its changes by: its watched fields, in one form whatever read them. */
+/**
+ * What is kept of a record: its watched fields, to tell its changes by, and those that say what it was. In one form whatever
+ * read them.
+ */
 export type Snapshot = Readonly<Record<string, OdooValue>>;
 
-/** The watched fields of a record; those that this version does not have are left out. */
-export const snapshotOf = ({ watched }: RecordKind, { values }: OdooRecord): Snapshot =>
-  Object.fromEntries(watched.flatMap((field) => (field in values ? [[field, plain(values[field])]] : [])));
+/** What is kept of a record; fields that this version does not have are left out. */
+export const snapshotOf = ({ watched, kept }: RecordKind, { values }: OdooRecord): Snapshot =>
+  Object.fromEntries(
+    [...watched, ...kept].flatMap((field) => (field in values ? [[field, plain(values[field])]] : [])),
+  );
 
 /** A many2one is its id, whether it came with its name or not; an empty text is none. */
 function plain(value: OdooValue): OdooValue {

@@ -52,6 +52,10 @@ export interface RecordKind {
   readonly model: OdooModel;
   /** Fields whose changes mean something, beside when and by whom. */
   readonly watched: readonly string[];
+  /** Beside them what is kept of a record, to say what it was when it is gone. */
+  readonly kept: readonly string[];
+  /** The types of all events that it may tell. */
+  readonly types: readonly string[];
   /** What the watched fields are before anything happens, for a record that is seen when much has. */
   readonly initial: Readonly<Record<string, OdooValue>>;
   created(record: OdooRecord): readonly Fact[];
@@ -61,6 +65,10 @@ export interface RecordKind {
   deleted(record: OdooRecord): readonly Fact[];
   describe(record: OdooRecord, around: Surroundings): Description;
 }
+
+/** Types of events of one kind of document: `bill.posted`. */
+export const typesOf = (kind: string, facts: readonly string[]): string[] =>
+  facts.map((fact) => `${kind}.${fact}`);
 
 /** A fact that no change stands behind. */
 export const plainFact = (type: string): Fact => ({ type, changes: [] });

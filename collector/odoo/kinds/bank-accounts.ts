@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import { idOf, textOf } from '../../../odoo/values.ts';
 import { recordKeys } from '../keys.ts';
-import { changeOf, defined, type Fact, partyOf, plainFact, type RecordKind, subjectOf } from '../kind.ts';
+import {
+  changeOf,
+  defined,
+  type Fact,
+  partyOf,
+  plainFact,
+  type RecordKind,
+  subjectOf,
+  typesOf,
+} from '../kind.ts';
 
 const NUMBER: ReadonlySet<string> = new Set(['acc_number', 'partner_id', 'bank_id']);
 
@@ -9,6 +18,15 @@ const NUMBER: ReadonlySet<string> = new Set(['acc_number', 'partner_id', 'bank_i
 export const bankAccounts: RecordKind = {
   model: 'res.partner.bank',
   watched: ['acc_number', 'partner_id', 'bank_id', 'allow_out_payment', 'active'],
+  kept: ['company_id'],
+  types: typesOf('supplier', [
+    'bankaccountadded',
+    'bankaccountchanged',
+    'bankverified',
+    'bankunverified',
+    'bankaccountarchived',
+    'bankaccountremoved',
+  ]),
   initial: { allow_out_payment: false, active: true },
   created: () => [plainFact('supplier.bankaccountadded')],
 

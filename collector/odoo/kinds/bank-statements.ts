@@ -9,12 +9,15 @@ import {
   type RecordKind,
   subjectIn,
   subjectOf,
+  typesOf,
 } from '../kind.ts';
 
 /** `account.bank.statement.line`: what the bank says, and whether the books know it. */
 export const statementLines: RecordKind = {
   model: 'account.bank.statement.line',
   watched: ['is_reconciled', 'amount'],
+  kept: ['move_id', 'company_id', 'journal_id', 'partner_id', 'currency_id', 'payment_ref', 'statement_id'],
+  types: typesOf('statementline', ['imported', 'reconciled', 'unreconciled', 'changed', 'deleted']),
   initial: { is_reconciled: false },
   created: () => [plainFact('statementline.imported')],
 
@@ -73,6 +76,8 @@ export const statementLines: RecordKind = {
 export const bankStatements: RecordKind = {
   model: 'account.bank.statement',
   watched: ['is_complete', 'balance_end_real'],
+  kept: ['name', 'date', 'journal_id', 'company_id'],
+  types: typesOf('bankstatement', ['imported', 'balanced', 'deleted']),
   initial: { is_complete: false },
   created: () => [plainFact('bankstatement.imported')],
 

@@ -9,6 +9,7 @@ import {
   type RecordKind,
   subjectIn,
   subjectOf,
+  typesOf,
   wordOf,
 } from '../kind.ts';
 
@@ -36,6 +37,8 @@ const employeeOf = (value: unknown): string | undefined => subjectIn('hr.employe
 export const expenses: RecordKind = {
   model: 'hr.expense',
   watched: ['state', ...EDITABLE],
+  kept: ['company_id', 'currency_id', 'date', 'sheet_id', 'account_move_id'],
+  types: typesOf('expense', ['drafted', ...new Set(Object.values(OF_EXPENSE)), 'changed', 'deleted']),
   initial: { state: 'draft' },
   created: () => [plainFact('expense.drafted')],
 
@@ -84,6 +87,8 @@ export const expenses: RecordKind = {
 export const expenseSheets: RecordKind = {
   model: 'hr.expense.sheet',
   watched: ['state', 'total_amount'],
+  kept: ['company_id', 'employee_id'],
+  types: typesOf('expensesheet', ['drafted', ...new Set(Object.values(OF_SHEET)), 'deleted']),
   initial: { state: 'draft' },
   created: () => [plainFact('expensesheet.drafted')],
   changed: (changes) => wordOf('expensesheet', changeOf(changes, 'state'), OF_SHEET),

@@ -8,6 +8,7 @@ import {
   plainFact,
   type RecordKind,
   subjectOf,
+  typesOf,
   wordOf,
 } from '../kind.ts';
 
@@ -15,6 +16,8 @@ import {
 export const crons: RecordKind = {
   model: 'ir.cron',
   watched: ['active', 'failure_count', 'lastcall'],
+  kept: ['cron_name'],
+  types: typesOf('cron', ['failed', 'succeeded', 'activated', 'deactivated', 'deleted']),
   initial: { active: true, failure_count: 0 },
   created: () => [],
 
@@ -66,6 +69,8 @@ const OF_JOB: Readonly<Record<string, string>> = {
 export const queueJobs: RecordKind = {
   model: 'queue.job',
   watched: ['state', 'retry'],
+  kept: ['company_id', 'uuid'],
+  types: typesOf('message', ['sent', ...Object.values(OF_JOB), 'retried']),
   initial: { state: 'pending', retry: 0 },
   created: () => [plainFact('message.sent')],
 
@@ -116,6 +121,8 @@ const OF_EDI: Readonly<Record<string, string>> = {
 export const ediDocuments: RecordKind = {
   model: 'account.edi.document',
   watched: ['state', 'blocking_level'],
+  kept: ['move_id'],
+  types: typesOf('einvoice', [...Object.values(OF_EDI), 'failed']),
   initial: { state: false, blocking_level: false },
   created: () => [],
 

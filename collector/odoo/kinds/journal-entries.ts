@@ -13,6 +13,7 @@ import {
   type RecordKind,
   subjectIn,
   subjectOf,
+  typesOf,
   wordOf,
 } from '../kind.ts';
 
@@ -75,6 +76,10 @@ const IS_EDITABLE: ReadonlySet<string> = new Set<string>([
   ...LINE_EDITABLE.map((field) => `line_ids/${field}`),
 ]);
 
+/** A credit note is not paid, it is applied. */
+const paymentWords = (kind: string): Readonly<Record<string, string>> =>
+  kind === 'creditnote' ? { ...OF_PAYMENT, paid: 'applied', partial: 'partiallyapplied' } : OF_PAYMENT;
+
 /** `account.move`: bills, invoices, credit notes and all other journal entries (finance.md B.5, E.3). */
 export const journalEntries: RecordKind = {
   model: 'account.move',
@@ -86,6 +91,21 @@ export const journalEntries: RecordKind = {
     'inalterable_hash',
     'peppol_move_state',
     ...EDITABLE,
+  ],
+  kept: ['move_type', 'company_id', 'commercial_partner_id', 'amount_total_signed', 'invoice_origin'],
+  types: [
+    ...['bill', 'invoice', 'creditnote', 'journalentry'].flatMap((kind) =>
+      typesOf(kind, [
+        'drafted',
+        ...Object.values(OF_STATE),
+        ...(kind === 'journalentry' ? [] : Object.values(paymentWords(kind))),
+        'checked',
+        'flagged',
+        'changed',
+        'deleted',
+      ]),
+    ),
+    ...typesOf('einvoice', [...new Set(Object.values(OF_PEPPOL))]),
   ],
   initial: { state: 'draft', payment_state: 'not_paid', inalterable_hash: false, peppol_move_state: false },
 
@@ -167,10 +187,6 @@ export const journalEntries: RecordKind = {
     });
   },
 };
-
-/** A credit note is not paid, it is applied. */
-const paymentWords = (kind: string): Readonly<Record<string, string>> =>
-  kind === 'creditnote' ? { ...OF_PAYMENT, paid: 'applied', partial: 'partiallyapplied' } : OF_PAYMENT;
 
 /** `to_check` (17) says the opposite of `checked`. */
 function reviewed(kind: string, change: Change | undefined): Fact[] {

@@ -14,6 +14,7 @@ import {
   type RecordKind,
   type Surroundings,
   subjectOf,
+  typesOf,
   wordOf,
 } from '../kind.ts';
 
@@ -57,6 +58,17 @@ function describeOrder(model: string, kind: string, { id, values }: OdooRecord, 
 export const purchaseOrders: RecordKind = {
   model: 'purchase.order',
   watched: ['state', 'locked', 'acknowledged', ...EDITABLE],
+  kept: ['name', 'company_id'],
+  types: typesOf('purchaseorder', [
+    'drafted',
+    'submitted',
+    'approved',
+    'confirmed',
+    ...Object.values(OF_PURCHASE),
+    'acknowledged',
+    'changed',
+    'deleted',
+  ]),
   initial: { state: 'draft', locked: false, acknowledged: false },
   created: () => [plainFact('purchaseorder.drafted')],
 
@@ -89,6 +101,8 @@ function confirmed(state: Change | undefined): Fact[] {
 export const salesOrders: RecordKind = {
   model: 'sale.order',
   watched: ['state', ...EDITABLE],
+  kept: ['name', 'company_id'],
+  types: typesOf('salesorder', ['drafted', ...Object.values(OF_SALE), 'changed', 'deleted']),
   initial: { state: 'draft' },
   created: () => [plainFact('salesorder.drafted')],
 

@@ -13,6 +13,7 @@ import {
   type RecordKind,
   subjectIn,
   subjectOf,
+  typesOf,
   wordOf,
 } from '../kind.ts';
 
@@ -36,6 +37,18 @@ const EDITABLE: ReadonlySet<string> = new Set([
 export const payments: RecordKind = {
   model: 'account.payment',
   watched: ['state', 'is_sent', 'is_matched', 'is_reconciled', ...EDITABLE],
+  kept: ['name', 'company_id', 'currency_id', 'payment_type', 'move_id'],
+  types: typesOf('payment', [
+    'requested',
+    'registered',
+    'confirmed',
+    ...new Set(Object.values(OF_STATE)),
+    'sent',
+    'matched',
+    'reconciled',
+    'changed',
+    'deleted',
+  ]),
   initial: { state: 'draft', is_sent: false, is_matched: false, is_reconciled: false },
 
   created: () => [plainFact('payment.requested')],

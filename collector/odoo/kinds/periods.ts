@@ -1,6 +1,6 @@
 import { dateOf, idOf, instantOf, textOf } from '../../../odoo/values.ts';
 import { recordKeys } from '../keys.ts';
-import { defined, plainFact, type RecordKind, subjectIn, subjectOf } from '../kind.ts';
+import { defined, plainFact, type RecordKind, subjectIn, subjectOf, typesOf } from '../kind.ts';
 
 /** The dates up to which the books are closed: 17 knows three, 18 and 19 five. */
 const LOCKS = [
@@ -16,6 +16,8 @@ const LOCKS = [
 export const lockDates: RecordKind = {
   model: 'res.company',
   watched: LOCKS,
+  kept: [],
+  types: typesOf('period', ['lockset', 'lockremoved']),
   initial: {},
   created: () => [],
   changed: (changes) =>
@@ -44,6 +46,8 @@ export const lockDates: RecordKind = {
 export const lockExceptions: RecordKind = {
   model: 'account.lock_exception',
   watched: ['active', 'end_datetime', 'lock_date'],
+  kept: ['company_id', 'user_id', 'lock_date_field'],
+  types: typesOf('period', ['lockexceptiongranted', 'lockexceptionrevoked']),
   initial: { active: true },
   created: () => [plainFact('period.lockexceptiongranted')],
   changed: (changes) =>

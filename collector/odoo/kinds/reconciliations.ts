@@ -9,6 +9,7 @@ import {
   type Surroundings,
   subjectIn,
   subjectOf,
+  typesOf,
 } from '../kind.ts';
 
 /**
@@ -18,6 +19,8 @@ import {
 export const reconciliations: RecordKind = {
   model: 'account.partial.reconcile',
   watched: [],
+  kept: ['debit_move_id', 'credit_move_id', 'amount', 'max_date', 'company_id'],
+  types: typesOf('reconciliation', ['completed', 'undone']),
   initial: {},
   created: () => [plainFact('reconciliation.completed')],
   changed: () => [],

@@ -10,6 +10,7 @@ import {
   type RecordKind,
   subjectIn,
   subjectOf,
+  typesOf,
 } from '../kind.ts';
 
 /** Where goods go, by the type of their operation: `incoming`, `outgoing`; others stay in the house. */
@@ -21,6 +22,10 @@ const kindOf = (record: OdooRecord): string =>
 export const transfers: RecordKind = {
   model: 'stock.picking',
   watched: ['state'],
+  kept: ['name', 'picking_type_code', 'company_id', 'partner_id', 'origin', 'purchase_id'],
+  types: ['goodsreceipt', 'delivery'].flatMap((kind) =>
+    typesOf(kind, ['expected', 'recorded', 'returned', 'cancelled', 'deleted']),
+  ),
   initial: { state: 'draft' },
   created: (record) => [{ type: `${kindOf(record)}.expected`, changes: [] }].filter(() => isOutside(record)),
 
