@@ -44,8 +44,8 @@ export interface TrackedMessage {
 }
 
 export interface TrackedChange extends Change {
-  /** Of the tracking value: unique in an Odoo, and the same however often it is read. */
-  readonly trackingId: number;
+  /** What Odoo recorded it in, `mtv:114`: unique in an Odoo, and the same however often it is read. */
+  readonly recorded: string;
   /** A label of a choice that no installed language knows: kept as it is. */
   readonly unmapped: boolean;
 }
@@ -132,14 +132,14 @@ function changeOf(
     field: name,
     before: before.value,
     after: after.value,
-    trackingId: row.id,
+    recorded: `mtv:${row.id}`,
     unmapped: before.unmapped || after.unmapped,
   };
 }
 
-/** The id of an event of a tracking value: `n` tells apart several facts of one change. */
-export const trackingEventId = (trackingId: number, n: number): string =>
-  n === 0 ? `odoo:mtv:${trackingId}` : `odoo:mtv:${trackingId}:${n}`;
+/** The id of an event of a recorded change, `odoo:mtv:114`; `n` tells apart several facts of one change. */
+export const recordedEventId = (recorded: string, n: number): string =>
+  n === 0 ? `odoo:${recorded}` : `odoo:${recorded}:${n}`;
 
 /**
  * The id of an event that no tracking value stands behind. `since` is when the record had last been written when it was seen before: a
