@@ -17,8 +17,8 @@ export interface Told {
   readonly id: string;
   readonly source: string;
   readonly companyKey: string;
-  readonly model: string;
-  readonly recordId: number;
+  /** What it is about, `account.move/42`. */
+  readonly subject: string;
   readonly fact: Fact;
   /** When Odoo says it happened. */
   readonly at: string;
@@ -43,7 +43,7 @@ const textOf = (value: unknown): string => (value === false ? '' : String(value)
 export function eventOf(told: Told): AcceptedEvent {
   const { id, source, fact, at, description, actor } = told;
   const { object, party, money, dates, keys, attributes = {}, period, journalKey } = description;
-  const subject = subjectOf(told.model, told.recordId);
+  const { subject } = told;
   const changes = fact.changes.map(({ field, before, after }) => ({
     field,
     before: textOf(before),
