@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { createCloudEventsHandler } from '../collector/cloudevents/handler.ts';
 import { letterJudge } from '../collector/cloudevents/letter.ts';
 import type { CollectorConfig } from '../collector/config.ts';
+import { type OdooWatch, openOdooWatch } from '../collector/odoo/watch.ts';
 import { type OtlpGrpc, serveOtlpGrpc } from '../collector/otlp/grpc.ts';
 import { createOtlpHandler } from '../collector/otlp/handler.ts';
 import { createOtlpReceiver, type OtlpCounts } from '../collector/otlp/receiver.ts';
+import type { Company } from '../model/company.ts';
 import { errorCode } from '../model/errors.ts';
 import { type MaskClass, type MaskCounts, Masking } from '../model/masking.ts';
 import { openTelemetry } from '../store/clickhouse/telemetry.ts';
@@ -21,12 +24,17 @@ import { sealerOf, secretOf } from './secrets.ts';
 import type { Stores } from './stores.ts';
 import { tracedRoute } from './telemetry.ts';
 
+/** Hints of some weeks: a thousand in 100 kB. */
+const MAX_SPOOL_BYTES = 64 << 20;
+
 export interface Collector {
   readonly http: HttpServer;
   readonly grpcPort: number;
   readonly forwarder: Forwarder;
   /** Takes dead letters through again. */
   readonly letters: LetterReplay;
+  /** The Odoos that are watched. */
+  readonly odoo: OdooWatch;
   /** What was taken, refused and lost since the start. */
   counters(): Sample[];
   /** Bytes of requests that are not answered yet, by what they carry. */
@@ -35,8 +43,15 @@ export interface Collector {
   close(): Promise<void>;
 }
 
-/** Starts the collector: OTLP/HTTP and CloudEvents on one port, OTLP/gRPC on another. */
-export async function startCollector(stores: Stores, settings: CollectorConfig): Promise<Collector> {
+/**
+ * Starts the collector: OTLP/HTTP, CloudEvents and Odoo's webhooks on one port, OTLP/gRPC on another, and the watch over the
+ * Odoos that are connected. With `isScheduled` false nothing is read of them by itself.
+ */
+export async function startCollector(
+  stores: Stores,
+  settings: CollectorConfig,
+  { companies, isScheduled }: { readonly companies: readonly Company[]; readonly isScheduled: boolean },
+): Promise<Collector> {
   const { config, postgres, events, logger, counters, intake } = stores;
   const terms = settings.sources;
   await applyTerms(postgres, terms);
@@ -75,6 +90,13 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     logger,
     masking,
   });
+  const odoo = await openOdooWatch({
+    ...{ postgres, inbox, logger, counters, intake, companies, isScheduled },
+    sealer: sealerOf(config),
+    spoolFolder: join(config.dataDir, 'odoo-spool'),
+    maxSpoolBytes: MAX_SPOOL_BYTES,
+  });
+  const webhook = tracedRoute('/odoo', odoo.handle);
   const routes = new Map([
     ['/v1/traces', tracedRoute('/v1/traces', otlp)],
     ['/v1/logs', tracedRoute('/v1/logs', otlp)],
@@ -86,6 +108,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     const [path = ''] = (request.url ?? '').split('?');
     const route = routes.get(path);
     if (route) return route(request, response);
+    if (path.startsWith('/odoo/')) return webhook(request, response);
     response
       .writeHead(404, { 'content-type': 'text/plain' })
       .end(`served here: POST ${[...routes.keys()].filter((name) => name.startsWith('/v1/')).join(', ')}\n`);
@@ -100,6 +123,7 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     grpc = await serveOtlpGrpc(receiver, auth.authenticate, { host: config.bind, port: config.grpcPort });
   } catch (error) {
     await http.close(0);
+    await odoo.close();
     await receiver.close();
     throw error;
   }
@@ -107,11 +131,13 @@ export async function startCollector(stores: Stores, settings: CollectorConfig):
     http,
     grpcPort: grpc.port,
     forwarder,
+    odoo,
     letters: createLetterReplay({ postgres, inbox, judge: letterJudge(undefined, masking), counters }),
     counters: () => [...counters.snapshot(), ...samplesOf(receiver.counts, masking.counts)],
     pendingBytes: () => ({ events: cloudEvents.pendingBytes(), otlp: receiver.pendingBytes() }),
     async close() {
       await Promise.all([http.close(), grpc.close()]);
+      await odoo.close();
       await receiver.close();
       await inbox.drain();
       await forwarder.stop();

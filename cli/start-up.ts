@@ -72,7 +72,10 @@ export async function startUp(
     const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger, counters });
     closing.push(() => queues.close());
     const analysis = createAnalysis(stores, catalogue);
-    const collector = await startCollector(stores, catalogue.collector);
+    const collector = await startCollector(stores, catalogue.collector, {
+      companies: catalogue.companies,
+      isScheduled: options.schedule ?? true,
+    });
     closing.push(() => collector.close());
 
     let handle: Handle = startingUp;
@@ -159,6 +162,7 @@ async function runPasses(
   tell: (now: bigint) => Promise<unknown>,
   now: bigint,
 ): Promise<void> {
+  await collector.odoo.once();
   await collector.forwarder.drain();
   await analysis.detect(now);
   await analysis.assess(now);

@@ -100,6 +100,26 @@ export const COUNTERS = {
     help: 'obligations that came into a state, by state',
     labels: ['state'],
   },
+  closewatch_odoo_calls: {
+    help: "calls of Odoo's API, by outcome: ok, or the code of the error",
+    labels: ['outcome', 'source'],
+  },
+  closewatch_odoo_hints: {
+    help: 'webhooks of Odoo, by what became of them: confirmed, phantom (nothing came of it), late; missed: the poll found a change of which none told',
+    labels: ['outcome', 'source'],
+  },
+  closewatch_odoo_hook_requests: {
+    help: 'requests to POST /odoo, by outcome: taken, unknown, malformed, too-large, full, failed',
+    labels: ['outcome'],
+  },
+  closewatch_odoo_late_records: {
+    help: 'records of Odoo that became visible after it was said that all of their time were read',
+    labels: ['source'],
+  },
+  closewatch_odoo_rounds: {
+    help: 'rounds of reading an Odoo, by outcome: done, failed',
+    labels: ['outcome', 'source'],
+  },
   closewatch_otlp_bytes: { help: 'bytes of OTLP requests, inflated', labels: [] },
   closewatch_otlp_records_stored: {
     help: 'spans, log records and metric points stored, by signal',
