@@ -20,14 +20,26 @@ export class OdooDatabase {
   readonly #ids = new Map<string, number>();
   /** What time it is there. */
   now: () => Date;
+  /** Is the audit log of entries kept? From 18 on it can be. */
+  isAudited = true;
+  /** Sends what an automation rule tells, to an address. */
+  send: (url: string, body: object) => void = () => {};
   #lastMicros = 0;
 
-  constructor(major: number, now: () => Date = () => new Date()) {
+  constructor(major: number, now: () => Date = () => new Date(), without: ReadonlySet<string> = new Set()) {
     this.major = major;
     this.now = now;
-    this.models = modelsOfStandIn(major);
+    this.models = modelsOfStandIn(major, without);
     for (const model of this.models.keys()) this.#rows.set(model, new Map());
     this.transaction(1, (tx) => {
+      const internal = tx.create('res.groups', { name: 'User types / Internal User' });
+      tx.create('ir.model.data', {
+        module: 'base',
+        name: 'group_user',
+        model: 'res.groups',
+        res_id: internal,
+      });
+      for (const [model, { name }] of this.models) tx.create('ir.model', { model, name });
       for (const [model, { fields }] of this.models)
         for (const [name, field] of Object.entries(fields))
           tx.create('ir.model.fields', {
@@ -108,6 +120,7 @@ export class Transaction {
   readonly #at: string;
   readonly #written = new Map<string, Map<number, Row>>();
   readonly #removed: [string, number][] = [];
+  #areHooksSent = false;
   /** What tracked fields were when the transaction began, by record. */
   readonly #before = new Map<string, { model: string; id: number; values: Values; isNew: boolean }>();
 
@@ -171,10 +184,10 @@ export class Transaction {
   }
 
   /** A note that nothing tracked stands behind, such as "Vendor Bill Created". */
-  note(model: string, id: number, body: string): number {
+  note(model: string, id: number, body: string, type = 'notification'): number {
     return this.create('mail.message', {
       date: `${this.#at.slice(0, 19)}`,
-      message_type: 'notification',
+      message_type: type,
       author_id: this.#authorOf(),
       body,
       model,
@@ -182,8 +195,51 @@ export class Transaction {
     });
   }
 
+  /** Up to 18 rules fire within the transaction: what they tell is not there yet, and may never be. */
+  sendHooks(): void {
+    if (this.#areHooksSent) return;
+    this.#areHooksSent = true;
+    for (const rule of this.#db.rows('base.automation')) {
+      const model = String(this.#db.row('ir.model', Number(rule.model_id))?.model);
+      for (const id of this.#firedBy(rule, model))
+        for (const action of rule.action_server_ids as number[]) {
+          const done = this.#db.row('ir.actions.server', action);
+          const body = { _action: `${done?.name}(#${action})`, _id: id, _model: model, id };
+          this.#db.send(String(done?.webhook_url), body);
+        }
+    }
+  }
+
+  #firedBy(rule: Row, model: string): number[] {
+    if (rule.trigger === 'on_unlink')
+      return this.#removed.flatMap(([name, id]) => (name === model ? [id] : []));
+    const names = (rule.trigger_field_ids as number[]).map((id) => this.#db.row('ir.model.fields', id)?.name);
+    return [...this.#before.values()].flatMap(({ model: name, id, values, isNew }) => {
+      if (name !== model) return [];
+      const row = this.row(model, id);
+      const isTouched =
+        names.length === 0 || names.some((field) => values[String(field)] !== row[String(field)]);
+      const isBefore = isNew || this.#matches(values as Row, rule.filter_pre_domain);
+      return isTouched && isBefore && this.#matches(row, rule.filter_domain) ? [id] : [];
+    });
+  }
+
+  #matches(row: Row, domain: unknown): boolean {
+    const text = String(domain || '[]')
+      .replaceAll('(', '[')
+      .replaceAll(')', ']')
+      .replaceAll("'", '"');
+    return matches(row, JSON.parse(text) as unknown[], new Set(), this.#db.major);
+  }
+
   commit(): void {
     this.#track();
+    if (this.#db.major <= 18) this.sendHooks();
+    this.#store();
+    if (this.#db.major >= 19) this.sendHooks();
+  }
+
+  #store(): void {
     for (const [model, rows] of this.#written) for (const row of rows.values()) this.#db.put(model, row);
     for (const [model, id] of this.#removed) {
       this.#db.remove(model, id);
@@ -206,6 +262,7 @@ export class Transaction {
       );
       if (changed.length === 0) continue;
       const message = this.note(model, id, '');
+      const words: string[] = [];
       for (const [name, field] of changed) {
         const [described] = this.#db
           .rows('ir.model.fields')
@@ -216,8 +273,23 @@ export class Transaction {
           ...this.#columns('old', field, values[name]),
           ...this.#columns('new', field, row[name]),
         });
+        words.push(`${this.#word(field, values[name])} ⇨ ${this.#word(field, row[name])} (${field.label})`);
       }
+      if (this.#db.isAudited && model === 'account.move' && this.#db.major >= 18)
+        this.#put('mail.message', {
+          ...this.row('mail.message', message),
+          account_audit_log_preview: `Updated\n${words.join('\n')}`,
+        });
     }
+  }
+
+  /** As the audit log has it. */
+  #word(field: FieldDef, value: unknown): string {
+    if (field.type === 'boolean') return value ? 'True' : 'False';
+    if (value === false || value === undefined) return field.type === 'selection' ? '' : 'False';
+    if (field.type !== 'selection') return String(value);
+    const columns = this.#columns('new', field, value);
+    return String(columns.new_value_char);
   }
 
   /** A choice is kept as its label in the language of whoever writes. */

@@ -111,6 +111,9 @@ export const MODELS: Readonly<Record<string, ModelDef>> = {
     name: 'Journal Item',
     fields: {
       move_id: one('account.move', 'Journal Entry'),
+      company_id: one('res.company', 'Company'),
+      parent_state: choice('Status', STATES),
+      date: date('Date'),
       account_id: one('account.account', 'Account', { tracked: true }),
       balance: money('Balance', { tracked: true }),
     },
@@ -154,6 +157,103 @@ export const MODELS: Readonly<Record<string, ModelDef>> = {
       is_sent: flag('Is Sent', { from: 18 }),
       is_move_sent: flag('Is Sent', { to: 17 }),
       invoice_ids: many('account.move', 'Invoices', { from: 18 }),
+    },
+  },
+  'account.bank.statement.line': {
+    name: 'Bank Statement Line',
+    fields: {
+      move_id: one('account.move', 'Journal Entry'),
+      journal_id: one('account.journal', 'Journal', { from: 18 }),
+      company_id: one('res.company', 'Company', { from: 18 }),
+      statement_id: one('account.bank.statement', 'Statement'),
+      partner_id: one('res.partner', 'Partner'),
+      account_number: char('Bank Account Number'),
+      payment_ref: char('Label'),
+      currency_id: one('res.currency', 'Journal Currency'),
+      amount: money('Amount'),
+      foreign_currency_id: one('res.currency', 'Foreign Currency'),
+      amount_currency: money('Amount in Currency'),
+      is_reconciled: flag('Is Reconciled'),
+    },
+  },
+  'account.lock_exception': {
+    name: 'Account Lock Exception',
+    from: 18,
+    fields: {
+      active: flag('Active', { default: true }),
+      company_id: one('res.company', 'Company'),
+      user_id: one('res.users', 'User'),
+      reason: char('Reason'),
+      end_datetime: at('End Date'),
+      lock_date_field: choice('Lock Date Field', [['fiscalyear_lock_date', 'Global Lock Date']]),
+      lock_date: date('Changed Lock Date'),
+      company_lock_date: date('Original Lock Date'),
+    },
+  },
+  'stock.picking': {
+    name: 'Transfer',
+    creation: 'Transfer created',
+    fields: {
+      name: char('Reference'),
+      state: choice(
+        'Status',
+        [
+          ['draft', 'Draft'],
+          ['confirmed', 'Waiting'],
+          ['assigned', 'Ready', 'Bereit'],
+          ['done', 'Done', 'Erledigt'],
+          ['cancel', 'Cancelled'],
+        ],
+        { tracked: true },
+      ),
+      origin: char('Source Document'),
+      partner_id: one('res.partner', 'Contact'),
+      picking_type_id: one('stock.picking.type', 'Operation Type'),
+      picking_type_code: choice('Type of Operation', [
+        ['incoming', 'Receipt'],
+        ['outgoing', 'Delivery'],
+        ['internal', 'Internal Transfer'],
+      ]),
+      purchase_id: one('purchase.order', 'Purchase Order'),
+      date_done: at('Date of Transfer'),
+      scheduled_date: at('Scheduled Date'),
+      backorder_id: one('stock.picking', 'Back Order of'),
+      return_id: one('stock.picking', 'Return of'),
+      company_id: one('res.company', 'Company'),
+      user_id: one('res.users', 'Responsible'),
+    },
+  },
+  'hr.expense.sheet': {
+    name: 'Expense Report',
+    creation: 'Expense Report created',
+    to: 18,
+    fields: {
+      name: char('Expense Report Summary'),
+      state: choice(
+        'Status',
+        [
+          ['draft', 'To Submit'],
+          ['submit', 'Submitted'],
+          ['approve', 'Approved'],
+          ['post', 'Posted'],
+          ['done', 'Done'],
+          ['cancel', 'Refused'],
+        ],
+        { tracked: true },
+      ),
+      approval_state: choice('Approval State', [
+        ['submit', 'Submitted'],
+        ['approve', 'Approved'],
+        ['cancel', 'Refused'],
+      ]),
+      employee_id: one('hr.employee', 'Employee'),
+      company_id: one('res.company', 'Company'),
+      total_amount: money('Total'),
+      currency_id: one('res.currency', 'Currency'),
+      user_id: one('res.users', 'Manager', { tracked: true }),
+      approval_date: at('Approval Date'),
+      account_move_ids: many('account.move', 'Journal Entries'),
+      payment_state: choice('Payment Status', [['not_paid', 'Not Paid']]),
     },
   },
   'account.partial.reconcile': {
@@ -251,7 +351,11 @@ export const MODELS: Readonly<Record<string, ModelDef>> = {
       active: flag('Active', { default: true }),
       share: flag('Share User'),
       partner_id: one('res.partner', 'Related Partner'),
+      company_id: one('res.company', 'Company'),
       company_ids: many('res.company', 'Companies'),
+      groups_id: many('res.groups', 'Groups', { to: 18 }),
+      group_ids: many('res.groups', 'Groups', { from: 19 }),
+      password: char('Password'),
     },
   },
   'ir.model.fields': {
@@ -272,6 +376,7 @@ export const MODELS: Readonly<Record<string, ModelDef>> = {
       subtype_id: one('mail.message.subtype', 'Subtype'),
       author_id: one('res.partner', 'Author'),
       body: char('Contents'),
+      account_audit_log_preview: char('Audit Log Preview', { from: 18 }),
       model: char('Related Document Model'),
       res_id: { type: 'many2one_reference', label: 'Related Document ID' },
     },
@@ -295,6 +400,113 @@ export const MODELS: Readonly<Record<string, ModelDef>> = {
   },
 };
 
+/** What `connect` makes things of, and what actions touch. */
+const TECHNICAL: Readonly<Record<string, ModelDef>> = {
+  'ir.model': { name: 'Models', fields: { model: char('Model'), name: char('Model Description') } },
+  'res.groups': { name: 'Access Groups', fields: { name: char('Name'), comment: char('Description') } },
+  'ir.model.access': {
+    name: 'Model Access',
+    fields: {
+      name: char('Name'),
+      model_id: one('ir.model', 'Model'),
+      group_id: one('res.groups', 'Group'),
+      perm_read: flag('Read Access'),
+      perm_write: flag('Write Access'),
+      perm_create: flag('Create Access'),
+      perm_unlink: flag('Delete Access'),
+    },
+  },
+  'ir.rule': {
+    name: 'Record Rule',
+    fields: {
+      name: char('Name'),
+      model_id: one('ir.model', 'Model'),
+      groups: many('res.groups', 'Groups'),
+      domain_force: char('Domain'),
+      perm_read: flag('Read', { default: true }),
+      perm_write: flag('Write', { default: true }),
+      perm_create: flag('Create', { default: true }),
+      perm_unlink: flag('Delete', { default: true }),
+    },
+  },
+  'ir.model.data': {
+    name: 'Model Data',
+    fields: {
+      module: char('Module'),
+      name: char('External Identifier'),
+      model: char('Model Name'),
+      res_id: { type: 'integer', label: 'Record ID', default: 0 },
+    },
+  },
+  'base.automation': {
+    name: 'Automation Rule',
+    fields: {
+      name: char('Automation Rule Name'),
+      active: flag('Active', { default: true }),
+      model_id: one('ir.model', 'Model'),
+      trigger: choice('Trigger', [
+        ['on_create_or_write', 'On save'],
+        ['on_unlink', 'On deletion'],
+      ]),
+      trigger_field_ids: many('ir.model.fields', 'Trigger Fields'),
+      filter_pre_domain: char('Before Update Domain'),
+      filter_domain: char('Apply on'),
+      action_server_ids: many('ir.actions.server', 'Actions'),
+    },
+  },
+  'ir.actions.server': {
+    name: 'Server Action',
+    fields: {
+      name: char('Name'),
+      model_id: one('ir.model', 'Model'),
+      state: choice('Type', [['webhook', 'Send Webhook Notification']]),
+      usage: char('Usage'),
+      webhook_url: char('Webhook URL'),
+      webhook_field_ids: many('ir.model.fields', 'Webhook Fields'),
+    },
+  },
+  'mail.activity.type': { name: 'Activity Type', fields: { name: char('Name') } },
+  'mail.activity': {
+    name: 'Activity',
+    fields: {
+      res_model: char('Related Document Model'),
+      res_model_id: one('ir.model', 'Document Model'),
+      res_id: { type: 'many2one_reference', label: 'Related Document ID' },
+      activity_type_id: one('mail.activity.type', 'Activity Type'),
+      summary: char('Summary'),
+      note: char('Note'),
+      date_deadline: date('Due Date'),
+      user_id: one('res.users', 'Assigned to'),
+    },
+  },
+  'queue.job': {
+    name: 'Queue Job',
+    fields: {
+      uuid: char('UUID'),
+      name: char('Description'),
+      state: choice('State', [
+        ['pending', 'Pending'],
+        ['enqueued', 'Enqueued'],
+        ['started', 'Started'],
+        ['done', 'Done'],
+        ['cancelled', 'Cancelled'],
+        ['failed', 'Failed'],
+      ]),
+      model_name: char('Model'),
+      method_name: char('Method'),
+      channel: char('Channel'),
+      retry: { type: 'integer', label: 'Current try', default: 0 },
+      max_retries: { type: 'integer', label: 'Max. retries', default: 5 },
+      exc_name: char('Exception'),
+      date_created: at('Created Date'),
+      date_started: at('Start Date'),
+      date_done: at('Date Done'),
+      company_id: one('res.company', 'Company'),
+      user_id: one('res.users', 'User ID'),
+    },
+  },
+};
+
 const STAMPS: Readonly<Record<string, FieldDef>> = {
   id: { type: 'integer', label: 'ID' },
   create_uid: one('res.users', 'Created by'),
@@ -306,10 +518,14 @@ const STAMPS: Readonly<Record<string, FieldDef>> = {
 const isIn = ({ from = 0, to = 999 }: { from?: number; to?: number }, major: number): boolean =>
   from <= major && major <= to;
 
-/** The models of a version with their fields. */
-export function modelsOfStandIn(major: number): ReadonlyMap<string, ModelDef> {
+/** The models of a version with their fields; those of modules that are not installed left out. */
+export function modelsOfStandIn(
+  major: number,
+  without: ReadonlySet<string> = new Set(),
+): ReadonlyMap<string, ModelDef> {
   return new Map(
-    Object.entries(MODELS)
+    Object.entries({ ...MODELS, ...TECHNICAL })
+      .filter(([name]) => !without.has(name))
       .filter(([, model]) => isIn(model, major))
       .map(([name, model]) => [
         name,

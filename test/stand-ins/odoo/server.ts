@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { OdooDatabase, type Raised } from './database.ts';
+import { OdooDatabase, type Raised, type Transaction } from './database.ts';
 import type { Row } from './domain.ts';
 import type { FieldDef } from './models.ts';
 
@@ -9,12 +9,36 @@ export interface StandInUser {
   readonly login: string;
   readonly secret: string;
   /** `settings` may all; `accountant` reads the books, and neither tracking values nor fields; `reader` those too. */
-  readonly rights: 'settings' | 'accountant' | 'reader' | 'employee';
+  readonly rights: 'settings' | 'accountant' | 'reader' | 'employee' | 'groups';
+  /** Of one that was made in it. */
+  readonly id?: number;
   readonly lang?: string;
 }
 
-const RESTRICTED: ReadonlySet<string> = new Set(['mail.tracking.value', 'ir.model.fields']);
-const MAY_READ_ALL: ReadonlySet<string> = new Set(['settings', 'reader']);
+const RESTRICTED: ReadonlySet<string> = new Set([
+  'mail.tracking.value',
+  'ir.model',
+  'ir.model.fields',
+  'ir.model.access',
+  'ir.rule',
+  'base.automation',
+  'ir.actions.server',
+]);
+const FOR_EVERYBODY: ReadonlySet<string> = new Set([
+  'res.users',
+  'res.partner',
+  'res.company',
+  'res.currency',
+  'mail.message',
+]);
+const OPERATIONS: Readonly<Record<string, string>> = {
+  create: 'create',
+  write: 'write',
+  unlink: 'unlink',
+  action_post: 'write',
+  requeue: 'write',
+  message_post: 'write',
+};
 const LANGUAGES = [
   ['en_US', 'English (US)'],
   ['de_DE', 'German / Deutsch'],
@@ -27,11 +51,27 @@ export class OdooStandIn {
   readonly #server: Server;
   /** Calls that were answered, `account.move/search_read`. */
   readonly calls: string[] = [];
+  /** Requests of automation rules that are under way, and were. */
+  readonly hooks: Promise<number>[] = [];
   /** It answers nothing but 503 while this is set. */
   isDown = false;
 
-  constructor(major: number, users: readonly StandInUser[], now?: () => Date) {
-    this.db = new OdooDatabase(major, now);
+  constructor(major: number, users: readonly StandInUser[], now?: () => Date, without?: ReadonlySet<string>) {
+    this.db = new OdooDatabase(major, now, without);
+    this.db.send = (url, body) => {
+      const request = {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      };
+      // A receiver that fails is only logged.
+      this.hooks.push(
+        fetch(url, request).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      );
+    };
     this.#users = users;
     this.db.transaction(1, (tx) => {
       const usd = tx.create('res.currency', { name: 'USD', decimal_places: 2 });
@@ -60,6 +100,31 @@ export class OdooStandIn {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  /** Those that it was made with, and those that were made in it, with their passwords. */
+  get #known(): StandInUser[] {
+    const made = this.db
+      .rows('res.users')
+      .flatMap(({ id, login, password }): StandInUser[] =>
+        password ? [{ login: String(login), secret: String(password), rights: 'groups', id }] : [],
+      );
+    return [...this.#users, ...made];
+  }
+
+  /** As the groups of a user grant it; everybody who may sign in reads what everybody has to. */
+  #may(user: StandInUser, model: string, operation: string): boolean {
+    if (user.rights === 'settings') return true;
+    if (user.rights === 'employee' || (operation !== 'read' && user.rights !== 'groups')) return false;
+    if (user.rights === 'reader') return true;
+    if (user.rights === 'accountant') return !RESTRICTED.has(model);
+    if (operation === 'read' && FOR_EVERYBODY.has(model)) return true;
+    const row = this.db.row('res.users', user.id ?? 0);
+    const groups = (row?.groups_id ?? row?.group_ids ?? []) as number[];
+    return this.db.rows('ir.model.access').some((access) => {
+      const isOf = this.db.row('ir.model', Number(access.model_id))?.model === model;
+      return isOf && groups.includes(Number(access.group_id)) && access[`perm_${operation}`] === true;
+    });
+  }
+
   /** The id of a user. */
   uid(login: string): number {
     return this.db.rows('res.users').find((user) => user.login === login)?.id ?? 0;
@@ -69,7 +134,10 @@ export class OdooStandIn {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
     const send = (status: number, body: unknown): void => {
-      response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+      response.writeHead(status, {
+        'content-type': 'application/json; charset=utf-8',
+        date: this.db.now().toUTCString(),
+      });
       response.end(JSON.stringify(body));
     };
     if (this.isDown) {
@@ -122,7 +190,7 @@ export class OdooStandIn {
       };
     if (service === 'db') return ['acme'];
     if (service === 'common') {
-      const user = this.#users.find(({ login, secret }) => login === args[1] && secret === args[2]);
+      const user = this.#known.find(({ login, secret }) => login === args[1] && secret === args[2]);
       return user ? this.uid(user.login) : false;
     }
     const [, uid, secret, model, name, positional, named] = args as [
@@ -134,7 +202,7 @@ export class OdooStandIn {
       unknown[],
       Record<string, unknown>,
     ];
-    const user = this.#users.find((one) => this.uid(one.login) === uid && one.secret === secret);
+    const user = this.#known.find((one) => this.uid(one.login) === uid && one.secret === secret);
     if (!user) throw { name: 'odoo.exceptions.AccessDenied', message: 'Access Denied' };
     return this.#execute(user, model, name, {
       ...named,
@@ -176,13 +244,13 @@ export class OdooStandIn {
     const { fields, name } = this.db.model(model);
     const { context = {} } = args as { context?: Record<string, unknown> };
     if (method === 'fields_get') return this.#fieldsGet(fields, context, args.attributes as string[]);
-    const mayRead = MAY_READ_ALL.has(user.rights) || !RESTRICTED.has(model);
     if (method === 'has_access' || method === 'check_access_rights')
-      return args.operation === 'read' ? mayRead && user.rights !== 'employee' : user.rights === 'settings';
-    if (!mayRead || user.rights === 'employee')
+      return this.#may(user, model, String(args.operation));
+    const operation = OPERATIONS[method] ?? 'read';
+    if (!this.#may(user, model, operation))
       throw {
         name: 'odoo.exceptions.AccessError',
-        message: `You are not allowed to access '${name}' (${model}) records.`,
+        message: `You are not allowed to ${operation === 'read' ? 'access' : 'modify'} '${name}' (${model}) records.`,
       };
     const uid = this.uid(user.login);
     const ids = (args.ids ?? []) as number[];
@@ -210,13 +278,39 @@ export class OdooStandIn {
       case 'create': {
         const list = args.vals_list as Record<string, unknown>[] | Record<string, unknown>;
         const made = this.db.transaction(uid, (tx) =>
-          [list].flat().map((values) => tx.create(model, values)),
+          [list].flat().map((values) => createIn(tx, model, values)),
         );
         return Array.isArray(list) ? made : made[0];
       }
       case 'write':
         this.db.transaction(uid, (tx) => tx.write(model, ids, args.vals as Record<string, unknown>));
         return true;
+      case 'read_group':
+      case 'formatted_read_group': {
+        const found = this.db.search(model, args.domain as unknown[]);
+        return [...Map.groupBy(found, ({ account_id }) => account_id)].map(([account, own]) => {
+          const sum = own.reduce((total, { balance }) => total + Number(balance), 0);
+          return {
+            account_id: [account, `Account ${account}`],
+            [method === 'read_group' ? 'balance' : 'balance:sum']: sum,
+          };
+        });
+      }
+      case 'action_post':
+        for (const id of ids)
+          if (this.db.row(model, id)?.state === 'posted')
+            throw { name: 'odoo.exceptions.UserError', message: 'The entry is already posted.' };
+        this.db.transaction(uid, (tx) => tx.write(model, ids, { state: 'posted' }));
+        return false;
+      case 'requeue':
+        this.db.transaction(uid, (tx) => tx.write(model, ids, { state: 'pending', retry: 0 }));
+        return null;
+      case 'message_post': {
+        const made = this.db.transaction(uid, (tx) =>
+          ids.map((id) => tx.note(model, id, String(args.body), 'comment')),
+        );
+        return made[0];
+      }
       case 'unlink':
         this.db.transaction(uid, (tx) => tx.unlink(model, ids));
         return true;
@@ -254,6 +348,26 @@ export class OdooStandIn {
       ]),
     );
   }
+}
+
+/** One2many commands `[0, 0, values]` make records, `[6, 0, ids]` names them. */
+function createIn(tx: Transaction, model: string, values: Record<string, unknown>): number {
+  const plain = Object.entries(values).map(([name, value]) => {
+    const isCommands = Array.isArray(value) && value.every((one) => Array.isArray(one));
+    if (!isCommands || value.length === 0) return [name, value];
+    const ids = (value as [number, number, unknown][]).flatMap(([command, , given]) =>
+      command === 6
+        ? (given as number[])
+        : [
+            tx.create(
+              name === 'action_server_ids' ? 'ir.actions.server' : model,
+              given as Record<string, unknown>,
+            ),
+          ],
+    );
+    return [name, ids];
+  });
+  return tx.create(model, Object.fromEntries(plain));
 }
 
 function raisedOf(error: unknown): Raised {

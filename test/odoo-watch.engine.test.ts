@@ -1,0 +1,349 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { HistoryMode } from '../collector/odoo/history.ts';
+import { Watcher } from '../collector/odoo/watcher.ts';
+import { openPostgres, type Postgres } from '../store/postgres/database.ts';
+import { openInbox } from '../store/postgres/inbox.ts';
+import { addOdooSource, listOdooSources, removeOdooSource } from '../store/postgres/odoo-sources.ts';
+import { createSealer } from '../store/sealed.ts';
+import { temporaryFolder } from './harness.ts';
+import { OdooStandIn, type StandInUser } from './stand-ins/odoo/server.ts';
+import { keepingLogger } from './temporary-stores.ts';
+
+const USERS: StandInUser[] = [
+  { login: 'admin', secret: 'admin-secret', rights: 'settings' },
+  { login: 'anna', secret: 'anna-secret', rights: 'settings', lang: 'de_DE' },
+  { login: 'auditor', secret: 'auditor-secret', rights: 'accountant' },
+  { login: 'reader', secret: 'reader-secret', rights: 'reader' },
+];
+const sealer = createSealer(() => 'a key for tests that is long enough');
+const BILL = { move_type: 'in_invoice', company_id: 1, currency_id: 1, amount_total: 1150, partner_id: 3 };
+const BEGINNING = Date.UTC(2026, 10, 22, 10);
+
+let postgres: Postgres;
+let folder: ReturnType<typeof temporaryFolder>;
+let n = 0;
+const closing: (() => Promise<unknown>)[] = [];
+beforeAll(async () => {
+  folder = temporaryFolder();
+  postgres = await openPostgres({ dataDir: folder.path }, { logger: keepingLogger() });
+});
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+afterAll(async () => {
+  await postgres.close();
+  folder.remove();
+});
+
+interface Told {
+  readonly id: string;
+  readonly type: string;
+  readonly time: string;
+  readonly subject: string;
+  readonly company: string;
+  readonly actorId: string | null;
+  readonly ingestPath: string;
+  readonly attributes: Record<string, string>;
+  readonly amount?: string;
+}
+
+/** An Odoo with a watcher on it, and a clock that both go by. */
+async function watch(major: number, login = 'reader', users = USERS) {
+  let now = BEGINNING;
+  const odoo = new OdooStandIn(major, users, () => new Date(now));
+  const url = await odoo.listen();
+  closing.push(() => odoo.close());
+  const source = `/odoo/test-${++n}`;
+  const clock = () => new Date(now);
+  const connect = async (liveFrom = clock()): Promise<void> => {
+    await addOdooSource(postgres, sealer, {
+      ...{ source, url, database: 'acme', hookHash: undefined, by: 'test' },
+      reader: { login, secret: `${login}-secret` },
+      pace: { perSecond: 1000, parallel: 8 },
+      liveFrom,
+      historyFrom: new Date(0),
+      installed: { made: [], hooked: [] },
+    });
+  };
+  const watcherOf = async (): Promise<Watcher> => {
+    const configured = (await listOdooSources(postgres)).find((one) => one.source === source);
+    if (!configured) throw new Error('not connected');
+    const inbox = openInbox(postgres, { now: clock });
+    const companies = [{ key: 'acme', odoo: { source, id: 1 } }];
+    return new Watcher(configured, {
+      postgres,
+      inbox,
+      sealer,
+      logger: keepingLogger(),
+      companies,
+      now: clock,
+    });
+  };
+  closing.push(() => removeOdooSource(postgres, source));
+  return {
+    odoo,
+    source,
+    connect,
+    watcherOf,
+    /** Lets time pass. */
+    pass: (ms: number) => {
+      now += ms;
+    },
+    as: <T>(who: string, work: Parameters<typeof odoo.db.transaction<T>>[1]) =>
+      odoo.db.transaction(odoo.uid(who), work),
+    events: async (): Promise<Told[]> => {
+      const rows = await postgres.db
+        .selectFrom('inbox')
+        .select('body')
+        .where('source', '=', source)
+        .execute();
+      return rows
+        .map(({ body }) => body as unknown as Told)
+        .filter(({ type }) => type !== 'account.balanceobserved')
+        .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+    },
+    state: async () =>
+      (await listOdooSources(postgres)).find((one) => one.source === source)?.state as NonNullable<
+        Awaited<ReturnType<typeof listOdooSources>>[number]
+      >['state'],
+  };
+}
+
+const said = (events: readonly Told[]): string[] =>
+  events.map(({ type, time, actorId }) => `${type} ${time.slice(11, 19)} ${actorId}`);
+
+describe.each([17, 18, 19])('an Odoo of %i', (major) => {
+  test('tells what a bill went through, each once, when and by whom', async () => {
+    const { odoo, connect, watcherOf, pass, as, events, state } = await watch(major);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    pass(5_000);
+    const bill = as('admin', (tx) => tx.create('account.move', BILL));
+    pass(60_000);
+    as('anna', (tx) => tx.write('account.move', [bill], { state: 'posted', name: 'BILL/2026/11/0001' }));
+    pass(20_000);
+    await watcher.once();
+    pass(30_000);
+    as('admin', (tx) => tx.write('account.move', [bill], { payment_state: 'partial' }));
+    as('admin', (tx) => tx.write('account.move', [bill], { payment_state: 'paid' }));
+    pass(10_000);
+    await watcher.once();
+    await watcher.once();
+    const [admin, anna] = [odoo.uid('admin'), odoo.uid('anna')].map((id) => `res.users/${id}`);
+    const told = await events();
+    expect(said(told)).toEqual([
+      `bill.drafted 10:00:05 ${admin}`,
+      `bill.posted 10:01:05 ${anna}`,
+      `bill.partiallypaid 10:01:55 ${admin}`,
+      `bill.paid 10:01:55 ${admin}`,
+    ]);
+    expect(told.map(({ attributes }) => attributes.inferred)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(told.every(({ company }) => company === 'acme')).toBe(true);
+    expect(told[1]?.attributes.url).toContain(String(bill));
+    expect(await state()).toMatchObject({
+      history: 'tracking' satisfies HistoryMode,
+      version: expect.stringContaining(`${major}.0`),
+    });
+  });
+
+  test('misses nothing of a transaction that commits 8 seconds late', async () => {
+    const { odoo, connect, watcherOf, pass, as, events } = await watch(major);
+    const drafts = as('admin', (tx) => Array.from({ length: 400 }, () => tx.create('account.move', BILL)));
+    pass(1_000);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.backfill();
+    pass(60_000);
+    await watcher.once();
+    pass(1_000);
+    const late = odoo.db.begin(odoo.uid('anna'));
+    for (const id of drafts) late.write('account.move', [id], { state: 'posted', name: `BILL/${id}` });
+    for (let second = 0; second < 8; second++) {
+      pass(1_000);
+      await watcher.once();
+    }
+    late.commit();
+    pass(1_000);
+    await watcher.once();
+    const posted = (await events()).filter(({ type }) => type === 'bill.posted');
+    expect(posted).toHaveLength(400);
+    expect(new Set(posted.map(({ subject }) => subject)).size).toBe(400);
+    expect(new Set(posted.map(({ actorId }) => actorId))).toEqual(new Set([`res.users/${odoo.uid('anna')}`]));
+  });
+
+  test('finds what commits after the overlap of two rounds, by its sweeps', async () => {
+    const { odoo, connect, watcherOf, pass, events, state } = await watch(major);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    pass(1_000);
+    const late = odoo.db.begin(odoo.uid('admin'));
+    late.create('account.move', { ...BILL, state: 'posted', name: 'BILL/LATE' });
+    for (let minute = 0; minute < 9; minute++) {
+      pass(60_000);
+      await watcher.once();
+    }
+    late.commit();
+    for (let minute = 0; minute < 6; minute++) {
+      pass(60_000);
+      await watcher.once();
+    }
+    expect((await events()).map(({ type }) => type).sort()).toEqual(['bill.drafted', 'bill.posted']);
+    expect((await state()).lateRows).toBe(0);
+  });
+
+  test('makes nothing of writes that change nothing, however many', async () => {
+    const { connect, watcherOf, pass, as, events } = await watch(major);
+    await connect();
+    const watcher = await watcherOf();
+    pass(1_000);
+    const bills = as('admin', (tx) => Array.from({ length: 300 }, () => tx.create('account.move', BILL)));
+    await watcher.once();
+    const before = (await events()).length;
+    pass(60_000);
+    as('admin', (tx) => tx.write('account.move', bills, { amount_total: 1150 }));
+    await watcher.once();
+    expect((await events()).length).toBe(before);
+  });
+
+  test('tells what is gone: a draft that was deleted, a reconciliation that was undone', async () => {
+    const { odoo, connect, watcherOf, pass, as, events } = await watch(major);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.backfill();
+    pass(1_000);
+    const [bill, draft] = as('admin', (tx) => [
+      tx.create('account.move', { ...BILL, name: 'BILL/1' }),
+      tx.create('account.move', BILL),
+    ]);
+    const lines = as('admin', (tx) => [
+      tx.create('account.move.line', { move_id: bill }),
+      tx.create('account.move.line', { move_id: bill }),
+    ]);
+    pass(1_000);
+    const partial = as('admin', (tx) => {
+      tx.write('account.move', [Number(bill)], { payment_state: 'paid' });
+      return tx.create('account.partial.reconcile', {
+        ...{ debit_move_id: lines[0], credit_move_id: lines[1], amount: 1150, company_id: 1 },
+      });
+    });
+    await watcher.once();
+    pass(40_000);
+    as('anna', (tx) => {
+      tx.unlink('account.partial.reconcile', [partial]);
+      tx.write('account.move', [Number(bill)], { payment_state: 'not_paid' });
+    });
+    as('admin', (tx) => tx.unlink('account.move', [Number(draft)]));
+    pass(10_000);
+    await watcher.once();
+    const undone = (await events()).filter(({ type }) => type === 'reconciliation.undone');
+    expect(said(undone)).toEqual([`reconciliation.undone 10:00:42 res.users/${odoo.uid('anna')}`]);
+    expect(undone[0]).toMatchObject({ company: 'acme', amount: '1150.00' });
+    pass(5 * 60_000);
+    await watcher.once();
+    const types = (await events()).map(({ type, subject }) => `${type} ${subject}`);
+    expect(types.filter((one) => one === `bill.deleted account.move/${draft}`)).toHaveLength(1);
+    expect(types.filter((one) => one.startsWith('bill.unpaid'))).toHaveLength(1);
+  });
+
+  test('reads history as history, and goes on after an interruption', async () => {
+    const { odoo, connect, watcherOf, pass, as, events } = await watch(major);
+    const bills = as('admin', (tx) => Array.from({ length: 1200 }, () => tx.create('account.move', BILL)));
+    pass(60_000);
+    as('anna', (tx) => tx.write('account.move', bills.slice(0, 700), { state: 'posted', name: 'BILL/OLD' }));
+    pass(60_000);
+    await connect();
+    await (await watcherOf()).once();
+    pass(60_000);
+    // A live change to what is not read yet.
+    as('anna', (tx) =>
+      tx.write('account.move', bills.slice(1000, 1001), { state: 'posted', name: 'BILL/NEW' }),
+    );
+    const watcher = await watcherOf();
+    await watcher.once();
+    await watcher.backfill();
+    const told = (await events()).filter(({ type }) => type.startsWith('bill.'));
+    const posted = told.filter(({ type }) => type === 'bill.posted');
+    expect(told.filter(({ type }) => type === 'bill.drafted')).toHaveLength(1200);
+    expect(posted).toHaveLength(701);
+    const live = told.filter(({ ingestPath }) => ingestPath !== 'backfill');
+    expect(live.map(({ type, subject }) => `${type} ${subject}`)).toEqual([
+      `bill.posted account.move/${bills[1000]}`,
+    ]);
+    expect(posted.filter(({ actorId }) => actorId === `res.users/${odoo.uid('anna')}`)).toHaveLength(701);
+  });
+
+  test('goes on where it was when Odoo was down for a while', async () => {
+    const { odoo, connect, watcherOf, pass, as, events, state } = await watch(major);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    odoo.isDown = true;
+    await expect(watcher.once()).rejects.toThrow();
+    for (let hour = 0; hour < 3; hour++) {
+      pass(3_600_000);
+      as('admin', (tx) => tx.create('account.move', { ...BILL, state: 'posted', name: `BILL/${hour}` }));
+    }
+    odoo.isDown = false;
+    await watcher.once();
+    expect((await events()).filter(({ type }) => type === 'bill.posted')).toHaveLength(3);
+    expect((await state()).error).toBeUndefined();
+  });
+
+  test('knows without tracking values what it can know, and says that it is inferred', async () => {
+    const { odoo, connect, watcherOf, pass, as, events, state } = await watch(major, 'auditor');
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    pass(5_000);
+    const bill = as('admin', (tx) => tx.create('account.move', BILL));
+    await watcher.once();
+    pass(60_000);
+    as('anna', (tx) => tx.write('account.move', [bill], { state: 'posted', name: 'BILL/2026/11/0001' }));
+    await watcher.once();
+    const posted = (await events()).filter(({ type }) => type === 'bill.posted');
+    expect(said(posted)).toEqual([`bill.posted 10:01:05 res.users/${odoo.uid('anna')}`]);
+    expect((await state()).history).toBe(major >= 18 ? 'audit-log' : 'difference');
+    if (major === 17) expect(posted[0]?.attributes.inferred).toBe('true');
+  });
+
+  test('knows the difference of readings where the audit log is off', async () => {
+    const { odoo, connect, watcherOf, pass, as, events } = await watch(major, 'auditor');
+    odoo.db.isAudited = false;
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    pass(5_000);
+    const bill = as('admin', (tx) => tx.create('account.move', BILL));
+    await watcher.once();
+    pass(60_000);
+    as('anna', (tx) => tx.write('account.move', [bill], { state: 'posted', name: 'BILL/2026/11/0001' }));
+    await watcher.once();
+    const posted = (await events()).filter(({ type }) => type === 'bill.posted');
+    expect(said(posted)).toEqual([`bill.posted 10:01:05 res.users/${odoo.uid('anna')}`]);
+    expect(posted[0]?.attributes.inferred).toBe('true');
+  });
+
+  test('says up to when everything was read: the settle time before the last sweep', async () => {
+    const { connect, watcherOf, pass, source, state } = await watch(major);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    expect((await state()).completeUpTo).toBeUndefined();
+    pass(20 * 60_000);
+    await watcher.once();
+    await watcher.once();
+    const rows = await postgres.db.selectFrom('sources').selectAll().where('source', '=', source).execute();
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ company: 'acme', kind: 'polled' });
+    const upTo = new Date(Number(BigInt(rows[0]?.complete_up_to_ns ?? 0) / 1_000_000n));
+    expect(upTo.toISOString().slice(0, 19)).toBe('2026-11-22T10:10:00');
+    expect(rows[0]?.types).toContain('bill.posted');
+  });
+});
