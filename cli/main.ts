@@ -21,6 +21,7 @@ const command = defineCommand({
     users: () => import('./users.ts').then((module) => module.default),
     inbox: () => import('./inbox.ts').then((module) => module.default),
     'dead-letters': () => import('./inbox.ts').then((module) => module.deadLetters),
+    odoo: () => import('./odoo.ts').then((module) => module.default),
     retention: () => import('./retention.ts').then((module) => module.default),
     doctor: () => import('./doctor.ts').then((module) => module.default),
   },

@@ -11,6 +11,8 @@ import {
   showDeadLetterTask,
   showEventTask,
 } from './inbox-tasks.ts';
+import { examineOdooTask } from './odoo-examination.ts';
+import { addOdooTask, listOdoosTask, removeOdooTask, setWriterTask } from './odoo-tasks.ts';
 import { retentionTask } from './retention.ts';
 import type { Stores } from './stores.ts';
 import type { AnyTask } from './task.ts';
@@ -37,6 +39,11 @@ const ALL: readonly AnyTask<Stores>[] = [
   listEventsTask,
   showEventTask,
   sendOnTask,
+  listOdoosTask,
+  addOdooTask,
+  removeOdooTask,
+  setWriterTask,
+  examineOdooTask,
 ];
 
 /** The tasks that a running process does for other commands, by name. */
