@@ -202,10 +202,13 @@ export class Transaction {
     for (const rule of this.#db.rows('base.automation')) {
       const model = String(this.#db.row('ir.model', Number(rule.model_id))?.model);
       for (const id of this.#firedBy(rule, model))
-        for (const action of rule.action_server_ids as number[]) {
-          const done = this.#db.row('ir.actions.server', action);
-          const body = { _action: `${done?.name}(#${action})`, _id: id, _model: model, id };
-          this.#db.send(String(done?.webhook_url), body);
+        for (const action of this.#db.rows('ir.actions.server')) {
+          if (action.base_automation_id !== rule.id) continue;
+          this.#db.send(String(action.webhook_url), {
+            _action: `${action.name}(#${action.id})`,
+            _id: id,
+            _model: model,
+          });
         }
     }
   }
@@ -213,7 +216,9 @@ export class Transaction {
   #firedBy(rule: Row, model: string): number[] {
     if (rule.trigger === 'on_unlink')
       return this.#removed.flatMap(([name, id]) => (name === model ? [id] : []));
-    const names = (rule.trigger_field_ids as number[]).map((id) => this.#db.row('ir.model.fields', id)?.name);
+    const names = ((rule.trigger_field_ids || []) as number[]).map(
+      (id) => this.#db.row('ir.model.fields', id)?.name,
+    );
     return [...this.#before.values()].flatMap(({ model: name, id, values, isNew }) => {
       if (name !== model) return [];
       const row = this.row(model, id);

@@ -451,7 +451,6 @@ const TECHNICAL: Readonly<Record<string, ModelDef>> = {
       trigger_field_ids: many('ir.model.fields', 'Trigger Fields'),
       filter_pre_domain: char('Before Update Domain'),
       filter_domain: char('Apply on'),
-      action_server_ids: many('ir.actions.server', 'Actions'),
     },
   },
   'ir.actions.server': {
@@ -461,6 +460,7 @@ const TECHNICAL: Readonly<Record<string, ModelDef>> = {
       model_id: one('ir.model', 'Model'),
       state: choice('Type', [['webhook', 'Send Webhook Notification']]),
       usage: char('Usage'),
+      base_automation_id: one('base.automation', 'Automation Rule'),
       webhook_url: char('Webhook URL'),
       webhook_field_ids: many('ir.model.fields', 'Webhook Fields'),
     },

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { OdooDatabase, type Raised, type Transaction } from './database.ts';
+import { OdooDatabase, type Raised } from './database.ts';
 import type { Row } from './domain.ts';
 import type { FieldDef } from './models.ts';
 
@@ -37,6 +37,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   unlink: 'unlink',
   action_post: 'write',
   requeue: 'write',
+  run: 'write',
   message_post: 'write',
 };
 const LANGUAGES = [
@@ -278,12 +279,14 @@ export class OdooStandIn {
       case 'create': {
         const list = args.vals_list as Record<string, unknown>[] | Record<string, unknown>;
         const made = this.db.transaction(uid, (tx) =>
-          [list].flat().map((values) => createIn(tx, model, values)),
+          [list].flat().map((values) => tx.create(model, withoutCommands(values))),
         );
         return Array.isArray(list) ? made : made[0];
       }
       case 'write':
-        this.db.transaction(uid, (tx) => tx.write(model, ids, args.vals as Record<string, unknown>));
+        this.db.transaction(uid, (tx) =>
+          tx.write(model, ids, withoutCommands(args.vals as Record<string, unknown>)),
+        );
         return true;
       case 'read_group':
       case 'formatted_read_group': {
@@ -302,6 +305,16 @@ export class OdooStandIn {
             throw { name: 'odoo.exceptions.UserError', message: 'The entry is already posted.' };
         this.db.transaction(uid, (tx) => tx.write(model, ids, { state: 'posted' }));
         return false;
+      case 'run': {
+        const id = Number(context.active_id);
+        for (const action of ids.flatMap((one) => this.db.row(model, one) ?? []))
+          this.db.send(String(action.webhook_url), {
+            _action: action.name,
+            _id: id,
+            _model: context.active_model,
+          });
+        return false;
+      }
       case 'requeue':
         this.db.transaction(uid, (tx) => tx.write(model, ids, { state: 'pending', retry: 0 }));
         return null;
@@ -350,24 +363,13 @@ export class OdooStandIn {
   }
 }
 
-/** One2many commands `[0, 0, values]` make records, `[6, 0, ids]` names them. */
-function createIn(tx: Transaction, model: string, values: Record<string, unknown>): number {
+/** `[6, 0, ids]` names the records of a many2many. */
+function withoutCommands(values: Record<string, unknown>): Record<string, unknown> {
   const plain = Object.entries(values).map(([name, value]) => {
-    const isCommands = Array.isArray(value) && value.every((one) => Array.isArray(one));
-    if (!isCommands || value.length === 0) return [name, value];
-    const ids = (value as [number, number, unknown][]).flatMap(([command, , given]) =>
-      command === 6
-        ? (given as number[])
-        : [
-            tx.create(
-              name === 'action_server_ids' ? 'ir.actions.server' : model,
-              given as Record<string, unknown>,
-            ),
-          ],
-    );
-    return [name, ids];
+    const isCommands = Array.isArray(value) && value.length > 0 && value.every((one) => Array.isArray(one));
+    return [name, isCommands ? (value as [number, number, number[]][]).flatMap(([, , ids]) => ids) : value];
   });
-  return tx.create(model, Object.fromEntries(plain));
+  return Object.fromEntries(plain);
 }
 
 function raisedOf(error: unknown): Raised {
