@@ -46,7 +46,8 @@ export const HOOK_RULES: readonly HookRule[] = [
     trigger: 'on_create_or_write',
     fields: ['state'],
     before: "[('state','=','posted')]",
-    after: "[('state','!=','posted')]",
+    // Of a new record nothing is looked at before: a draft that was never posted must not count.
+    after: "[('state','!=','posted'),('posted_before','=',True)]",
     fires: (before, now) => before?.state === 'posted' && now.state !== 'posted',
   },
   {

@@ -167,6 +167,7 @@ export class Transaction {
       this.#put(model, {
         ...row,
         ...known(model, fields, values),
+        ...(model === 'account.move' && row.state === 'posted' ? { posted_before: true } : {}),
         write_uid: this.#uid,
         write_date: this.#at,
         id,
@@ -233,7 +234,8 @@ export class Transaction {
     const text = String(domain || '[]')
       .replaceAll('(', '[')
       .replaceAll(')', ']')
-      .replaceAll("'", '"');
+      .replaceAll("'", '"')
+      .replaceAll('True', 'true');
     return matches(row, JSON.parse(text) as unknown[], new Set(), this.#db.major);
   }
 

@@ -62,6 +62,7 @@ export const MODELS: Readonly<Record<string, ModelDef>> = {
       name: char('Number', { tracked: true }),
       ref: char('Reference', { tracked: true }),
       state: choice('Status', STATES, { tracked: true }),
+      posted_before: flag('Posted Before'),
       move_type: choice('Type', [
         ['entry', 'Journal Entry'],
         ['out_invoice', 'Customer Invoice'],
