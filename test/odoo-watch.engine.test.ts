@@ -252,6 +252,54 @@ describe.each([17, 18, 19])('an Odoo of %i', (major) => {
     expect(types.filter((one) => one.startsWith('bill.unpaid'))).toHaveLength(1);
   });
 
+  test('tells of scheduled jobs that ran, failed or are late, though they are not stamped', async () => {
+    const { odoo, connect, watcherOf, pass, as, events } = await watch(major);
+    const job = as('admin', (tx) =>
+      tx.create('ir.cron', { cron_name: 'Post', nextcall: '2026-11-22 10:01:00', interval_type: 'minutes' }),
+    );
+    pass(1_000);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    // As Odoo does it, past its own records.
+    const put = (values: object) =>
+      odoo.db.put('ir.cron', { ...(odoo.db.row('ir.cron', job) as { id: number }), ...values });
+    pass(65_000);
+    put({ lastcall: '2026-11-22 10:01:02', nextcall: '2026-11-22 10:02:02' });
+    await watcher.once();
+    pass(60_000);
+    if (major >= 18)
+      put({ lastcall: '2026-11-22 10:02:03', nextcall: '2026-11-22 10:03:03', failure_count: 1 });
+    await watcher.once();
+    pass(20 * 60_000);
+    await watcher.once();
+    await watcher.once();
+    const told = (await events()).filter(({ type }) => type.startsWith('cron.'));
+    expect(told.map(({ type, time }) => `${type} ${time.slice(11, 16)}`)).toEqual([
+      'cron.succeeded 10:01',
+      ...(major >= 18 ? ['cron.failed 10:02'] : []),
+      'cron.late 10:22',
+    ]);
+  });
+
+  test('of what was made before the past begins, tells what happened since', async () => {
+    const { odoo, connect, watcherOf, pass, as, events } = await watch(major);
+    const bill = as('admin', (tx) => tx.create('account.move', BILL));
+    pass(3_600_000);
+    await connect();
+    await postgres.db
+      .updateTable('odoo_sources')
+      .set({ history_from: new Date(BEGINNING + 60_000) })
+      .execute();
+    const watcher = await watcherOf();
+    await watcher.backfill();
+    expect(await events()).toEqual([]);
+    pass(60_000);
+    as('anna', (tx) => tx.write('account.move', [bill], { state: 'posted', name: 'BILL/1' }));
+    await watcher.once();
+    expect(said(await events())).toEqual([`bill.posted 11:01:00 res.users/${odoo.uid('anna')}`]);
+  });
+
   test('reads history as history, and goes on after an interruption', async () => {
     const { odoo, connect, watcherOf, pass, as, events } = await watch(major);
     const bills = as('admin', (tx) => Array.from({ length: 1200 }, () => tx.create('account.move', BILL)));

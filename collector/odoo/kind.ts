@@ -58,6 +58,13 @@ export interface RecordKind {
   readonly types: readonly string[];
   /** What the watched fields are before anything happens, for a record that is seen when much has. */
   readonly initial: Readonly<Record<string, OdooValue>>;
+  /**
+   * Rows of this model change without being stamped, so that all of them are read each round: the instant of what happened last, in Odoo's
+   * text.
+   */
+  readonly happenedAt?: (record: OdooRecord, now: string) => OdooValue;
+  /** Watched values that are not in the record but follow from it and the time, which is given as Odoo writes it. */
+  readonly derive?: (values: OdooRecord['values'], now: string) => OdooRecord['values'];
   created(record: OdooRecord): readonly Fact[];
   /** The facts in the changes of one transaction; `record` as it is now. */
   changed(changes: readonly Change[], record: OdooRecord): readonly Fact[];

@@ -22,7 +22,15 @@ import { eventOf } from './event.ts';
 import type { History } from './history.ts';
 import { type OdooRecord, type RecordKind, type Surroundings, subjectOf } from './kind.ts';
 import { type OdooWorld, partnerNames } from './surroundings.ts';
-import { differences, firstSight, goodbye, type Stamp, type ToldFact, writtenOf } from './teller.ts';
+import {
+  differences,
+  firstSight,
+  goodbye,
+  type Stamp,
+  sinceThen,
+  type ToldFact,
+  writtenOf,
+} from './teller.ts';
 
 /** What is needed to make events of what is read of an Odoo. */
 export interface ObserverDeps {
@@ -132,7 +140,7 @@ export class Observer {
       return isSame ? [] : [{ record, before }];
     });
     if (changed.length === 0) return NOTHING;
-    const told = changed.filter(({ record, before }) => before !== undefined || !this.#isPast(record));
+    const told = changed.filter(({ record, before }) => before !== undefined || this.#isOfInterest(record));
     const [histories, around] = await Promise.all([
       this.#historiesOf(kind, told),
       world.around(
@@ -151,7 +159,11 @@ export class Observer {
         tracked: history.mode === 'audit-log' && messages.length === 0 ? NOT_TRACKED : tracked,
         stamp: stamps.get(record.id),
       };
-      const facts = before ? differences(reading, before) : firstSight(reading);
+      const facts = before
+        ? differences(reading, before)
+        : this.#isPast(record)
+          ? sinceThen(reading)
+          : firstSight(reading);
       return this.#eventsOf(kind, record, around, facts, this.#pathOf(record, before, path));
     });
     const accepted = await this.#accept(events);
@@ -204,13 +216,16 @@ export class Observer {
   /** What Odoo recorded: of a record that is new to us ever, of another since it was last seen. */
   async #historiesOf(kind: RecordKind, told: Observed['changed']) {
     const { history } = this.#deps;
-    const fresh = told.filter(({ before }) => !before).map(({ record }) => record.id);
+    const fresh = told.filter(({ record, before }) => !before && !this.#isPast(record));
+    const old = told.filter(({ record, before }) => !before && this.#isPast(record));
+    const idsOf = (some: Observed['changed']): number[] => some.map(({ record }) => record.id);
     const rewritten = told.flatMap(({ record, before }) =>
       before ? [{ id: record.id, written: before.written }] : [],
     );
     const since = rewritten.map(({ written }) => written).sort()[0];
-    const [whole, recent] = await Promise.all([
-      history.of(kind.model, fresh, undefined),
+    const [whole, late, recent] = await Promise.all([
+      history.of(kind.model, idsOf(fresh), undefined),
+      history.of(kind.model, idsOf(old), odooTime(this.#deps.historyFrom)),
       since === undefined
         ? new Map<number, never>()
         : history.of(
@@ -219,7 +234,12 @@ export class Observer {
             odooTime(new Date(Date.parse(`${since.replace(' ', 'T')}Z`) - SLACK_MS)),
           ),
     ]);
-    return new Map([...whole, ...recent]);
+    return new Map([...whole, ...late, ...recent]);
+  }
+
+  /** One that was last written before what is told of the past begins has nothing to tell. */
+  #isOfInterest(record: OdooRecord): boolean {
+    return !this.#isPast(record) || writtenText(record) >= odooTime(this.#deps.historyFrom);
   }
 
   /** Was it made before what is told of the past begins? */

@@ -9,6 +9,8 @@ export interface Reading {
   readonly fields: readonly ReadField[];
   /** Records a call. */
   readonly pageSize: number;
+  /** What follows from a record as it is read. */
+  readonly derive?: ((values: OdooRecord['values']) => OdooRecord['values']) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -107,13 +109,13 @@ async function search(odoo: Odoo, reading: Reading, domain: Domain, order: strin
 const optionsOf = ({ signal }: Reading): CallOptions => ({ context: ALL, signal });
 
 /** A row under the names that its fields have in the newest version. */
-const recordOf = (
-  { fields }: Reading,
+function recordOf(
+  { fields, derive }: Reading,
   row: { readonly id: number; readonly [name: string]: unknown },
-): OdooRecord => ({
-  id: row.id,
-  values: Object.fromEntries(fields.map(({ as, name }) => [as, row[name]])),
-});
+): OdooRecord {
+  const values = Object.fromEntries(fields.map(({ as, name }) => [as, row[name]]));
+  return { id: row.id, values: derive ? derive(values) : values };
+}
 
 /** To the second, as Odoo gives it. */
 const writtenAt = ({ values }: OdooRecord): string => textOf(values.write_date) ?? '';

@@ -2,7 +2,7 @@ import type { IngestPath } from '../../model/event.ts';
 import type { Domain, Odoo } from '../../odoo/client.ts';
 import { dateOfOdoo, odooTime } from '../../odoo/clock.ts';
 import type { ModelReport } from '../../odoo/inspect.ts';
-import { idOf, textOf } from '../../odoo/values.ts';
+import { idOf, instantOf, textOf } from '../../odoo/values.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { keepOdooCursor, odooCursors } from '../../store/postgres/odoo-cursors.ts';
 import { countRecords, knownIds, seenRecords } from '../../store/postgres/odoo-records.ts';
@@ -10,7 +10,7 @@ import type { OdooRecord, RecordKind } from './kind.ts';
 import { kindOfModel } from './kinds.ts';
 import type { Observed, Observer } from './observer.ts';
 import { allById, changedSince, type Reading, recordsOf } from './pages.ts';
-import { writtenOf } from './teller.ts';
+import { type Stamp, writtenOf } from './teller.ts';
 
 /** What a poller reads and where it keeps how far it came. */
 export interface PollerDeps {
@@ -82,9 +82,11 @@ export class Poller {
     this.#models = reports.flatMap((report) => {
       const kind = kindOfModel(report.model);
       if (report.state !== 'ready' || !kind) return [];
-      return [
-        { kind, reading: { model: report.model, fields: report.fields, pageSize: deps.pageSize ?? PAGE } },
-      ];
+      const { model, fields } = report;
+      const derive =
+        kind.derive &&
+        ((values: OdooRecord['values']) => kind.derive?.(values, odooTime(deps.odoo.clock.now())) ?? values);
+      return [{ kind, reading: { model, fields, pageSize: deps.pageSize ?? PAGE, derive } }];
     });
     this.#readUntil =
       (cursors.get('round') as { until: string } | undefined)?.until ?? odooTime(deps.liveFrom);
@@ -113,11 +115,19 @@ export class Poller {
     const began = odoo.clock.now();
     const since = odooTime(new Date(dateOfOdoo(this.#readUntil).getTime() - OVERLAP_MS));
     for (const model of this.#models)
-      for await (const page of changedSince(odoo, { ...model.reading, signal }, since))
+      for await (const page of this.#readingOf(model, since, signal))
         await this.#observe(model, page, 'poll');
     this.#readUntil = odooTime(began);
     await keepOdooCursor(postgres, source, 'round', { until: this.#readUntil });
     return began;
+  }
+
+  /** What was written since; all of it where rows change without a stamp. */
+  #readingOf({ kind, reading }: Model, since: string, signal: AbortSignal | undefined) {
+    const { odoo } = this.#deps;
+    return kind.happenedAt
+      ? allById(odoo, { ...reading, signal })
+      : changedSince(odoo, { ...reading, signal }, since);
   }
 
   /**
@@ -132,6 +142,7 @@ export class Poller {
     const since = odooTime(new Date(dateOfOdoo(this.#readUntil).getTime() - window));
     for (const model of this.#models) {
       const { kind, reading } = model;
+      if (kind.happenedAt) continue;
       const unknown: number[] = [];
       const times = { ...reading, fields: WRITTEN, pageSize: ID_PAGE, signal };
       for await (const page of changedSince(odoo, times, since)) {
@@ -284,7 +295,12 @@ export class Poller {
 
   async #observe(model: Model, records: readonly OdooRecord[], path: IngestPath): Promise<Observed> {
     const { observer, odoo, onChanged } = this.#deps;
-    const observed = await observer.observe(model.kind, records, path);
+    const observed = await observer.observe(
+      model.kind,
+      records,
+      path,
+      stampsOf(model.kind, records, odooTime(odoo.clock.now())),
+    );
     if (observed.changed.length === 0) return observed;
     if (path !== 'backfill') onChanged?.(model.kind, observed, path);
     if (model.kind.model === 'account.move') {
@@ -310,4 +326,19 @@ export class Poller {
     const records = await recordsOf(this.#deps.odoo, payments.reading, [...byPayment.keys()]);
     await this.#deps.observer.observe(payments.kind, records, path, byPayment);
   }
+}
+
+/** When something last happened to records whose stamp does not tell; of one that somebody wrote later the stamp holds. */
+function stampsOf(
+  { happenedAt }: RecordKind,
+  records: readonly OdooRecord[],
+  now: string,
+): ReadonlyMap<number, Stamp> | undefined {
+  if (!happenedAt) return undefined;
+  return new Map(
+    records.flatMap((record) => {
+      const at = instantOf(happenedAt(record, now));
+      return at && at > writtenOf(record).at ? [[record.id, { at, userId: undefined }] as const] : [];
+    }),
+  );
 }

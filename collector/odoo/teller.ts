@@ -66,6 +66,9 @@ export function firstSight(reading: Reading): ToldFact[] {
   ];
 }
 
+/** The facts of a record that is older than what is told of the past: what was recorded of it since. */
+export const sinceThen = (reading: Reading): ToldFact[] => recordedFacts(reading);
+
 /** The facts of a record that was seen before: what Odoo recorded since, and the differences of what it does not record. */
 export function differences(
   reading: Reading,

@@ -1,10 +1,12 @@
-import { idOf, textOf } from '../../../odoo/values.ts';
+import { idOf, instantOf, textOf } from '../../../odoo/values.ts';
 import { recordKeys } from '../keys.ts';
 import {
   type Change,
   changeOf,
   defined,
   type Fact,
+  nowTrue,
+  type OdooRecord,
   plainFact,
   type RecordKind,
   subjectOf,
@@ -12,20 +14,45 @@ import {
   wordOf,
 } from '../kind.ts';
 
-/** `ir.cron`: what Odoo does by itself. From 18 on it counts its failures; before, only that it does not run shows. */
+const MINUTES: Readonly<Record<string, number>> = {
+  minutes: 1,
+  hours: 60,
+  days: 1440,
+  weeks: 10_080,
+  months: 43_200,
+};
+const LEAST_LATENESS_MINUTES = 15;
+
+/** It should have run a whole interval ago, and a quarter of an hour at least. */
+function isOverdue(values: OdooRecord['values'], now: string): boolean {
+  const next = instantOf(values.nextcall);
+  if (values.active !== true || !next) return false;
+  const interval = Number(values.interval_number) * (MINUTES[String(values.interval_type)] ?? 1440);
+  const allowed = Math.max(LEAST_LATENESS_MINUTES, Math.min(interval, 1440)) * 60_000;
+  return Date.parse(next) + allowed < Date.parse(instantOf(now) ?? '');
+}
+
+/**
+ * `ir.cron`: what Odoo does by itself. From 18 on it counts its failures; before, only that it does not run shows. Odoo writes when a
+ * job ran past its own records, without a stamp.
+ */
 export const crons: RecordKind = {
   model: 'ir.cron',
-  watched: ['active', 'failure_count', 'lastcall'],
+  watched: ['active', 'failure_count', 'lastcall', 'overdue'],
   kept: ['cron_name'],
-  types: typesOf('cron', ['failed', 'succeeded', 'activated', 'deactivated', 'deleted']),
-  initial: { active: true, failure_count: 0 },
+  types: typesOf('cron', ['failed', 'succeeded', 'late', 'activated', 'deactivated', 'deleted']),
+  initial: { active: true, failure_count: 0, overdue: false },
+  happenedAt: ({ values }, now) => (values.overdue === true ? now : values.lastcall),
+  derive: (values, now) => ({ ...values, overdue: isOverdue(values, now) }),
   created: () => [],
 
   changed(changes) {
     const failures = changeOf(changes, 'failure_count');
     const ran = changeOf(changes, 'lastcall');
     const active = changeOf(changes, 'active');
+    const overdue = changeOf(changes, 'overdue');
     return [
+      ...nowTrue('cron.late', overdue),
       ...(failures && isMore(failures) ? [{ type: 'cron.failed', changes: [failures] }] : []),
       ...(ran && textOf(ran.after) && !(failures && isMore(failures))
         ? [{ type: 'cron.succeeded', changes: [ran] }]

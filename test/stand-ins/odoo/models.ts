@@ -466,6 +466,23 @@ const TECHNICAL: Readonly<Record<string, ModelDef>> = {
       webhook_field_ids: many('ir.model.fields', 'Webhook Fields'),
     },
   },
+  'ir.cron': {
+    name: 'Scheduled Actions',
+    fields: {
+      cron_name: char('Name'),
+      active: flag('Active', { default: true }),
+      lastcall: at('Last Execution Date'),
+      nextcall: at('Next Execution Date'),
+      interval_number: { type: 'integer', label: 'Interval Number', default: 1 },
+      interval_type: choice('Interval Unit', [
+        ['days', 'Days'],
+        ['hours', 'Hours'],
+        ['minutes', 'Minutes'],
+      ]),
+      failure_count: { type: 'integer', label: 'Failure Count', default: 0, from: 18 },
+      first_failure_date: at('First Failure Date', { from: 18 }),
+    },
+  },
   'mail.activity.type': { name: 'Activity Type', fields: { name: char('Name') } },
   'mail.activity': {
     name: 'Activity',
