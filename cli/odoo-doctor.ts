@@ -55,7 +55,7 @@ const SILENT_MS = 10 * MINUTE_MS;
 
 /** What the rounds say that were made of it. Pure. */
 export function examineState(
-  one: Pick<ListedOdoo, 'source' | 'state' | 'hasHooks' | 'hasWriter'>,
+  one: Pick<ListedOdoo, 'source' | 'state' | 'hasHooks' | 'hasWriter' | 'hookRequests'>,
   isRunning: boolean,
   { flows }: Pick<Catalogue, 'flows'>,
   now: Date,
@@ -143,9 +143,13 @@ const ADVICE: Readonly<Record<string, string>> = {
   'odoo.timeout': 'Odoo answers slowly; --calls-per-second of connect asks it less',
 };
 
-function webhooks({ hasHooks, state: { hooks } }: Pick<ListedOdoo, 'hasHooks' | 'state'>): Check {
+function webhooks({
+  hasHooks,
+  hookRequests,
+  state: { hooks },
+}: Pick<ListedOdoo, 'hasHooks' | 'hookRequests' | 'state'>): Check {
   if (!hasHooks) return note('webhooks', 'none: changes are found by polling');
-  const finding = `${hooks.taken} came, ${hooks.confirmed} records confirmed, ${hooks.phantoms} phantoms, ${hooks.late} late, ${hooks.missed} missed`;
+  const finding = `${hookRequests} came, ${hooks.confirmed} records confirmed, ${hooks.phantoms} phantoms, ${hooks.late} late, ${hooks.missed} missed`;
   const advice =
     'Odoo must reach the address of its rules (Settings, Technical, Automation Rules), and does not ask twice';
   if (hooks.missed > hooks.confirmed) return problem('webhooks', finding, advice);

@@ -4,6 +4,7 @@ import { missingRights } from '../collector/odoo/provision.ts';
 import type { Company } from '../model/company.ts';
 import { ClosewatchError } from '../model/errors.ts';
 import { connectOdoo } from '../odoo/client.ts';
+import { briskPace } from '../odoo/pace.ts';
 import { KNOWN_MAJORS } from '../odoo/version.ts';
 import {
   listOdooSources,
@@ -43,6 +44,7 @@ async function examine(
     async () => {
       const odoo = await connectOdoo({
         url: one.url,
+        pace: briskPace(one.url),
         database: one.database,
         login: reader.login,
         secret: reader.secret,

@@ -23,6 +23,8 @@ export interface ListedOdoo {
   readonly login: string | null;
   readonly hasHooks: boolean;
   readonly hasWriter: boolean;
+  readonly hookRequests: number;
+  readonly lastHookAt: string | null;
   readonly liveFrom: string;
   readonly historyFrom: string;
   readonly installed: z.infer<typeof installation>;
@@ -40,6 +42,8 @@ export const listOdoosTask: Task<Stores, Record<never, never>, never, readonly L
       login: one.login ?? null,
       hasHooks: one.hookHash !== undefined,
       hasWriter: one.hasWriter,
+      hookRequests: one.hookRequests,
+      lastHookAt: one.lastHookAt?.toISOString() ?? null,
       liveFrom: one.liveFrom.toISOString(),
       historyFrom: one.historyFrom.toISOString(),
       installed: one.installed,

@@ -16,6 +16,7 @@ import { parseDuration } from '../model/duration.ts';
 import { ClosewatchError } from '../model/errors.ts';
 import { connectOdoo, type Odoo } from '../odoo/client.ts';
 import { inspectModels } from '../odoo/inspect.ts';
+import { briskPace } from '../odoo/pace.ts';
 import { readCompanies } from './catalogue.ts';
 import type { Config } from './config.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
@@ -166,7 +167,8 @@ const connect = defineCommand({
       if (perSecond !== undefined && !(perSecond > 0 && perSecond <= 1000))
         throw new ClosewatchError('config.invalid', '--calls-per-second must be a number from 0 to 1000');
       const pace = perSecond === undefined ? undefined : { perSecond, parallel: perSecond > 1 ? 2 : 1 };
-      const odoo = await connectOdoo({ url, database: args.database, login, secret, pace });
+      const brisk = pace ?? briskPace(url);
+      const odoo = await connectOdoo({ url, database: args.database, login, secret, pace: brisk });
       const historyFrom = historyFromOf(args.history, odoo.clock.now());
       const companies = await readCompanies(config);
       const keyOf = (id: number) => companyKeyOf(source, id, companies);
@@ -227,7 +229,7 @@ const connect = defineCommand({
           made.push(one),
         );
         const credential = { login: reader.login, secret: reader.password ?? readerSecret ?? '' };
-        const asReader = await connectOdoo({ url, database: odoo.database, ...credential, pace });
+        const asReader = await connectOdoo({ url, database: odoo.database, ...credential, pace: brisk });
         await runTask(
           addOdooTask,
           {
@@ -323,7 +325,7 @@ async function tryHooks(
   const until = Date.now() + WAIT_MS;
   while (Date.now() < until) {
     const found = (await runTask(listOdoosTask, {}, config)).find((one) => one.source === source);
-    if ((found?.state.hooks.taken ?? 0) > 0) return 'received';
+    if ((found?.hookRequests ?? 0) > 0) return 'received';
     await sleep(500);
   }
   return 'not-received';
@@ -383,7 +385,10 @@ const disconnect = defineCommand({
       if (!args.forget && installed.made.length > 0) {
         const login = await given(args.login, '--login', 'Login with Settings?');
         const secret = await givenSecret(args['secret-file'], '--secret-file', 'API key or password?');
-        const odoo = await connectOdoo({ url, database: database ?? undefined, login, secret });
+        const odoo = await connectOdoo({
+          ...{ url, login, secret, pace: briskPace(url) },
+          database: database ?? undefined,
+        });
         await agreed(args.yes, `Take ${installed.made.length} records away from ${url}?`);
         removals = await deprovision(odoo, installed.made);
       } else await agreed(args.yes, `Stop watching ${source}?`);

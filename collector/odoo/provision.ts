@@ -241,27 +241,35 @@ const ORDER = [
   'res.groups',
 ];
 
-/** Takes away what was made, as far as it can. A user who cannot be deleted is archived. */
+/** Takes away what was made, as far as it can. A user who cannot be deleted is archived. Throws an OdooError when Odoo does not answer. */
 export async function deprovision(odoo: Odoo, made: readonly Made[]): Promise<Removal[]> {
-  const sorted = made.toSorted((a, b) => ORDER.indexOf(a.model) - ORDER.indexOf(b.model));
   const removals: Removal[] = [];
-  for (const one of sorted) removals.push({ ...one, ...(await remove(odoo, one)) });
+  for (const model of ORDER) {
+    const ids = made.filter((one) => one.model === model).map(({ id }) => id);
+    if (ids.length === 0) continue;
+    const there = new Set((await odoo.read(model, ids, ['id'], EVEN_ARCHIVED)).map(({ id }) => id));
+    for (const id of ids) if (!there.has(id)) removals.push({ model, id, outcome: 'absent' });
+    removals.push(...(await remove(odoo, model, [...there])));
+  }
   return removals;
 }
+const EVEN_ARCHIVED = { context: { active_test: false } };
 
-async function remove(odoo: Odoo, { model, id }: Made): Promise<Pick<Removal, 'outcome' | 'reason'>> {
-  const context = { active_test: false };
+/** All at once; when Odoo refuses, one by one. */
+async function remove(odoo: Odoo, model: string, ids: readonly number[]): Promise<Removal[]> {
+  if (ids.length === 0) return [];
   try {
-    const [there] = await odoo.read(model, [id], ['id'], { context });
-    if (!there) return { outcome: 'absent' };
-    await odoo.call(model, 'unlink', { ids: [id] });
-    return { outcome: 'removed' };
+    await odoo.call(model, 'unlink', { ids });
+    return ids.map((id) => ({ model, id, outcome: 'removed' }));
   } catch (error) {
     if (!(error instanceof OdooError) || error.retryable) throw error;
-    if (error.code === 'odoo.missing') return { outcome: 'absent' };
-    if (model !== 'res.users') return { outcome: 'failed', reason: error.message };
-    await odoo.call(model, 'write', { ids: [id], vals: { active: false } });
-    return { outcome: 'archived', reason: error.message };
+    if (ids.length > 1) return (await Promise.all(ids.map((id) => remove(odoo, model, [id])))).flat();
+    const [id] = ids as [number];
+    const reason = error.message;
+    if (error.code === 'odoo.missing') return [{ model, id, outcome: 'absent' }];
+    if (model !== 'res.users') return [{ model, id, outcome: 'failed', reason }];
+    await odoo.call(model, 'write', { ids, vals: { active: false } });
+    return [{ model, id, outcome: 'archived', reason }];
   }
 }
 

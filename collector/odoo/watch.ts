@@ -66,8 +66,6 @@ export async function openOdooWatch(deps: OdooWatchDeps): Promise<OdooWatch> {
     if (!segment) return false;
     const hints = segment.hints.map(({ at, ...hint }) => ({ ...hint, at: new Date(at) }));
     if (hints.length > 0) await keepHints(postgres, hints);
-    for (const [source, own] of Map.groupBy(hints, (hint) => hint.source))
-      watchers.get(source)?.watcher.noteHooks(own.length);
     await segment.done();
     return true;
   }
@@ -120,7 +118,8 @@ export async function openOdooWatch(deps: OdooWatchDeps): Promise<OdooWatch> {
 }
 
 /** What a watcher has to be made anew for. */
-const printOf = ({ state: _, ...source }: OdooSource): string => JSON.stringify(source);
+const printOf = ({ state: _, hookRequests: __, lastHookAt: ___, ...source }: OdooSource): string =>
+  JSON.stringify(source);
 
 /** By the name in the address, `prod` of `/odoo/prod`. */
 const hookedOf = (sources: readonly OdooSource[]): Map<string, HookSource> =>

@@ -116,15 +116,6 @@ export class Watcher {
     await this.#running;
   }
 
-  /** Notes that so many webhooks came for this Odoo. */
-  noteHooks(requests: number): void {
-    const { hooks } = this.#state;
-    this.#state = {
-      ...this.#state,
-      hooks: { ...hooks, taken: hooks.taken + requests, lastAt: this.#now().toISOString() },
-    };
-  }
-
   /** One round, with all that is due: for those who do not want to wait. Throws what Odoo and the stores throw. */
   async once(): Promise<void> {
     const session = await this.#open();

@@ -33,6 +33,15 @@ export async function keepHints(
     };
   });
   await sql`
+    WITH counted AS (
+      UPDATE odoo_sources AS source SET hook_requests = source.hook_requests + sums.requests,
+        last_hook_at = greatest(source.last_hook_at, sums.last_at)
+      FROM (
+        SELECT source, sum(requests) AS requests, max(last_at) AS last_at
+        FROM json_to_recordset(${JSON.stringify(rows)}::json) AS given (source text, requests integer, last_at timestamptz)
+        GROUP BY source) AS sums
+      WHERE source.source = sums.source
+    )
     INSERT INTO odoo_hints AS kept (source, model, id, first_at, last_at, requests, due_at)
     SELECT given.source, given.model, given.id, given.first_at, given.last_at, given.requests, given.last_at
     FROM json_to_recordset(${JSON.stringify(rows)}::json)

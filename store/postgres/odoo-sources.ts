@@ -39,12 +39,10 @@ export const odooState = z.object({
   lateRows: z.number().default(0),
   hooks: z
     .object({
-      taken: z.number().default(0),
       confirmed: z.number().default(0),
       phantoms: z.number().default(0),
       missed: z.number().default(0),
       late: z.number().default(0),
-      lastAt: z.string().optional(),
     })
     .prefault({}),
   models: z
@@ -79,6 +77,9 @@ export interface OdooSource {
   readonly installed: Installation;
   readonly state: OdooState;
   readonly hasWriter: boolean;
+  /** Webhooks that came, and when the last one did. */
+  readonly hookRequests: number;
+  readonly lastHookAt: Date | undefined;
   readonly createdAt: Date;
 }
 
@@ -143,6 +144,8 @@ export async function listOdooSources({ db }: Db): Promise<OdooSource[]> {
     installed: installation.catch({ made: [], hooked: [] }).parse(row.installed),
     state: odooState.catch(odooState.parse({})).parse(row.state),
     hasWriter: row.writer_sealed !== null,
+    hookRequests: Number(row.hook_requests),
+    lastHookAt: row.last_hook_at ?? undefined,
     createdAt: row.created_at,
   }));
 }

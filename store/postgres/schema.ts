@@ -442,6 +442,8 @@ export interface OdooSourceTable {
   history_from: Instant;
   installed: DefaultJson<unknown>;
   state: DefaultJson<unknown>;
+  hook_requests: DefaultInt8;
+  last_hook_at: InstantOrNull;
   created_at: DefaultInstant;
   created_by: string;
 }

@@ -18,6 +18,9 @@ CREATE TABLE closewatch.odoo_sources (
   installed jsonb NOT NULL DEFAULT '{}',
   -- How things stood at the last round.
   state jsonb NOT NULL DEFAULT '{}',
+  -- Webhooks that came, at whichever collector.
+  hook_requests bigint NOT NULL DEFAULT 0,
+  last_hook_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now(),
   created_by text NOT NULL
 );
