@@ -42,6 +42,10 @@ function leaf(
       return value === false ? !own : own === value;
     case '!=':
       return value === false ? Boolean(own) : own !== value;
+    case 'ilike':
+      return String(own || '')
+        .toLowerCase()
+        .includes(String(value).toLowerCase());
     case 'in':
       return (value as unknown[]).includes(own) || (!own && (value as unknown[]).includes(false));
     case 'not in':

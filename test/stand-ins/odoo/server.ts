@@ -38,6 +38,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   action_post: 'write',
   requeue: 'write',
   run: 'write',
+  activity_schedule: 'write',
   message_post: 'write',
 };
 const LANGUAGES = [
@@ -54,6 +55,10 @@ export class OdooStandIn {
   readonly calls: string[] = [];
   /** Requests of automation rules that are under way, and were. */
   readonly hooks: Promise<number>[] = [];
+  /** The next call of this method is done, and its answer lost. */
+  swallow: string | undefined;
+  /** Entries that a dialogue stands before. */
+  readonly refusesPosting = new Set<number>();
   /** It answers nothing but 503 while this is set. */
   isDown = false;
 
@@ -135,6 +140,11 @@ export class OdooStandIn {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
     const send = (status: number, body: unknown): void => {
+      if (this.swallow !== undefined && this.calls.at(-1) === this.swallow) {
+        this.swallow = undefined;
+        response.destroy();
+        return;
+      }
       response.writeHead(status, {
         'content-type': 'application/json; charset=utf-8',
         date: this.db.now().toUTCString(),
@@ -303,8 +313,18 @@ export class OdooStandIn {
         for (const id of ids)
           if (this.db.row(model, id)?.state === 'posted')
             throw { name: 'odoo.exceptions.UserError', message: 'The entry is already posted.' };
+        if (ids.some((id) => this.refusesPosting.has(id))) return { type: 'ir.actions.act_window' };
         this.db.transaction(uid, (tx) => tx.write(model, ids, { state: 'posted' }));
         return false;
+      case 'activity_schedule': {
+        const { summary, note, user_id, date_deadline } = args;
+        this.db.transaction(uid, (tx) => {
+          for (const res_id of ids)
+            tx.create('mail.activity', { res_model: model, res_id, summary, note, user_id, date_deadline });
+        });
+        // A record is no JSON.
+        return 'mail.activity(1,)';
+      }
       case 'run': {
         const id = Number(context.active_id);
         for (const action of ids.flatMap((one) => this.db.row(model, one) ?? []))
