@@ -67,6 +67,10 @@ export class Poller {
   readonly #now: () => Date;
   readonly #backfills = new Map<string, BackfillPosition>();
   readonly #countedAt = new Map<string, number>();
+  /** The next page of history, which is asked for while the one before is dealt with. */
+  #ahead:
+    | { readonly model: string; readonly after: number; readonly page: Promise<readonly OdooRecord[]> }
+    | undefined;
   #readUntil: string;
   /** Up to when it was said that everything is read, in Odoo's clock. */
   assuredUpTo = '';
@@ -256,14 +260,14 @@ export class Poller {
 
   /** Reads the next page of history; undefined when all of it was read. */
   async backfill(signal?: AbortSignal): Promise<BackfillProgress | undefined> {
-    const { odoo, postgres, source } = this.#deps;
+    const { postgres, source } = this.#deps;
     const next = this.#models.find(({ kind }) => !this.#backfills.get(kind.model)?.isFinished);
     if (!next) return undefined;
     const { kind, reading } = next;
     this.#total ??= await this.#countAll();
     const before = this.#backfills.get(kind.model) as BackfillPosition;
-    const { value: page, done } = await allById(odoo, { ...reading, signal }, before.after).next();
-    const records = done ? [] : (page as readonly OdooRecord[]);
+    const records = await this.#pageAfter(next, before.after, signal);
+    if (records.length === reading.pageSize) this.#askAhead(next, records.at(-1)?.id ?? before.after, signal);
     await this.#observe(next, records, 'backfill');
     const position: BackfillPosition = {
       after: records.at(-1)?.id ?? before.after,
@@ -273,6 +277,26 @@ export class Poller {
     this.#backfills.set(kind.model, position);
     await keepOdooCursor(postgres, source, `backfill ${kind.model}`, position);
     return this.progress;
+  }
+
+  /** The page of history after the id: the one that was asked for ahead, when it is that. */
+  async #pageAfter(
+    model: Model,
+    after: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly OdooRecord[]> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead?.model === model.kind.model && ahead.after === after) return await ahead.page;
+    const { value, done } = await allById(this.#deps.odoo, { ...model.reading, signal }, after).next();
+    return done ? [] : (value as readonly OdooRecord[]);
+  }
+
+  #askAhead(model: Model, after: number, signal: AbortSignal | undefined): void {
+    const page = this.#pageAfter(model, after, signal);
+    // Whoever takes it is told.
+    page.catch(() => {});
+    this.#ahead = { model: model.kind.model, after, page };
   }
 
   /** How much of the history was read; `total` as it was counted when this began. */

@@ -55,6 +55,10 @@ export class OdooStandIn {
   readonly calls: string[] = [];
   /** Requests of automation rules that are under way, and were. */
   readonly hooks: Promise<number>[] = [];
+  /** Answers a call in its own way; undefined leaves it to the stand-in. */
+  answer: ((model: string, method: string, args: Readonly<Record<string, unknown>>) => unknown) | undefined;
+  /** How long an answer of so many records takes, milliseconds. */
+  delayOf: ((records: number) => number) | undefined;
   /** The next call of this method is done, and its answer lost. */
   swallow: string | undefined;
   /** Entries that a dialogue stands before. */
@@ -155,12 +159,18 @@ export class OdooStandIn {
       response.writeHead(503, { 'content-type': 'text/html' }).end('<h1>Service Unavailable</h1>');
       return;
     }
+    const delay = this.delayOf;
+    const slowly = (status: number, body: unknown): void => {
+      const result = (body as { result?: unknown } | null)?.result ?? body;
+      if (delay) setTimeout(() => send(status, body), delay(Array.isArray(result) ? result.length : 0));
+      else send(status, body);
+    };
     const path = request.url ?? '';
     const text = Buffer.concat(pieces).toString();
     const json2 = /^\/json\/2\/([^/]+)\/([^/]+)$/.exec(path);
-    if (path === '/jsonrpc') send(200, this.#jsonRpc(JSON.parse(text)));
+    if (path === '/jsonrpc') slowly(200, this.#jsonRpc(JSON.parse(text)));
     else if (json2 && this.db.major >= 19)
-      send(...this.#json2(decodeURIComponent(json2[1] ?? ''), json2[2] ?? '', JSON.parse(text), request));
+      slowly(...this.#json2(decodeURIComponent(json2[1] ?? ''), json2[2] ?? '', JSON.parse(text), request));
     else if (json2 && this.db.major === 18)
       response.writeHead(303, { location: '/web/login', 'content-type': 'text/html' }).end('Redirecting');
     else response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>Not Found</h1>');
@@ -250,6 +260,8 @@ export class OdooStandIn {
   /** One method of a model, as `user`, in a transaction of its own. */
   #execute(user: StandInUser, model: string, method: string, args: Record<string, unknown>): unknown {
     this.calls.push(`${model}/${method}`);
+    const own = this.answer?.(model, method, args);
+    if (own !== undefined) return own;
     if (model === 'res.lang' && method === 'get_installed') return LANGUAGES;
     if (method === 'context_get') return { lang: user.lang ?? 'en_US', tz: 'UTC', uid: this.uid(user.login) };
     const { fields, name } = this.db.model(model);
