@@ -62,9 +62,9 @@ describe.each([17, 18, 19])('an Odoo of %i, as the stand-in has it', (major) => 
     const before = pictureOf(reports);
     expect(schemaChanges(before, before)).toEqual([]);
     const { state: _, ...others } = before['account.move'] as Record<string, string>;
-    expect(schemaChanges({ ...before, 'account.move': others, 'queue.job': {} }, before)).toEqual([
+    expect(schemaChanges({ ...before, 'account.move': others, 'account.edi.document': {} }, before)).toEqual([
       { model: 'account.move', field: 'state', before: 'absent', now: 'selection(draft,posted,cancel)' },
-      { model: 'queue.job', field: undefined, before: 'ready', now: 'absent' },
+      { model: 'account.edi.document', field: undefined, before: 'ready', now: 'absent' },
     ]);
   });
 
