@@ -111,6 +111,17 @@ async function serve({ entries, callMs, recordMs }: BooksWish): Promise<OdooStan
             },
           })),
         );
+    if (model === 'account.move.line' && method === 'search_read')
+      return ((condition('move_id') ?? []) as number[]).flatMap((id) =>
+        [1, 2].map((line) => ({
+          ...{ id: 2 * id + line, move_id: id, product_id: line, quantity: 1, account_id: 9, tax_ids: [1] },
+          ...{
+            price_unit: (id % 50_000) / 100,
+            price_subtotal: (id % 50_000) / 100,
+            purchase_line_id: false,
+          },
+        })),
+      );
     if (model === 'res.partner' && method === 'read')
       return ((args.ids ?? []) as number[]).map((id) => ({ id, name: `Partner ${id}` }));
     return undefined;

@@ -2,7 +2,7 @@
  * What watching an Odoo takes: `node bench/odoo.ts [entries] [entries of the large table] [--json]`.
  *
  * A stand-in in another thread speaks Odoo's wire and answers in the time that a real server was seen to take (12 ms a call, 0.25 ms a record).
- * Measured: reading the history of the entries into the inbox, beside asking for the same records and messages one call after the other and doing nothing with them; rounds of an
+ * Measured: reading the history of the entries into the inbox, beside asking for the same records, messages and lines one call after the other and doing nothing with them; rounds of an
  * idle Odoo and of its sweep over a large table; a burst of 500 webhooks in a second. PostgreSQL is the embedded one.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { openHistory } from '../collector/odoo/history.ts';
 import { kindOfModel } from '../collector/odoo/kinds.ts';
+import { openLines } from '../collector/odoo/lines.ts';
 import { Observer } from '../collector/odoo/observer.ts';
 import { allById } from '../collector/odoo/pages.ts';
 import { Poller } from '../collector/odoo/poller.ts';
@@ -112,13 +113,18 @@ async function pollerOf(postgres: Postgres, odoo: Odoo, url: string, source: str
   );
   const world = new OdooWorld(odoo, source, []);
   await world.load();
-  const [history, reports] = [await openHistory(odoo), await inspectModels(odoo)];
+  const [history, reports, lines] = [
+    await openHistory(odoo),
+    await inspectModels(odoo),
+    await openLines(odoo),
+  ];
   const inbox = openInbox(postgres);
   const observer = new Observer({
     source,
     odoo,
     world,
     history,
+    lines,
     postgres,
     inbox,
     liveFrom,
@@ -140,13 +146,11 @@ async function benchBackfill(postgres: Postgres, entries: number): Promise<OdooB
     const readFrom = performance.now();
     let read = 0;
     const readOnly = Math.min(entries, 20_000);
-    const history = await openHistory(odoo);
+    const [history, lines] = [await openHistory(odoo), await openLines(odoo)];
     for await (const page of allById(odoo, reading)) {
-      await history.of(
-        'account.move',
-        page.map(({ id }) => id),
-        undefined,
-      );
+      const ids = page.map(({ id }) => id);
+      await history.of('account.move', ids, undefined);
+      await lines.of('account.move', ids);
       read += page.length;
       if (read >= readOnly) break;
     }

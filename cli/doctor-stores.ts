@@ -9,6 +9,7 @@ import { openTraces } from '../store/clickhouse/traces.ts';
 import { countContradictions } from '../store/postgres/contradictions.ts';
 import { listLosses } from '../store/postgres/loss-queries.ts';
 import { postgresMigrations } from '../store/postgres/migrate.ts';
+import { listOdooSources } from '../store/postgres/odoo-sources.ts';
 import { MAX_SOURCES, streamOf } from '../store/postgres/source-queries.ts';
 import { listSources } from '../store/postgres/sources.ts';
 import { intakeOf, listStreams } from '../store/postgres/streams.ts';
@@ -71,6 +72,7 @@ export const doctorTask: Task<Stores, Record<string, never>, never, StoresReport
       await attempt('queue', () => checkQueues(stores)),
       await attempt('inbox', () => checkInbox(stores)),
       await attempt('dead letters', () => checkDeadLetters(stores)),
+      ...(await odooChecks(stores).catch(() => [])),
       await attempt('contradictions', () => checkContradictions(stores)),
       await attempt('refused', () => checkRefused(stores)),
       await attempt('losses', () => checkLost(stores, now)),
@@ -82,6 +84,17 @@ export const doctorTask: Task<Stores, Record<string, never>, never, StoresReport
     return { checks, sources: sources ?? [], flows: flows ?? [] };
   },
 };
+
+/** One line an Odoo; `closewatch odoo doctor` says more. */
+async function odooChecks({ postgres }: Stores): Promise<Check[]> {
+  return (await listOdooSources(postgres)).map(({ source, state: { error, roundEndedAt, version } }) => {
+    const more = 'closewatch odoo doctor says more';
+    if (error) return problem(source, `rounds fail since ${error.since} with ${error.code}`, more);
+    if (!roundEndedAt) return note(source, 'connected, and not read yet', more);
+    const seconds = Math.round((Date.now() - Date.parse(roundEndedAt)) / 1000);
+    return ok(source, `Odoo ${version}, last read ${seconds} s ago`);
+  });
+}
 
 async function checkClickHouse({ clickhouse, engine }: Stores): Promise<Check> {
   const [row] = await clickhouse.query(engineState, {});

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { HistoryMode } from '../collector/odoo/history.ts';
 import { Watcher } from '../collector/odoo/watcher.ts';
+import { eventData } from '../model/event.ts';
 import { openPostgres, type Postgres } from '../store/postgres/database.ts';
 import { openInbox } from '../store/postgres/inbox.ts';
 import { addOdooSource, listOdooSources, removeOdooSource } from '../store/postgres/odoo-sources.ts';
@@ -45,6 +46,8 @@ interface Told {
   readonly ingestPath: string;
   readonly attributes: Record<string, string>;
   readonly amount?: string;
+  readonly data: string;
+  readonly keys: readonly { type: string; value: string }[];
 }
 
 /** An Odoo with a watcher on it, and a clock that both go by. */
@@ -145,6 +148,8 @@ describe.each([17, 18, 19])('an Odoo of %i', (major) => {
       undefined,
     ]);
     expect(told.every(({ company }) => company === 'acme')).toBe(true);
+    for (const { data, keys } of told)
+      expect(eventData.safeParse({ ...JSON.parse(data), keys }).error).toBeUndefined();
     expect(told[1]?.attributes.url).toContain(String(bill));
     expect(await state()).toMatchObject({
       history: 'tracking' satisfies HistoryMode,
@@ -298,6 +303,59 @@ describe.each([17, 18, 19])('an Odoo of %i', (major) => {
     as('anna', (tx) => tx.write('account.move', [bill], { state: 'posted', name: 'BILL/1' }));
     await watcher.once();
     expect(said(await events())).toEqual([`bill.posted 11:01:00 res.users/${odoo.uid('anna')}`]);
+  });
+
+  test('tells what was ordered, received and billed, line by line', async () => {
+    const { connect, watcherOf, pass, as, events } = await watch(major);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    pass(5_000);
+    const company = { company_id: 1, currency_id: 1, partner_id: 3 };
+    const [order, line] = as('admin', (tx) => {
+      const id = tx.create('purchase.order', { ...company, name: 'P00042', amount_total: 30 });
+      const own = { order_id: id, product_id: 7, product_qty: 3, price_unit: 10, price_subtotal: 30 };
+      return [id, tx.create('purchase.order.line', own)];
+    }) as [number, number];
+    as('admin', (tx) => tx.write('purchase.order', [order], { state: 'purchase' }));
+    as('admin', (tx) => {
+      const receipt = tx.create('stock.picking', {
+        ...{ name: 'WH/IN/1', origin: 'P00042', company_id: 1 },
+        picking_type_code: 'incoming',
+      });
+      tx.create('stock.move', {
+        picking_id: receipt,
+        product_id: 7,
+        purchase_line_id: line,
+        quantity: 2,
+        state: 'done',
+      });
+      tx.write('stock.picking', [receipt], { state: 'done' });
+    });
+    as('admin', (tx) => {
+      const bill = tx.create('account.move', {
+        ...BILL,
+        invoice_origin: 'P00042',
+        state: 'posted',
+        name: 'BILL/1',
+      });
+      const own = { move_id: bill, product_id: 7, purchase_line_id: line, quantity: 3, price_unit: 10.005 };
+      tx.create('account.move.line', { ...own, price_subtotal: 30.02, account_id: 400, tax_ids: [5] });
+    });
+    await watcher.once();
+    const linesOf = async (type: string) =>
+      (await events()).filter((event) => event.type === type).map(({ data }) => JSON.parse(data).lines);
+    const poline = `purchase.order.line/${line}`;
+    const product = 'product.product/7';
+    expect(await linesOf('purchaseorder.confirmed')).toEqual([
+      [{ poline, product, qty: '3', price: '10', amount: '30' }],
+    ]);
+    expect(await linesOf('goodsreceipt.recorded')).toEqual([[{ poline, product, qty: '2' }]]);
+    const account = 'account.account/400';
+    expect(await linesOf('bill.posted')).toEqual([
+      [{ poline, product, qty: '3', price: '10.005', amount: '30.02', account, tax: ['5'] }],
+    ]);
+    expect(await linesOf('bill.drafted')).toEqual([undefined]);
   });
 
   test('reads history as history, and goes on after an interruption', async () => {

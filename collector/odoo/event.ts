@@ -3,6 +3,7 @@ import { canonicalJson } from '../../model/canonical-json.ts';
 import type { IngestPath } from '../../model/event.ts';
 import type { AcceptedEvent } from '../../store/postgres/accepted.ts';
 import { type Description, defined, type Fact, subjectOf } from './kind.ts';
+import type { DocumentLine } from './lines.ts';
 
 /** Who did it. */
 export interface Actor {
@@ -31,6 +32,8 @@ export interface Told {
   readonly path: IngestPath;
   /** Where a person sees it. */
   readonly url: string;
+  /** Of the document, where the fact carries them. */
+  readonly lines?: readonly DocumentLine[] | undefined;
 }
 
 const MAX_TEXT = 200;
@@ -59,6 +62,7 @@ export function eventOf(told: Told): AcceptedEvent {
     party,
     money,
     dates,
+    lines: told.lines,
     quality: defined({
       inferred: told.inferred,
       changes: changes.length > 0 ? changes : undefined,

@@ -21,6 +21,7 @@ import { snapshotOf } from './changes.ts';
 import { eventOf } from './event.ts';
 import type { History } from './history.ts';
 import { type OdooRecord, type RecordKind, type Surroundings, subjectOf } from './kind.ts';
+import type { DocumentLine, LineReader } from './lines.ts';
 import { type OdooWorld, partnerNames } from './surroundings.ts';
 import {
   differences,
@@ -38,6 +39,7 @@ export interface ObserverDeps {
   readonly odoo: Odoo;
   readonly world: OdooWorld;
   readonly history: History;
+  readonly lines: LineReader;
   readonly postgres: Postgres;
   readonly inbox: Pick<Inbox, 'accept'>;
   readonly intake?: Intake | undefined;
@@ -149,7 +151,7 @@ export class Observer {
       ),
     ]);
     const tracked = history.tracked(kind.model);
-    const events = told.flatMap(({ record, before }) => {
+    const facts = told.map(({ record, before }) => {
       const messages = histories.get(record.id) ?? [];
       const reading = {
         kind,
@@ -159,13 +161,17 @@ export class Observer {
         tracked: history.mode === 'audit-log' && messages.length === 0 ? NOT_TRACKED : tracked,
         stamp: stamps.get(record.id),
       };
-      const facts = before
+      const news = before
         ? differences(reading, before)
         : this.#isPast(record)
           ? sinceThen(reading)
           : firstSight(reading);
-      return this.#eventsOf(kind, record, around, facts, this.#pathOf(record, before, path));
+      return { record, before, facts: news.filter(({ id }) => !this.#told.has(id)) };
     });
+    const lines = await this.#linesOf(kind, facts);
+    const events = facts.flatMap(({ record, before, facts: own }) =>
+      this.#eventsOf(kind, record, around, own, this.#pathOf(record, before, path), lines.get(record.id)),
+    );
     const accepted = await this.#accept(events);
     const seenAt = this.#now();
     await keepRecords(
@@ -181,6 +187,19 @@ export class Observer {
       })),
     );
     return { accepted, changed };
+  }
+
+  /** The lines of the documents of which a fact carries them. */
+  async #linesOf(
+    kind: RecordKind,
+    told: readonly { readonly record: OdooRecord; readonly facts: readonly ToldFact[] }[],
+  ): Promise<ReadonlyMap<number, readonly DocumentLine[]>> {
+    const { lines } = this.#deps;
+    const wanted = told.filter(({ facts }) => facts.some(({ fact }) => lines.carries(kind.model, fact.type)));
+    return await lines.of(
+      kind.model,
+      wanted.map(({ record }) => record.id),
+    );
   }
 
   /** Reconciliations that are gone since entries changed: a row of them is deleted when it is undone, and leaves no trace. */
@@ -264,33 +283,33 @@ export class Observer {
     around: Surroundings,
     facts: readonly ToldFact[],
     path: IngestPath,
+    ownLines?: readonly DocumentLine[],
   ): AcceptedEvent[] {
     if (facts.length === 0) return [];
-    const { source, odoo, world, liveFrom } = this.#deps;
+    const { source, odoo, world, lines, liveFrom } = this.#deps;
     const description = kind.describe(record, around);
     const companyKey = world.companyKey(description.company);
     if (companyKey === undefined) return [];
-    return facts
-      .filter(({ id }) => !this.#told.has(id))
-      .map(({ id, fact, at, userId, inferred, isRecorded, mappingErrors }) => {
-        // What Odoo recorded has its own time: it is live although the record is old, and history although it is seen now.
-        const isLive = Date.parse(at) >= liveFrom.getTime();
-        const recordedPath: IngestPath = isLive ? (path === 'webhook' ? 'webhook' : 'tracking') : 'backfill';
-        return eventOf({
-          id,
-          source,
-          companyKey,
-          subject: subjectOf(kind.model, record.id),
-          fact,
-          at,
-          actor: userId === undefined ? undefined : { userId, kind: userId === 1 ? 'system' : 'human' },
-          inferred,
-          mappingErrors,
-          description,
-          path: isRecorded ? recordedPath : path,
-          url: recordUrl(odoo.url, odoo.version, { model: kind.model, id: record.id }),
-        });
+    return facts.map(({ id, fact, at, userId, inferred, isRecorded, mappingErrors }) => {
+      // What Odoo recorded has its own time: it is live although the record is old, and history although it is seen now.
+      const isLive = Date.parse(at) >= liveFrom.getTime();
+      const recordedPath: IngestPath = isLive ? (path === 'webhook' ? 'webhook' : 'tracking') : 'backfill';
+      return eventOf({
+        id,
+        source,
+        companyKey,
+        subject: subjectOf(kind.model, record.id),
+        fact,
+        at,
+        actor: userId === undefined ? undefined : { userId, kind: userId === 1 ? 'system' : 'human' },
+        inferred,
+        mappingErrors,
+        description,
+        lines: lines.carries(kind.model, fact.type) ? ownLines : undefined,
+        path: isRecorded ? recordedPath : path,
+        url: recordUrl(odoo.url, odoo.version, { model: kind.model, id: record.id }),
       });
+    });
   }
 
   /** Hands in events that are of no record. Returns how many were new. */

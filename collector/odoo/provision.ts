@@ -5,10 +5,11 @@ import { inspectModels, type ModelReport } from '../../odoo/inspect.ts';
 import { modelsOf } from '../../odoo/models.ts';
 import { idsOf } from '../../odoo/values.ts';
 import { HOOK_RULES, type HookRule } from './hooks.ts';
+import { LINE_MODELS } from './lines.ts';
 
 /** What is read beside the models that events come from. */
-const BESIDE = [
-  'account.move.line',
+const BESIDE: readonly string[] = [
+  ...LINE_MODELS,
   'account.account',
   'account.journal',
   'res.partner',
@@ -18,8 +19,7 @@ const BESIDE = [
   'mail.tracking.value',
   'ir.model',
   'ir.model.fields',
-  'purchase.order.line',
-] as const;
+];
 
 export const GROUP_NAME = 'Closewatch reader';
 export const READER_LOGIN = 'closewatch-reader';

@@ -27,6 +27,7 @@ import { PHANTOM_AFTER_MS, readBackHints } from './hints.ts';
 import { type History, openHistory } from './history.ts';
 import { isHooked } from './hooks.ts';
 import type { RecordKind } from './kind.ts';
+import { openLines } from './lines.ts';
 import { type Observed, Observer } from './observer.ts';
 import { Poller, SWEEP_EVERY_MS } from './poller.ts';
 import { schemaEvents } from './schema-events.ts';
@@ -197,8 +198,9 @@ export class Watcher {
     const world = new OdooWorld(odoo, source, companies);
     await world.load();
     const history = await openHistory(odoo);
+    const lines = await openLines(odoo);
     const observer = new Observer({
-      ...{ source, odoo, world, history, postgres, inbox, intake, liveFrom, historyFrom },
+      ...{ source, odoo, world, history, lines, postgres, inbox, intake, liveFrom, historyFrom },
       now: this.#now,
     });
     const reports = await this.#inspect(odoo, world, observer);
@@ -219,6 +221,7 @@ export class Watcher {
       history: history.mode,
     };
     this.#noteProgress(poller);
+    await this.#declare({ world, poller }, undefined);
     this.#session = { odoo, world, history, observer, poller };
     return this.#session;
   }
@@ -297,18 +300,22 @@ export class Watcher {
     const upTo = new Date(Math.min(began.getTime() - settleMs, this.#sweptFrom.getTime() - settleMs, held));
     // What was there before is history: nothing live is claimed of it.
     if (upTo < this.#configured.liveFrom) return;
-    await completePolled(
-      postgres.db,
-      {
-        source: this.source,
-        companies: session.world.companies.map(({ key }) => key),
-        upTo: nanosOf(upTo),
-        types: session.poller.types,
-      },
-      this.#now(),
-    );
+    await this.#declare(session, nanosOf(upTo));
     session.poller.assuredUpTo = odooTime(upTo);
     this.#state = { ...this.#state, completeUpTo: formatInstant(nanosOf(upTo)), settleMs };
+  }
+
+  /** From the first moment on it counts as a source that is polled, not as one that is complete while anything comes. */
+  async #declare(
+    { world, poller }: Pick<Session, 'world' | 'poller'>,
+    upTo: bigint | undefined,
+  ): Promise<void> {
+    const companies = world.companies.map(({ key }) => key);
+    await completePolled(
+      this.#deps.postgres.db,
+      { source: this.source, companies, upTo, types: poller.types },
+      this.#now(),
+    );
   }
 
   /** What is done once a day: look at the models, compare all ids, read balances, forget old hints. */

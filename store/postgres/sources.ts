@@ -134,7 +134,8 @@ export async function completePolled(
   polled: {
     readonly source: string;
     readonly companies: readonly string[];
-    readonly upTo: bigint;
+    /** Undefined: it is polled, and nothing is assured yet. */
+    readonly upTo: bigint | undefined;
     readonly types: readonly string[];
   },
   at: Date,
@@ -146,7 +147,7 @@ export async function completePolled(
         source: polled.source,
         company,
         kind: 'polled',
-        complete_up_to_ns: polled.upTo,
+        complete_up_to_ns: polled.upTo ?? null,
         types: [...polled.types],
         updated_at: at,
       })

@@ -117,6 +117,13 @@ export const MODELS: Readonly<Record<string, ModelDef>> = {
       date: date('Date'),
       account_id: one('account.account', 'Account', { tracked: true }),
       balance: money('Balance', { tracked: true }),
+      display_type: choice('Display Type', [['product', 'Product']]),
+      product_id: one('product.product', 'Product'),
+      purchase_line_id: one('purchase.order.line', 'Purchase Order Line'),
+      quantity: { type: 'float', label: 'Quantity', default: 0 },
+      price_unit: { type: 'float', label: 'Unit Price', default: 0 },
+      price_subtotal: money('Subtotal'),
+      tax_ids: many('account.tax', 'Taxes'),
     },
   },
   'account.payment': {
@@ -301,6 +308,34 @@ export const MODELS: Readonly<Record<string, ModelDef>> = {
       invoice_status: choice('Billing Status', [['no', 'Nothing to Bill']]),
       locked: flag('Locked', { from: 19 }),
       acknowledged: flag('Acknowledged', { from: 19 }),
+    },
+  },
+  'purchase.order.line': {
+    name: 'Purchase Order Line',
+    fields: {
+      order_id: one('purchase.order', 'Order'),
+      display_type: char('Display Type'),
+      product_id: one('product.product', 'Product'),
+      product_qty: { type: 'float', label: 'Quantity', default: 0 },
+      price_unit: { type: 'float', label: 'Unit Price', default: 0 },
+      price_subtotal: money('Subtotal'),
+      taxes_id: many('account.tax', 'Taxes', { to: 18 }),
+      tax_ids: many('account.tax', 'Taxes', { from: 19 }),
+    },
+  },
+  'stock.move': {
+    name: 'Stock Move',
+    fields: {
+      picking_id: one('stock.picking', 'Transfer'),
+      product_id: one('product.product', 'Product'),
+      purchase_line_id: one('purchase.order.line', 'Purchase Order Line'),
+      quantity: { type: 'float', label: 'Quantity', default: 0 },
+      product_uom_qty: { type: 'float', label: 'Demand', default: 0 },
+      state: choice('Status', [
+        ['draft', 'New'],
+        ['done', 'Done'],
+        ['cancel', 'Cancelled'],
+      ]),
     },
   },
   'res.company': {
