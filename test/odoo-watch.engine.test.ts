@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { HistoryMode } from '../collector/odoo/history.ts';
 import { Watcher } from '../collector/odoo/watcher.ts';
@@ -114,6 +115,95 @@ async function watch(major: number, login = 'reader', users = USERS) {
 
 const said = (events: readonly Told[]): string[] =>
   events.map(({ type, time, actorId }) => `${type} ${time.slice(11, 19)} ${actorId}`);
+
+/** What happens to bills: by whom, after how long, in a transaction of which length; what is said of it, if anything. */
+const STEPS: Readonly<
+  Record<
+    string,
+    (state: string, payment: string) => [values: Record<string, unknown>, fact: string] | undefined
+  >
+> = {
+  post: (state) => (state === 'draft' ? [{ state: 'posted' }, 'posted'] : undefined),
+  reset: (state, payment) =>
+    state === 'posted' && payment === 'not_paid' ? [{ state: 'draft' }, 'resettodraft'] : undefined,
+  pay: (state, payment) =>
+    state === 'posted' && payment !== 'paid' ? [{ payment_state: 'paid' }, 'paid'] : undefined,
+  part: (state, payment) =>
+    state === 'posted' && payment === 'not_paid'
+      ? [{ payment_state: 'partial' }, 'partiallypaid']
+      : undefined,
+  undo: (state, payment) =>
+    state === 'posted' && payment !== 'not_paid' ? [{ payment_state: 'not_paid' }, 'unpaid'] : undefined,
+  touch: () => [{ amount_total: 1150 }, ''],
+};
+const step = fc.record({
+  bill: fc.nat({ max: 3 }),
+  what: fc.constantFrom(...Object.keys(STEPS)),
+  by: fc.constantFrom('admin', 'anna'),
+  afterMs: fc.integer({ min: 0, max: 40_000 }),
+  lastsMs: fc.constantFrom(0, 0, 0, 8_000, 90_000, 400_000),
+  next: fc.constantFrom('round', 'round', 'nothing', 'restart', 'down'),
+});
+
+test.each([17, 19])(
+  'whatever happens, however long it takes and whenever it is read: each transition once, by whom: Odoo %i',
+  async (major) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+        const { odoo, connect, watcherOf, pass, as, events, source } = await watch(major);
+        await connect();
+        let watcher = await watcherOf();
+        const truth: string[] = [];
+        const bills = as('admin', (tx) => [0, 1, 2, 3].map(() => tx.create('account.move', BILL)));
+        for (const id of bills) truth.push(`bill.drafted ${id} ${odoo.uid('admin')}`);
+        const now = bills.map(() => ({ state: 'draft', payment: 'not_paid', isBusy: false }));
+        let open: { at: number; end: () => void }[] = [];
+        let clock = 0;
+        const advance = (ms: number): void => {
+          pass(ms);
+          clock += ms;
+          for (const { end } of open.filter(({ at }) => at <= clock)) end();
+          open = open.filter(({ at }) => at > clock);
+        };
+        for (const { bill, what, by, afterMs, lastsMs, next } of steps) {
+          advance(afterMs + 1_000);
+          const [id, own] = [bills[bill] as number, now[bill] as (typeof now)[number]];
+          const done = own.isBusy ? undefined : STEPS[what]?.(own.state, own.payment);
+          if (done) {
+            const [values, fact] = done;
+            const tx = odoo.db.begin(odoo.uid(by));
+            tx.write('account.move', [id], values);
+            own.isBusy = true;
+            const end = (): void => {
+              tx.commit();
+              own.isBusy = false;
+              own.state = (values as { state?: string }).state ?? own.state;
+              own.payment = (values as { payment_state?: string }).payment_state ?? own.payment;
+              if (fact) truth.push(`bill.${fact} ${id} ${odoo.uid(by)}`);
+            };
+            if (lastsMs === 0) end();
+            else open.push({ at: clock + lastsMs, end });
+          }
+          if (next === 'restart') watcher = await watcherOf();
+          if (next === 'down') advance(1_200_000);
+          if (next !== 'nothing') await watcher.once();
+        }
+        advance(400_000);
+        for (let i = 0; i < 4; i++) {
+          await watcher.once();
+          advance(301_000);
+        }
+        const told = (await events()).map(
+          ({ type, subject, actorId }) => `${type} ${subject.split('/')[1]} ${String(actorId).split('/')[1]}`,
+        );
+        expect(told.sort()).toEqual(truth.sort());
+        await removeOdooSource(postgres, source);
+        await odoo.close();
+      }),
+      { numRuns: 40 },
+    );
+  },
+);
 
 describe.each([17, 18, 19])('an Odoo of %i', (major) => {
   test('tells what a bill went through, each once, when and by whom', async () => {
