@@ -116,6 +116,34 @@ async function watch(major: number, login = 'reader', users = USERS) {
 const said = (events: readonly Told[]): string[] =>
   events.map(({ type, time, actorId }) => `${type} ${time.slice(11, 19)} ${actorId}`);
 
+test('companies are told apart, and so are Odoos', async () => {
+  const [first, second] = [await watch(18), await watch(19)];
+  const globex = first.as('admin', (tx) => tx.create('res.company', { name: 'Globex', currency_id: 1 }));
+  const watchers = [];
+  for (const one of [first, second]) {
+    await one.connect();
+    watchers.push(await one.watcherOf());
+  }
+  first.pass(1_000);
+  first.as('admin', (tx) => {
+    tx.create('account.move', BILL);
+    tx.create('account.move', { ...BILL, company_id: globex });
+    tx.create('res.partner.bank', { acc_number: 'BE68 5390 0754 7034', partner_id: 3 });
+  });
+  second.pass(1_000);
+  second.as('admin', (tx) => tx.create('account.move', BILL));
+  for (const watcher of watchers) await watcher.once();
+  const told = async (one: typeof first) =>
+    (await one.events()).map(({ type, company }) => `${type} ${company}`).sort();
+  const name = first.source.replace('/odoo/', '');
+  expect(await told(first)).toEqual(
+    ['bill.drafted acme', `bill.drafted ${name}-${globex}`, 'supplier.bankaccountadded acme'].sort(),
+  );
+  expect(await told(second)).toEqual(['bill.drafted acme']);
+  const ids = [...(await first.events()), ...(await second.events())].map(({ id }) => id);
+  expect(new Set(ids).size).toBeLessThan(ids.length);
+});
+
 /** What happens to bills: by whom, after how long, in a transaction of which length; what is said of it, if anything. */
 const STEPS: Readonly<
   Record<

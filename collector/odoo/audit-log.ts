@@ -11,12 +11,17 @@ export interface AuditLabels {
 
 const languages = z.array(z.tuple([z.string(), z.string()]));
 
-/** Reads the labels of `account.move`. Throws an OdooError. */
-export async function auditLabels(odoo: Odoo): Promise<AuditLabels> {
+/** Reads the labels of `account.move` in each installed language. Throws an OdooError. */
+export async function readAuditLabels(odoo: Odoo): Promise<AuditLabels> {
   const installed = languages.parse(await odoo.call('res.lang', 'get_installed', {}, { again: true }));
   const readings: ReadonlyMap<string, FieldInfo>[] = [];
   for (const [lang] of installed)
     readings.push((await odoo.fieldsGet('account.move', { context: { lang } })) ?? new Map());
+  return auditLabelsOf(readings);
+}
+
+/** The labels in readings of the fields, one a language: the first one that has a label counts. */
+export function auditLabelsOf(readings: readonly ReadonlyMap<string, FieldInfo>[]): AuditLabels {
   const fields = new Map<string, { name: string; type: string }>();
   const choices = new Map<string, string>();
   for (const reading of readings)

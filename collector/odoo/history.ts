@@ -1,7 +1,7 @@
 import type { Odoo } from '../../odoo/client.ts';
 import { type Labels, readLabels } from '../../odoo/labels.ts';
 import { idOf, instantOf, type OdooRow, textOf } from '../../odoo/values.ts';
-import { auditedChanges, auditLabels } from './audit-log.ts';
+import { auditedChanges, readAuditLabels } from './audit-log.ts';
 import { KINDS } from './kinds.ts';
 import {
   type FieldOf,
@@ -143,7 +143,7 @@ async function trackingHistory(odoo: Odoo): Promise<History> {
 }
 
 async function auditHistory(odoo: Odoo): Promise<History> {
-  const labels = await auditLabels(odoo);
+  const labels = await readAuditLabels(odoo);
   const longest = new Longest();
   return {
     mode: 'audit-log',

@@ -7,6 +7,7 @@ import { labelsOf } from '../../odoo/labels.ts';
 import { modelsOf } from '../../odoo/models.ts';
 import type { OdooRow } from '../../odoo/values.ts';
 import { fixtures } from '../../test/harness.ts';
+import { auditedChanges, auditLabelsOf } from './audit-log.ts';
 import { changesOf, snapshotOf } from './changes.ts';
 import type { OdooRecord, Surroundings } from './kind.ts';
 import { kindOfModel } from './kinds.ts';
@@ -107,6 +108,26 @@ describe.skipIf(!fixtures)('what real servers recorded (skipped without the reco
       const changes = changesOf(kind, before, snapshotOf(kind, after));
       expect(kind.changed(changes, after).map(({ type }) => type)).toContain('bill.posted');
       expect(changesOf(kind, snapshotOf(kind, after), snapshotOf(kind, after))).toEqual([]);
+    });
+
+    test(`${server}: the same bill by the audit log, as an accountant may read it`, () => {
+      const name =
+        server === 'odoo18'
+          ? 'P04-auditor-audit-log-when-enabled'
+          : 'P01-auditor-mail.message-audit-log-fields';
+      const labels = auditLabelsOf([fieldsOf(server, 'account.move')]);
+      const kind = kindOfModel('account.move');
+      const told = rows(server, name).map(({ id, account_audit_log_preview: preview }) => {
+        const changes = auditedChanges(String(preview), labels, id);
+        return [changes.map(({ field }) => field), kind?.changed(changes, bill()).map(({ type }) => type)];
+      });
+      expect(told).toEqual([
+        [[], []],
+        [['checked', 'name', 'state'], ['bill.posted']],
+        [['payment_state'], ['bill.partiallypaid']],
+        [['payment_state'], ['bill.paid']],
+        [['ref'], ['bill.changed']],
+      ]);
     });
 
     test(`${server}: account numbers of suppliers are told by their hash`, () => {
