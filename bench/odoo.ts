@@ -181,11 +181,11 @@ async function benchIdle(postgres: Postgres, tableRows: number): Promise<OdooBen
     { entries: tableRows, callMs: CALL_MS, recordMs: RECORD_MS },
     async (odoo, calls, url) => {
       const { poller } = await pollerOf(postgres, odoo, url, `${SOURCE}-idle`, new Date());
-      await poller.round();
+      await poller.round(600_000);
       const rounds = 10;
       calls.length = 0;
       const from = performance.now();
-      for (let i = 0; i < rounds; i++) await poller.round();
+      for (let i = 0; i < rounds; i++) await poller.round(600_000);
       const roundMs = (performance.now() - from) / rounds;
       const callsARound = calls.length / rounds;
       calls.length = 0;

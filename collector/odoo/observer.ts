@@ -2,9 +2,9 @@ import { LRUCache } from 'lru-cache';
 import type { IngestPath } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { Odoo } from '../../odoo/client.ts';
-import { odooTime } from '../../odoo/clock.ts';
+import { dateOfOdoo, odooTime } from '../../odoo/clock.ts';
 import { recordUrl } from '../../odoo/links.ts';
-import { idOf, textOf } from '../../odoo/values.ts';
+import { idOf, instantOf, textOf } from '../../odoo/values.ts';
 import type { Intake } from '../../store/intake/intake.ts';
 import type { AcceptedEvent } from '../../store/postgres/accepted.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
@@ -57,6 +57,15 @@ export interface Observed {
   readonly changed: readonly { readonly record: OdooRecord; readonly before: SeenRecord | undefined }[];
 }
 
+/** How records came to be read. */
+export interface Sight {
+  readonly path: IngestPath;
+  /** When and by whom they were last written, of those where that is not in the record. */
+  readonly stamps?: ReadonlyMap<number, Stamp> | undefined;
+  /** Whatever changed of them since they were seen did so at this time of Odoo's or later: all of it was read up to then. */
+  readonly notBefore?: string | undefined;
+}
+
 /** Events of one call of the inbox. */
 const CHUNK = 500;
 /** Messages are stamped to the second, and so are records. */
@@ -84,14 +93,9 @@ export class Observer {
   }
 
   /** Takes records as they are now. Throws what the stores or Odoo throw; then it has to be told again. */
-  async observe(
-    kind: RecordKind,
-    records: readonly OdooRecord[],
-    path: IngestPath,
-    stamps: ReadonlyMap<number, Stamp> = new Map(),
-  ): Promise<Observed> {
+  async observe(kind: RecordKind, records: readonly OdooRecord[], sight: Sight): Promise<Observed> {
     if (records.length === 0) return NOTHING;
-    return await this.#inTurn(() => this.#observe(kind, records, path, stamps));
+    return await this.#inTurn(() => this.#observe(kind, records, sight));
   }
 
   /** Tells that records are gone, of those that are known; returns how many events were new. */
@@ -125,8 +129,7 @@ export class Observer {
   async #observe(
     kind: RecordKind,
     records: readonly OdooRecord[],
-    path: IngestPath,
-    stamps: ReadonlyMap<number, Stamp>,
+    { path, stamps, notBefore }: Sight,
   ): Promise<Observed> {
     const { source, postgres, world, history } = this.#deps;
     const known = await seenRecords(
@@ -144,7 +147,7 @@ export class Observer {
     if (changed.length === 0) return NOTHING;
     const told = changed.filter(({ record, before }) => before !== undefined || this.#isOfInterest(record));
     const [histories, around] = await Promise.all([
-      this.#historiesOf(kind, told),
+      this.#historiesOf(kind, told, notBefore),
       world.around(
         kind.model,
         changed.map(({ record }) => record),
@@ -159,7 +162,7 @@ export class Observer {
         messages,
         // An audit log that says nothing may be off: then nothing is known of when a field got its value.
         tracked: history.mode === 'audit-log' && messages.length === 0 ? NOT_TRACKED : tracked,
-        stamp: stamps.get(record.id),
+        stamp: stamps?.get(record.id),
       };
       const news = before
         ? differences(reading, before)
@@ -233,27 +236,29 @@ export class Observer {
   }
 
   /** What Odoo recorded: of a record that is new to us ever, of another since it was last seen. */
-  async #historiesOf(kind: RecordKind, told: Observed['changed']) {
+  async #historiesOf(kind: RecordKind, told: Observed['changed'], notBefore = '') {
     const { history } = this.#deps;
     const fresh = told.filter(({ record, before }) => !before && !this.#isPast(record));
     const old = told.filter(({ record, before }) => !before && this.#isPast(record));
     const idsOf = (some: Observed['changed']): number[] => some.map(({ record }) => record.id);
-    const rewritten = told.flatMap(({ record, before }) =>
-      before ? [{ id: record.id, written: before.written }] : [],
+    const sinces = new Map(
+      told.flatMap(({ record, before }) => {
+        const since = before && (before.written > notBefore ? before.written : notBefore);
+        return since === undefined ? [] : [[record.id, earlier(since, SLACK_MS)] as const];
+      }),
     );
-    const since = rewritten.map(({ written }) => written).sort()[0];
+    const since = [...sinces.values()].sort()[0];
     const [whole, late, recent] = await Promise.all([
       history.of(kind.model, idsOf(fresh), undefined),
       history.of(kind.model, idsOf(old), odooTime(this.#deps.historyFrom)),
-      since === undefined
-        ? new Map<number, never>()
-        : history.of(
-            kind.model,
-            rewritten.map(({ id }) => id),
-            odooTime(new Date(Date.parse(`${since.replace(' ', 'T')}Z`) - SLACK_MS)),
-          ),
+      since === undefined ? new Map<number, never>() : history.of(kind.model, [...sinces.keys()], since),
     ]);
-    return new Map([...whole, ...late, ...recent]);
+    // The longest unseen of them says from when on all are asked: of each what was told before is left out.
+    const own = [...recent].map(([id, messages]) => {
+      const from = Date.parse(instantOf(sinces.get(id)) ?? '');
+      return [id, messages.filter(({ at }) => Date.parse(at) >= from)] as const;
+    });
+    return new Map([...whole, ...late, ...own]);
   }
 
   /** One that was last written before what is told of the past begins has nothing to tell. */
@@ -372,6 +377,8 @@ export class Observer {
     for (const key of wanted.keys()) this.#named.set(key, true);
   }
 }
+
+const earlier = (time: string, ms: number): string => odooTime(new Date(dateOfOdoo(time).getTime() - ms));
 
 const writtenText = ({ values }: OdooRecord): string => textOf(values.write_date) ?? '';
 

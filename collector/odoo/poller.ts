@@ -114,16 +114,25 @@ export class Poller {
    * Reads what was written since the last round and a while before. Returns the time at which this one began, in Odoo's clock: up to it, less the
    * settle time, everything was read.
    */
-  async round(signal?: AbortSignal): Promise<Date> {
+  async round(settleMs: number, signal?: AbortSignal): Promise<Date> {
     const { odoo, postgres, source } = this.#deps;
     const began = odoo.clock.now();
     const since = odooTime(new Date(dateOfOdoo(this.#readUntil).getTime() - OVERLAP_MS));
     for (const model of this.#models)
       for await (const page of this.#readingOf(model, since, signal))
-        await this.#observe(model, page, 'poll');
+        await this.#observe(model, page, 'poll', this.#windowOf(settleMs));
     this.#readUntil = odooTime(began);
     await keepOdooCursor(postgres, source, 'round', { until: this.#readUntil });
     return began;
+  }
+
+  /**
+   * What becomes visible from now on was written at this time or later, in Odoo's clock: all that was visible at the last round is read, what
+   * was not by then had not lasted longer than the settle time, and a sweep comes every five minutes.
+   */
+  #windowOf(settleMs: number): string {
+    const window = settleMs + SWEEP_EVERY_MS + OVERLAP_MS;
+    return odooTime(new Date(dateOfOdoo(this.#readUntil).getTime() - window));
   }
 
   /** What was written since; all of it where rows change without a stamp. */
@@ -142,8 +151,7 @@ export class Poller {
   async sweep(settleMs: number, signal?: AbortSignal): Promise<Date> {
     const { odoo, postgres, source } = this.#deps;
     const began = odoo.clock.now();
-    const window = settleMs + SWEEP_EVERY_MS + OVERLAP_MS;
-    const since = odooTime(new Date(dateOfOdoo(this.#readUntil).getTime() - window));
+    const since = this.#windowOf(settleMs);
     for (const model of this.#models) {
       const { kind, reading } = model;
       if (kind.happenedAt) continue;
@@ -317,14 +325,15 @@ export class Poller {
     return total;
   }
 
-  async #observe(model: Model, records: readonly OdooRecord[], path: IngestPath): Promise<Observed> {
+  async #observe(
+    model: Model,
+    records: readonly OdooRecord[],
+    path: IngestPath,
+    notBefore?: string,
+  ): Promise<Observed> {
     const { observer, odoo, onChanged } = this.#deps;
-    const observed = await observer.observe(
-      model.kind,
-      records,
-      path,
-      stampsOf(model.kind, records, odooTime(odoo.clock.now())),
-    );
+    const stamps = stampsOf(model.kind, records, odooTime(odoo.clock.now()));
+    const observed = await observer.observe(model.kind, records, { path, stamps, notBefore });
     if (observed.changed.length === 0) return observed;
     if (path !== 'backfill') onChanged?.(model.kind, observed, path);
     if (model.kind.model === 'account.move') {
@@ -348,7 +357,7 @@ export class Poller {
     );
     if (!payments || byPayment.size === 0) return;
     const records = await recordsOf(this.#deps.odoo, payments.reading, [...byPayment.keys()]);
-    await this.#deps.observer.observe(payments.kind, records, path, byPayment);
+    await this.#deps.observer.observe(payments.kind, records, { path, stamps: byPayment });
   }
 }
 

@@ -258,7 +258,7 @@ export class Watcher {
     const startedAt = this.#now().toISOString();
     this.#calls = [];
     const signal = this.#stopping.signal;
-    const began = await poller.round(signal);
+    const began = await poller.round(this.#settleMs(session), signal);
     const sinceSweep = this.#now().getTime() - this.#sweptAt;
     if (sinceSweep >= SWEEP_EVERY_MS) {
       this.#sweptFrom = await poller.sweep(this.#settleMs(session), signal);
