@@ -129,6 +129,10 @@ test('rules that wait for their first event are listed', () => {
     state: 'note',
     finding: '3 rules, 1 active; not applicable yet: SA-02',
   });
+  const why = 'purchase.order is not in /odoo/prod';
+  expect(checkFlows([{ flow: 'po', rule: 'PO-01', status: 'not applicable', why }]).finding).toBe(
+    '1 rules, 0 active; not applicable: PO-01, as purchase.order is not in /odoo/prod',
+  );
 });
 
 test('a check that throws is a problem', async () => {

@@ -161,8 +161,11 @@ const STALLED_SECONDS = 600;
 export interface FlowState {
   readonly rule: string;
   readonly flow: string;
-  /** A rule is active where one of the events that start its obligations has come. */
-  readonly status: 'active' | 'waiting' | 'off';
+  /**
+   * A rule is active where one of the events that start its obligations has come, or a connected Odoo would send it; it does not apply
+   * where an Odoo lacks what tells it.
+   */
+  readonly status: 'active' | 'waiting' | 'not applicable' | 'off';
   readonly why: string;
 }
 
@@ -171,9 +174,12 @@ export function checkFlows(rules: readonly FlowState[]): Check {
   const active = rules.filter(({ status }) => status === 'active').length;
   const finding = `${rules.length} rules, ${active} active`;
   const waiting = rules.filter(({ status }) => status === 'waiting').map(({ rule }) => rule);
-  return waiting.length === 0
-    ? ok('flows', finding)
-    : note('flows', `${finding}; not applicable yet: ${waiting.join(', ')}`);
+  const lacking = rules.filter(({ status }) => status === 'not applicable');
+  const more = [
+    ...(waiting.length > 0 ? [`not applicable yet: ${waiting.join(', ')}`] : []),
+    ...lacking.map(({ rule, why }) => `not applicable: ${rule}, as ${why}`),
+  ];
+  return more.length === 0 ? ok('flows', finding) : note('flows', [finding, ...more].join('; '));
 }
 
 /** Two lines at most for each check, and a last one with the sum. */

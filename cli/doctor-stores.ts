@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { kindOfModel } from '../collector/odoo/kinds.ts';
 import { companyFinder } from '../model/company.ts';
 import { type Expectation, matchesTypes } from '../model/flow.ts';
 import { dateOf, formatInstant, nanosOf } from '../model/time.ts';
@@ -9,7 +10,7 @@ import { openTraces } from '../store/clickhouse/traces.ts';
 import { countContradictions } from '../store/postgres/contradictions.ts';
 import { listLosses } from '../store/postgres/loss-queries.ts';
 import { postgresMigrations } from '../store/postgres/migrate.ts';
-import { listOdooSources } from '../store/postgres/odoo-sources.ts';
+import { listOdooSources, type OdooSource } from '../store/postgres/odoo-sources.ts';
 import { MAX_SOURCES, streamOf } from '../store/postgres/source-queries.ts';
 import { listSources } from '../store/postgres/sources.ts';
 import { intakeOf, listStreams } from '../store/postgres/streams.ts';
@@ -254,6 +255,7 @@ const startsWith = (rule: Expectation): readonly string[] =>
 
 async function flowStates({ postgres, config }: Stores): Promise<FlowState[]> {
   const [{ flows }, streams] = [await readCatalogue(config), await listSources(postgres)];
+  const odoos = await listOdooSources(postgres);
   return flows.flatMap((flow) =>
     flow.expectations.map((rule): FlowState => {
       const named = { rule: rule.id, flow: flow.flow };
@@ -263,7 +265,30 @@ async function flowStates({ postgres, config }: Stores): Promise<FlowState[]> {
         .map(({ company }) => company);
       return companies.length > 0
         ? { ...named, status: 'active', why: `companies: ${[...new Set(companies)].sort().join(', ')}` }
-        : { ...named, status: 'waiting', why: `no ${startsWith(rule).join(' or ')} has come` };
+        : (notApplicable(named, rule, odoos) ?? {
+            ...named,
+            status: 'waiting',
+            why: `no ${startsWith(rule).join(' or ')} has come`,
+          });
     }),
   );
+}
+
+/** A rule that begins with what only a model tells that no connected Odoo has. */
+function notApplicable(
+  named: Pick<FlowState, 'rule' | 'flow'>,
+  rule: Expectation,
+  odoos: readonly OdooSource[],
+): FlowState | undefined {
+  const starts = (model: string): boolean =>
+    (kindOfModel(model)?.types ?? []).some((type) => matchesTypes(startsWith(rule), type));
+  const lacking = odoos.flatMap(({ source, state }) =>
+    state.models
+      .filter(({ model, state: how }) => how !== 'ready' && starts(model))
+      .map(
+        ({ model, state: how }) =>
+          `${model} ${how === 'absent' ? 'is not in' : 'may not be read in'} ${source}`,
+      ),
+  );
+  return lacking.length > 0 ? { ...named, status: 'not applicable', why: lacking.join('; ') } : undefined;
 }
