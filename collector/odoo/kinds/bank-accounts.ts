@@ -25,6 +25,7 @@ export const bankAccounts: RecordKind = {
     'bankverified',
     'bankunverified',
     'bankaccountarchived',
+    'bankaccountrestored',
     'bankaccountremoved',
   ]),
   initial: { allow_out_payment: false, active: true },
@@ -44,7 +45,14 @@ export const bankAccounts: RecordKind = {
             },
           ]
         : []),
-      ...(active?.after === false ? [{ type: 'supplier.bankaccountarchived', changes: [active] }] : []),
+      ...(active
+        ? [
+            {
+              type: active.after === false ? 'supplier.bankaccountarchived' : 'supplier.bankaccountrestored',
+              changes: [active],
+            },
+          ]
+        : []),
     ] satisfies Fact[];
   },
 

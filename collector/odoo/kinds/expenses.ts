@@ -22,6 +22,8 @@ const OF_EXPENSE: Readonly<Record<string, string>> = {
   done: 'reimbursed',
   paid: 'reimbursed',
   refused: 'refused',
+  in_payment: 'inpayment',
+  draft: 'resettodraft',
 };
 const OF_SHEET: Readonly<Record<string, string>> = {
   submit: 'submitted',
@@ -29,6 +31,7 @@ const OF_SHEET: Readonly<Record<string, string>> = {
   post: 'posted',
   done: 'reimbursed',
   cancel: 'refused',
+  draft: 'resettodraft',
 };
 
 const employeeOf = (value: unknown): string | undefined => subjectIn('hr.employee', value);

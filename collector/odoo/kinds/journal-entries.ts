@@ -100,6 +100,7 @@ export const journalEntries: RecordKind = {
         ...Object.values(OF_STATE),
         ...(kind === 'journalentry' ? [] : Object.values(paymentWords(kind))),
         'checked',
+        'unchecked',
         'flagged',
         'changed',
         'deleted',
@@ -192,7 +193,7 @@ export const journalEntries: RecordKind = {
 function reviewed(kind: string, change: Change | undefined): Fact[] {
   if (!change) return [];
   const isChecked = change.field === 'checked' ? change.after === true : change.after !== true;
-  return isChecked ? [{ type: `${kind}.checked`, changes: [change] }] : [];
+  return [{ type: `${kind}.${isChecked ? 'checked' : 'unchecked'}`, changes: [change] }];
 }
 
 /** A hash that was there never changes and never goes. */

@@ -23,8 +23,14 @@ const OF_PURCHASE: Readonly<Record<string, string>> = {
   cancel: 'cancelled',
   done: 'locked',
   draft: 'resettodraft',
+  sent: 'sent',
 };
-const OF_SALE: Readonly<Record<string, string>> = { sale: 'confirmed', cancel: 'cancelled', sent: 'sent' };
+const OF_SALE: Readonly<Record<string, string>> = {
+  sale: 'confirmed',
+  cancel: 'cancelled',
+  draft: 'resettodraft',
+  sent: 'sent',
+};
 
 /** What an order of either side is described by. */
 function describeOrder(model: string, kind: string, { id, values }: OdooRecord, around: Surroundings) {
@@ -66,6 +72,7 @@ export const purchaseOrders: RecordKind = {
     'confirmed',
     ...Object.values(OF_PURCHASE),
     'acknowledged',
+    'unlocked',
     'changed',
     'deleted',
   ]),
@@ -79,6 +86,7 @@ export const purchaseOrders: RecordKind = {
       ...confirmed(state),
       ...wordOf('purchaseorder', state, OF_PURCHASE),
       ...nowTrue('purchaseorder.locked', changeOf(changes, 'locked')),
+      ...unlocked(state, changeOf(changes, 'locked')),
       ...nowTrue('purchaseorder.acknowledged', changeOf(changes, 'acknowledged')),
       ...(state || !isOpen ? [] : changedFact('purchaseorder.changed', changes, EDITABLE)),
     ];
@@ -87,6 +95,13 @@ export const purchaseOrders: RecordKind = {
   deleted: () => [plainFact('purchaseorder.deleted')],
   describe: (record, around) => describeOrder('purchase.order', 'purchaseorder', record, around),
 };
+
+/** It may be changed again: a state up to 18, a flag from 19 on. */
+function unlocked(state: Change | undefined, locked: Change | undefined): Fact[] {
+  const change = state?.before === 'done' && state.after === 'purchase' ? state : locked;
+  const isUnlocked = change === state || (change?.before === true && change.after !== true);
+  return change && isUnlocked ? [{ type: 'purchaseorder.unlocked', changes: [change] }] : [];
+}
 
 function confirmed(state: Change | undefined): Fact[] {
   if (state?.after === 'to approve') return [{ type: 'purchaseorder.submitted', changes: [state] }];

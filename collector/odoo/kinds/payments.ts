@@ -42,6 +42,7 @@ export const payments: RecordKind = {
     'requested',
     'registered',
     'confirmed',
+    'unconfirmed',
     ...new Set(Object.values(OF_STATE)),
     'sent',
     'matched',
@@ -111,5 +112,6 @@ export const payments: RecordKind = {
 function registered(change: Change | undefined): Fact[] {
   if (!change || !IS_REGISTERED.has(String(change.after))) return [];
   if (!IS_REGISTERED.has(String(change.before))) return [{ type: 'payment.registered', changes: [change] }];
-  return change.after === 'paid' ? [{ type: 'payment.confirmed', changes: [change] }] : [];
+  if (change.after === 'paid') return [{ type: 'payment.confirmed', changes: [change] }];
+  return change.before === 'paid' ? [{ type: 'payment.unconfirmed', changes: [change] }] : [];
 }
