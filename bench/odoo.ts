@@ -125,6 +125,7 @@ async function pollerOf(postgres: Postgres, odoo: Odoo, url: string, source: str
     world,
     history,
     lines,
+    standIn: (text) => text,
     postgres,
     inbox,
     liveFrom,

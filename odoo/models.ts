@@ -131,7 +131,6 @@ const MODELS = [
       { as: 'company_id', from: 18 },
       'statement_id',
       'partner_id',
-      'account_number',
       'payment_ref',
       'currency_id',
       'amount',

@@ -90,7 +90,7 @@ export function eventOf(told: Told): AcceptedEvent {
       companyCurrency: money?.companyCurrency,
       actorId: actor && subjectOf('res.users', actor.userId),
       actorKind: actor?.kind,
-      keys: keys.map(({ type, value }) => ({ type, value })),
+      keys,
       attributes: { ...attributes, url: told.url, ...(told.inferred ? { inferred: 'true' } : {}) },
       data: JSON.stringify(data),
     },

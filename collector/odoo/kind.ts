@@ -54,6 +54,8 @@ export interface RecordKind {
   readonly watched: readonly string[];
   /** Beside them what is kept of a record, to say what it was when it is gone. */
   readonly kept: readonly string[];
+  /** Texts that are known by stand-ins alone, as they are read: account numbers. */
+  readonly hidden?: readonly string[];
   /** The types of all events that it may tell. */
   readonly types: readonly string[];
   /** What the watched fields are before anything happens, for a record that is seen when much has. */

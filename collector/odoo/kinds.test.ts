@@ -107,6 +107,21 @@ test.each(TABLE)('%s: %s from %s to %s, of %o, is %j', (model, field, before, af
   for (const type of facts) expect(kind?.types).toContain(type);
 });
 
+test('a statement line has the references that a payer wrote, and no account number', () => {
+  const around = { company: () => undefined, currency: () => undefined, other: () => undefined };
+  const keysOf = (payment_ref: string) =>
+    kindOfModel('account.bank.statement.line')
+      ?.describe({ id: 1, values: { payment_ref } }, around)
+      .keys.filter(({ type }) => type === 'payref');
+  expect(keysOf('Thanks! RF18 5390 0754 7034')).toEqual([
+    { type: 'payref', value: 'RF18539007547034', strength: 'exact' },
+  ]);
+  expect(keysOf('invoice 12 from BE68 5390 0754 7034')).toEqual([
+    { type: 'payref', value: 'invoice 12 from BE…7034', strength: 'heuristic' },
+  ]);
+  expect(keysOf('')).toEqual([]);
+});
+
 describe.each(KINDS.map((kind) => [kind.model, kind] as const))('%s', (_, kind) => {
   test('knows the types of all its events, and what is made or deleted is among them', () => {
     for (const type of kind.types) expect(eventType.safeParse(type).success, type).toBe(true);

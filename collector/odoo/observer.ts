@@ -19,6 +19,7 @@ import {
 import { keepParties } from '../../store/postgres/parties.ts';
 import { snapshotOf } from './changes.ts';
 import { eventOf } from './event.ts';
+import { hiddenIn, hiddenInMessages, type StandIn } from './hidden.ts';
 import type { History } from './history.ts';
 import { type OdooRecord, type RecordKind, type Surroundings, subjectOf } from './kind.ts';
 import type { DocumentLine, LineReader } from './lines.ts';
@@ -40,6 +41,8 @@ export interface ObserverDeps {
   readonly world: OdooWorld;
   readonly history: History;
   readonly lines: LineReader;
+  /** What stands for account numbers. */
+  readonly standIn: StandIn;
   readonly postgres: Postgres;
   readonly inbox: Pick<Inbox, 'accept'>;
   readonly intake?: Intake | undefined;
@@ -128,10 +131,11 @@ export class Observer {
 
   async #observe(
     kind: RecordKind,
-    records: readonly OdooRecord[],
+    read: readonly OdooRecord[],
     { path, stamps, notBefore }: Sight,
   ): Promise<Observed> {
-    const { source, postgres, world, history } = this.#deps;
+    const { source, postgres, world, history, standIn } = this.#deps;
+    const records = read.map((record) => hiddenIn(kind, record, standIn));
     const known = await seenRecords(
       postgres,
       source,
@@ -155,7 +159,7 @@ export class Observer {
     ]);
     const tracked = history.tracked(kind.model);
     const facts = told.map(({ record, before }) => {
-      const messages = histories.get(record.id) ?? [];
+      const messages = hiddenInMessages(kind, histories.get(record.id) ?? [], standIn);
       const reading = {
         kind,
         record,

@@ -22,6 +22,7 @@ import {
 import { completePolled } from '../../store/postgres/sources.ts';
 import { endTurn, holdTurn, takeTurn } from '../../store/postgres/turns.ts';
 import type { Sealer } from '../../store/sealed.ts';
+import { accountText, openBankStandIns } from '../account-stand-ins.ts';
 import { observeBalances } from './balances.ts';
 import { PHANTOM_AFTER_MS, readBackHints } from './hints.ts';
 import { type History, openHistory } from './history.ts';
@@ -199,8 +200,10 @@ export class Watcher {
     await world.load();
     const history = await openHistory(odoo);
     const lines = await openLines(odoo);
+    const standIns = await openBankStandIns(postgres, this.#now());
+    const standIn = (account: string): string => standIns('account', accountText(account));
     const observer = new Observer({
-      ...{ source, odoo, world, history, lines, postgres, inbox, intake, liveFrom, historyFrom },
+      ...{ source, odoo, world, history, lines, standIn, postgres, inbox, intake, liveFrom, historyFrom },
       now: this.#now,
     });
     const reports = await this.#inspect(odoo, world, observer);

@@ -1,16 +1,12 @@
 import { isIban } from '../../../model/account-numbers.ts';
-
-const bare = (account: string): string => account.replace(/\s/g, '').toUpperCase();
+import { accountText } from '../../account-stand-ins.ts';
 
 /** An account as people may see it: of an IBAN the country and the last four, of another number the last four at most. */
 export function maskedAccount(account: string): string {
-  const plain = bare(account);
+  const plain = accountText(account);
   const shown = plain.length > 8 ? plain.slice(-4) : '';
   return `${isIban(plain) ? plain.slice(0, 2) : ''}…${shown}`;
 }
-
-/** One text for an account however it is grouped, to make its stand-in of. */
-export const accountText = bare;
 
 /** One text for a name however it is written. */
 export const nameText = (name: string): string =>

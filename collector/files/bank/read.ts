@@ -1,5 +1,6 @@
 import { sumAmounts } from '../../../model/money.ts';
 import { formatInstant } from '../../../model/time.ts';
+import { accountText } from '../../account-stand-ins.ts';
 import type { BankOptions, ReadOptions, StatementFacts } from '../format.ts';
 import { IdenticalRows } from '../identical-rows.ts';
 import { bad, type Item, type Told } from '../item.ts';
@@ -8,7 +9,7 @@ import { wrongTime } from '../row-event.ts';
 import { timeReader } from '../times.ts';
 import { chainOf, compareStatements, follows, unbrokenUpTo } from './chain.ts';
 import { type Facts, factOf, idOf, lineId, lineOf, paymentsOf, wrongDetails } from './facts.ts';
-import { accountText, maskedAccount } from './privacy.ts';
+import { maskedAccount } from './privacy.ts';
 import type { Entry, FaultyEntry, Part } from './statement.ts';
 import { type Survey, surveyOf } from './survey.ts';
 

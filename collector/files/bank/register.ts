@@ -1,9 +1,8 @@
-import { createHmac } from 'node:crypto';
 import { joinKey } from '../../../model/key.ts';
 import type { FinanceEventStore } from '../../../store/clickhouse/finance-events.ts';
 import type { Postgres } from '../../../store/postgres/database.ts';
 import { keepParties } from '../../../store/postgres/parties.ts';
-import { keptSecret } from '../../../store/postgres/settings.ts';
+import { openBankStandIns } from '../../account-stand-ins.ts';
 import type { BankOptions, PartyFacts, StatementFacts } from '../format.ts';
 
 /** What the files of an account share with each other: stand-ins, stored statements, the register of parties. */
@@ -28,10 +27,8 @@ export async function openBankRegister(
 ): Promise<BankRegister> {
   const { postgres, events, now = () => new Date() } = deps;
   const { company, journal, timezone, source } = told;
-  const secret = await keptSecret(postgres.db, 'bank-pseudonym-key', now());
+  const pseudonym = await openBankStandIns(postgres, now());
   const parties = new Map<string, PartyFacts>();
-  const pseudonym: BankOptions['pseudonym'] = (kind, text) =>
-    createHmac('sha256', secret).update(`${kind}\0${text}`).digest('hex').slice(0, 32);
 
   async function storedStatements(accountKey: string): Promise<StatementFacts[]> {
     const key = joinKey({ type: 'account', value: accountKey }, { company, source });

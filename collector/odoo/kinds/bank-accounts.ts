@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { idOf, textOf } from '../../../odoo/values.ts';
 import { recordKeys } from '../keys.ts';
 import {
@@ -14,11 +13,12 @@ import {
 
 const NUMBER: ReadonlySet<string> = new Set(['acc_number', 'partner_id', 'bank_id']);
 
-/** `res.partner.bank`: the accounts that payments go to, the first thing that a fraud changes. Numbers are kept as a hash. */
+/** `res.partner.bank`: the accounts that payments go to, the first thing that a fraud changes. Numbers are known by stand-ins alone. */
 export const bankAccounts: RecordKind = {
   model: 'res.partner.bank',
   watched: ['acc_number', 'partner_id', 'bank_id', 'allow_out_payment', 'active'],
   kept: ['company_id'],
+  hidden: ['acc_number'],
   types: typesOf('supplier', [
     'bankaccountadded',
     'bankaccountchanged',
@@ -36,7 +36,7 @@ export const bankAccounts: RecordKind = {
     const active = changeOf(changes, 'active');
     const number = changes.filter(({ field }) => NUMBER.has(field));
     return [
-      ...(number.length > 0 ? [{ type: 'supplier.bankaccountchanged', changes: number.map(hidden) }] : []),
+      ...(number.length > 0 ? [{ type: 'supplier.bankaccountchanged', changes: number }] : []),
       ...(trusted
         ? [
             {
@@ -70,19 +70,7 @@ export const bankAccounts: RecordKind = {
       },
       party: party === undefined ? undefined : { partyKey: party },
       keys: recordKeys(subjectOf('res.partner.bank', id), { subjects: [party] }),
-      attributes: defined({ accountHash: hashOf(textOf(values.acc_number)) }) as Record<string, string>,
+      attributes: defined({ account: textOf(values.acc_number) }) as Record<string, string>,
     });
   },
 };
-
-function hashOf(number: string | undefined): string | undefined {
-  const plain = number?.replaceAll(/\s/g, '').toUpperCase();
-  return plain === undefined ? undefined : createHash('sha256').update(plain).digest('hex').slice(0, 16);
-}
-
-const hidden = <T extends { readonly field: string; readonly before: unknown; readonly after: unknown }>(
-  change: T,
-): T =>
-  change.field === 'acc_number'
-    ? { ...change, before: hashOf(textOf(change.before)), after: hashOf(textOf(change.after)) }
-    : change;

@@ -1,4 +1,6 @@
 import { dateOf, idOf, textOf } from '../../../odoo/values.ts';
+import { scrubbed } from '../../files/bank/privacy.ts';
+import { paymentReferences } from '../../files/bank/references.ts';
 import { recordKeys } from '../keys.ts';
 import {
   changeOf,
@@ -61,13 +63,16 @@ export const statementLines: RecordKind = {
       party: party === undefined ? undefined : { partyKey: party },
       money: moneyOf(values.amount, currency ?? (own && { code: own.currency, places: own.places })),
       dates: defined({ valueDate: date }),
-      keys: recordKeys(subjectOf('account.bank.statement.line', id), {
-        payref: textOf(values.payment_ref),
-        subjects: [
-          subjectIn('account.move', values.move_id),
-          subjectIn('account.bank.statement', values.statement_id),
-        ],
-      }),
+      keys: [
+        ...recordKeys(subjectOf('account.bank.statement.line', id), {
+          subjects: [
+            subjectIn('account.move', values.move_id),
+            subjectIn('account.bank.statement', values.statement_id),
+          ],
+        }),
+        // What a payer wrote: exact where it bears out its check digits, and never an account number.
+        ...paymentReferences([], scrubbed(textOf(values.payment_ref) ?? '', [])),
+      ],
     });
   },
 };

@@ -1,4 +1,5 @@
 import { dateOf, idOf, idsOf, numberOf, textOf } from '../../../odoo/values.ts';
+import { scrubbed } from '../../files/bank/privacy.ts';
 import { recordKeys } from '../keys.ts';
 import {
   type Change,
@@ -93,7 +94,7 @@ export const payments: RecordKind = {
       dates: defined({ accountingDate: date }),
       keys: recordKeys(subjectOf('account.payment', id), {
         docno: numberOf(values.name),
-        payref: textOf(values.payment_reference) ?? textOf(values.memo),
+        payref: textOf(values.payment_reference) ?? scrubbed(textOf(values.memo) ?? '', []),
         subjects: [
           subjectIn('account.move', values.move_id),
           ...idsOf(values.invoice_ids).map((invoice) => subjectOf('account.move', invoice)),
