@@ -59,9 +59,9 @@ export function quantilesOf(intervals: readonly Interval[], quantiles: readonly 
   const total = intervals.reduce((sum, { count }) => sum + count, 0);
   if (total <= 0) return quantiles.map(() => null);
   // Sweeps over the values: between two edges the measurements grow evenly, at an edge by what lies at that value alone.
-  const edges = new Map<number, { density: number; mass: number }>();
+  const edges = new Map<number, { density: number; mass: number; open: number }>();
   const edgeAt = (value: number) => {
-    const edge = edges.get(value) ?? { density: 0, mass: 0 };
+    const edge = edges.get(value) ?? { density: 0, mass: 0, open: 0 };
     edges.set(value, edge);
     return edge;
   };
@@ -69,8 +69,11 @@ export function quantilesOf(intervals: readonly Interval[], quantiles: readonly 
     if (from === to) edgeAt(from).mass += count;
     else {
       const density = count / (to - from);
-      edgeAt(from).density += density;
-      edgeAt(to).density -= density;
+      const [start, end] = [edgeAt(from), edgeAt(to)];
+      start.density += density;
+      start.open += 1;
+      end.density -= density;
+      end.open -= 1;
     }
   }
   const sorted = [...edges].sort(([a], [b]) => a - b);
@@ -78,17 +81,21 @@ export function quantilesOf(intervals: readonly Interval[], quantiles: readonly 
   const found: number[] = [];
   let below = 0;
   let density = 0;
+  let open = 0;
   let before = (sorted[0] as [number, object])[0];
   for (const [value, edge] of sorted) {
     const reached = below + density * (value - before);
     for (let next = quantiles[found.length]; next !== undefined; next = quantiles[found.length]) {
       const wanted = next * total;
-      if (density > 0 && wanted <= reached) found.push(before + (wanted - below) / density);
+      if (density > 0 && wanted <= reached)
+        found.push(Math.min(value, Math.max(before, before + (wanted - below) / density)));
       else if (edge.mass > 0 && wanted <= reached + edge.mass) found.push(value);
       else break;
     }
     below = reached + edge.mass;
-    density += edge.density;
+    open += edge.open;
+    // What rounding leaves of densities that have ended is none.
+    density = open === 0 ? 0 : density + edge.density;
     before = value;
   }
   // Rounding may leave the last of them just out of reach.
