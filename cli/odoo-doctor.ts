@@ -94,7 +94,7 @@ export function examineState(
       : note(
           'complete up to',
           'nothing yet',
-          'the settle time has to pass once: nothing is called missing before',
+          'it is assured when the past was read, or the settle time has passed',
         ),
   );
   if (Math.abs(state.clockOffsetMs ?? 0) > MINUTE_MS)

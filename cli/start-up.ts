@@ -10,6 +10,7 @@ import { openTraces } from '../store/clickhouse/traces.ts';
 import { readGauges } from '../store/gauges.ts';
 import type { Logger } from '../store/logger.ts';
 import type { Postgres } from '../store/postgres/database.ts';
+import { listOdooSources } from '../store/postgres/odoo-sources.ts';
 import {
   admitConfiguredToken,
   createToken,
@@ -43,6 +44,8 @@ export interface Running {
   /** The first ingest token, when it was made now. */
   readonly newIngestToken: string | undefined;
   readonly isAdminTokenNew: boolean;
+  /** The sources of the Odoos that are watched. */
+  readonly odoos: readonly string[];
   /** Runs every stage once: what was accepted before the call is judged, grouped, assessed and told when it returns. */
   runPasses(now: bigint): Promise<void>;
   /** Takes nothing more, finishes what was taken, and closes. */
@@ -143,6 +146,7 @@ export async function startUp(
       apiUrl: http.url,
       adminToken: token.text,
       isAdminTokenNew: token.isNew,
+      odoos: (await listOdooSources(postgres)).map(({ source }) => source),
       newIngestToken,
       signInLink: () => linkOf(publicUrl, signIn),
       runPasses: (now) => runPasses(collector, analysis, alerts.run, now),

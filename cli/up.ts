@@ -68,6 +68,7 @@ export function greeting(running: Running): string {
     `  GraphQL    ${running.apiUrl}/graphql`,
     `  OTLP       ${running.collectorUrl}/v1/traces, /v1/logs, /v1/metrics; gRPC on port ${running.collector.grpcPort}`,
     `  events     ${running.collectorUrl}/v1/events`,
+    `  Odoo       ${running.odoos.length === 0 ? 'none yet: npm run closewatch -- odoo connect' : running.odoos.join(', ')}`,
     `  data       ${config.dataDir}`,
   ];
   if (running.isAdminTokenNew) {

@@ -85,7 +85,10 @@ export function whyStale(stream: SourceStream, now: bigint, clock: BusinessClock
     return `Nothing has arrived for ${ago}; it may be silent for ${allowed}, and counts as complete up to ${late} before that.`;
   }
   const upTo = stream.completeUpTo;
-  if (upTo === undefined) return 'It has never said up to when it is complete.';
+  if (upTo === undefined)
+    return stream.kind === 'polled'
+      ? 'It is read, and nothing of it is assured yet: its past is still being read.'
+      : 'It has never said up to when it is complete.';
   const told = `up to ${formatInstant(upTo)}, ${spanText(now - upTo)} ago`;
   const allow = `its silence of ${allowed} and lateness of ${late} allow less`;
   if (stream.kind === 'declared') return `Its last heartbeat says that it is complete ${told}; ${allow}.`;

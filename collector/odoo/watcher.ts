@@ -301,8 +301,8 @@ export class Watcher {
         ? oldest.getTime() + session.odoo.clock.offsetMs
         : Number.POSITIVE_INFINITY;
     const upTo = new Date(Math.min(began.getTime() - settleMs, this.#sweptFrom.getTime() - settleMs, held));
-    // What was there before is history: nothing live is claimed of it.
-    if (upTo < this.#configured.liveFrom) return;
+    // What was there before is history: nothing is claimed of it until it was read.
+    if (upTo < this.#configured.liveFrom && !session.poller.progress.isFinished) return;
     await this.#declare(session, nanosOf(upTo));
     session.poller.assuredUpTo = odooTime(upTo);
     this.#state = { ...this.#state, completeUpTo: formatInstant(nanosOf(upTo)), settleMs };
