@@ -4,6 +4,7 @@ import { greeting } from './up.ts';
 
 test('the headers that the first start prints are URL-encoded, as OTEL_EXPORTER_OTLP_HEADERS must be', () => {
   const text = greeting({
+    odoos: [],
     stores: { config: { dataDir: '/data' } },
     apiUrl: 'http://127.0.0.1:4000',
     collectorUrl: 'http://127.0.0.1:4318',
