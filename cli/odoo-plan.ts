@@ -70,3 +70,43 @@ function wrapped(text: string, indent: string): string[] {
   }
   return [...lines, `${indent}${line}`];
 }
+
+/** What came of connecting. */
+export interface Connected {
+  readonly source: string;
+  readonly version: string;
+  readonly protocol: string;
+  readonly history: string;
+  readonly reader: string | null;
+  readonly hooks: boolean;
+  readonly companies: readonly { readonly id: number; readonly key: string }[];
+  readonly missing: readonly { readonly right: string; readonly consequence: string }[];
+  readonly webhookTest: 'received' | 'not-received' | 'not-tested';
+}
+
+const HISTORY: Readonly<Record<string, string>> = {
+  tracking: 'every change that Odoo tracks, with who and when',
+  'audit-log': 'changes of journal entries from the audit log; all else is inferred from readings',
+  difference: 'nothing of the past: changes are inferred from readings, by who wrote last',
+};
+
+/** What a person reads when an Odoo is connected. */
+export function connectedText(connected: Connected): string {
+  const { source, version, protocol, history, reader, hooks, companies, missing, webhookTest } = connected;
+  const tested = {
+    received: 'a webhook was sent and came',
+    'not-received':
+      'a webhook was sent and did NOT come: can Odoo reach that address? closewatch odoo doctor',
+    'not-tested': 'made, not tried: that takes a running Closewatch, and an entry in Odoo',
+  }[webhookTest];
+  return [
+    '',
+    `Connected: ${source} is Odoo ${version}, read as ${reader} by ${protocol === 'json2' ? '/json/2' : '/jsonrpc'}.`,
+    `  history    ${HISTORY[history] ?? history}`,
+    `  webhooks   ${hooks ? tested : 'none: changes are found by polling, within half a minute'}`,
+    `  companies  ${companies.map(({ id, key }) => `${id} is ${key}`).join(', ')}`,
+    ...missing.map(({ right, consequence }) => `  missing    ${right}: ${consequence}`),
+    '',
+    'closewatch odoo doctor says how it goes.',
+  ].join('\n');
+}

@@ -36,3 +36,6 @@ export async function agreed(isYes: boolean | undefined, question: string): Prom
   if (!answered(await confirm({ message: question, initialValue: false })))
     throw new ClosewatchError('config.invalid', 'nothing was done');
 }
+
+/** A line for people, or the JSON that was asked for. */
+export const say = (text: string): void => void process.stdout.write(`${text}\n`);

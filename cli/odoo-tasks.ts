@@ -11,6 +11,8 @@ import {
   removeOdooSource,
   setOdooWriter,
 } from '../store/postgres/odoo-sources.ts';
+import type { Config } from './config.ts';
+import { runTask } from './run-task.ts';
 import { sealerOf } from './secrets.ts';
 import type { Stores } from './stores.ts';
 import type { Task } from './task.ts';
@@ -123,3 +125,17 @@ export const companyKeyOf = (
   const found = companies.find(({ odoo }) => odoo?.source === source && odoo.id === id);
   return { key: found?.key ?? plainCompanyKey(source, id), isNamed: found !== undefined };
 };
+
+/** The source of an Odoo by what it is called, `prod` or `/odoo/prod`. Throws `config.invalid` when it is not said. */
+export function sourceOf(name: string | undefined): string {
+  if (!name) throw new ClosewatchError('config.invalid', 'which Odoo? closewatch odoo list has their names');
+  return name.startsWith('/odoo/') ? name : `/odoo/${name}`;
+}
+
+/** The Odoo that is called so. Throws `not-found`. */
+export async function findOdoo(name: string | undefined, config: Config): Promise<ListedOdoo> {
+  const source = sourceOf(name);
+  const one = (await runTask(listOdoosTask, {}, config)).find((odoo) => odoo.source === source);
+  if (!one) throw new ClosewatchError('not-found', `no Odoo is connected as ${source}`);
+  return one;
+}

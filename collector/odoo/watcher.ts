@@ -1,48 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../model/errors.ts';
 import { formatInstant, nanosOf } from '../../model/time.ts';
-import { connectOdoo, type Odoo, type OdooCall } from '../../odoo/client.ts';
+import type { OdooCall } from '../../odoo/client.ts';
 import { odooTime } from '../../odoo/clock.ts';
-import { OdooError } from '../../odoo/errors.ts';
-import { inspectModels, type ModelReport, pictureOf, schemaChanges } from '../../odoo/inspect.ts';
-import { odooPace } from '../../odoo/pace.ts';
+import type { SchemaPicture } from '../../odoo/inspect.ts';
 import type { Counters } from '../../store/counters.ts';
-import type { Intake } from '../../store/intake/intake.ts';
 import type { Logger } from '../../store/logger.ts';
-import type { Postgres } from '../../store/postgres/database.ts';
-import type { Inbox } from '../../store/postgres/inbox.ts';
-import { keepOdooCursor, odooCursors } from '../../store/postgres/odoo-cursors.ts';
-import { dropOldHints, hintedAt, oldestHint } from '../../store/postgres/odoo-hints.ts';
-import {
-  keepOdooState,
-  type OdooSource,
-  type OdooState,
-  readerOf,
-} from '../../store/postgres/odoo-sources.ts';
+import { oldestHint } from '../../store/postgres/odoo-hints.ts';
+import { keepOdooState, type OdooSource, type OdooState } from '../../store/postgres/odoo-sources.ts';
 import { completePolled } from '../../store/postgres/sources.ts';
 import { endTurn, holdTurn, takeTurn } from '../../store/postgres/turns.ts';
-import type { Sealer } from '../../store/sealed.ts';
-import { accountText, openBankStandIns } from '../account-stand-ins.ts';
-import { observeBalances } from './balances.ts';
+import { doDaily } from './daily.ts';
+import { ExpectedHooks } from './expected-hooks.ts';
 import { PHANTOM_AFTER_MS, readBackHints } from './hints.ts';
-import { type History, openHistory } from './history.ts';
-import { isHooked } from './hooks.ts';
-import type { RecordKind } from './kind.ts';
-import { openLines } from './lines.ts';
-import { type Observed, Observer } from './observer.ts';
-import { Poller, SWEEP_EVERY_MS } from './poller.ts';
-import { schemaEvents } from './schema-events.ts';
-import { type NamedCompany, OdooWorld } from './surroundings.ts';
+import { type Poller, SWEEP_EVERY_MS } from './poller.ts';
+import { type Inspection, inspect, openSession, type Session, type SessionDeps } from './session.ts';
 
 /** What a watcher stands on. */
-export interface WatcherDeps {
-  readonly postgres: Postgres;
-  readonly inbox: Pick<Inbox, 'accept'>;
-  readonly sealer: Sealer;
+export interface WatcherDeps
+  extends Pick<SessionDeps, 'postgres' | 'inbox' | 'sealer' | 'intake' | 'companies'> {
   readonly logger: Logger;
   readonly counters?: Counters | undefined;
-  readonly intake?: Intake | undefined;
-  readonly companies: readonly NamedCompany[];
   readonly now?: () => Date;
   /** Milliseconds between two rounds; 30 s when left out. */
   readonly everyMs?: number;
@@ -57,29 +35,8 @@ const HINTS_EVERY_MS = 500;
 const HOLD_EVERY_MS = 5_000;
 const RETRY_MS = { first: 5_000, most: 5 * 60_000 } as const;
 const DAY_MS = 86_400_000;
-/** After so long a webhook that belongs to a change that a poll found is missed. */
-const HOOK_GRACE_MS = 60_000;
-const KEEP_HINTS_MS = 86_400_000;
-/** The day's comparison of all ids is done from this hour on, UTC. */
-const NIGHT_HOUR = 1;
-/** Balances to the end of the last month are read while it is being closed. */
-const CLOSING_DAYS = 20;
-
-interface Session {
-  readonly odoo: Odoo;
-  readonly world: OdooWorld;
-  readonly history: History;
-  readonly observer: Observer;
-  readonly poller: Poller;
-}
-
-/** A change that a webhook should have told of, by the rules that were made in Odoo. */
-interface Expected {
-  readonly model: string;
-  readonly id: number;
-  readonly at: number;
-  readonly foundAt: number;
-}
+/** Calls of a round that are kept to see how slow Odoo is. */
+const MAX_CALLS = 10_000;
 
 /** Watches one Odoo, in one process of the deployment at a time: rounds, sweeps, history, webhooks, and what is done once a day. */
 export class Watcher {
@@ -95,7 +52,7 @@ export class Watcher {
   #calls: OdooCall[] = [];
   #sweptAt = 0;
   #sweptFrom: Date | undefined;
-  #expected: Expected[] = [];
+  readonly #expected = new ExpectedHooks();
   #isHeld = false;
 
   constructor(source: OdooSource, deps: WatcherDeps) {
@@ -184,62 +141,37 @@ export class Watcher {
   /** Signs in and finds out what there is, once; again after a failure. */
   async #open(): Promise<Session> {
     if (this.#session) return this.#session;
-    const { postgres, sealer, inbox, intake, counters, companies } = this.#deps;
-    const { source, url, database, pace, liveFrom, historyFrom } = this.#configured;
-    const reader = await readerOf(postgres, sealer, source);
-    const odoo = await connectOdoo(
-      { url, database, login: reader.login, secret: reader.secret, pace: odooPace.optional().parse(pace) },
+    const { source, liveFrom, installed } = this.#configured;
+    const session = await openSession(
+      { ...this.#configured, state: this.#state },
       {
-        onCall: (call) => {
-          if (this.#calls.length < 10_000) this.#calls.push(call);
-          counters?.add('closewatch_odoo_calls', { source, outcome: call.outcome });
-        },
-      },
-    );
-    const world = new OdooWorld(odoo, source, companies);
-    await world.load();
-    const history = await openHistory(odoo);
-    const lines = await openLines(odoo);
-    const standIns = await openBankStandIns(postgres, this.#now());
-    const standIn = (account: string): string => standIns('account', accountText(account));
-    const observer = new Observer({
-      ...{ source, odoo, world, history, lines, standIn, postgres, inbox, intake, liveFrom, historyFrom },
-      now: this.#now,
-    });
-    const reports = await this.#inspect(odoo, world, observer);
-    const poller = await Poller.open(
-      {
-        ...{ source, odoo, postgres, observer, liveFrom },
-        onChanged: (kind, observed, path) => this.#noteChanged(odoo, kind, observed, path),
-        onLate: (model, rows) => this.#noteLate(model, rows),
+        ...this.#deps,
         now: this.#now,
+        onCall: (call) => {
+          if (this.#calls.length < MAX_CALLS) this.#calls.push(call);
+          this.#deps.counters?.add('closewatch_odoo_calls', { source, outcome: call.outcome });
+        },
+        onChanged: (odoo, kind, observed, path) => {
+          // What the first round finds was there before anybody could tell of it.
+          if (path === 'poll' && this.#state.rounds > 0 && installed.hooked.includes(kind.model))
+            this.#expected.note(odoo, kind, observed, { since: liveFrom, now: this.#now() });
+        },
+        onLate: (model, rows) => this.#noteLate(model, rows),
       },
-      reports,
     );
-    poller.assuredUpTo = this.#state.completeUpTo ? odooTime(new Date(this.#state.completeUpTo)) : '';
-    this.#state = {
-      ...this.#state,
-      version: odoo.version.text,
-      protocol: odoo.protocol,
-      history: history.mode,
-    };
+    const { odoo, history, poller, inspection } = session;
+    const { completeUpTo } = this.#state;
+    poller.assuredUpTo = completeUpTo === undefined ? '' : odooTime(new Date(completeUpTo));
+    const { version, protocol } = odoo;
+    this.#state = { ...this.#state, version: version.text, protocol, history: history.mode };
+    this.#noteInspection(inspection);
     this.#noteProgress(poller);
-    await this.#declare({ world, poller }, undefined);
-    this.#session = { odoo, world, history, observer, poller };
-    return this.#session;
+    await this.#declare(session, undefined);
+    this.#session = session;
+    return session;
   }
 
-  /** Compares what we read with what there is, tells what changed since the last time. */
-  async #inspect(odoo: Odoo, world: OdooWorld, observer: Observer): Promise<readonly ModelReport[]> {
-    const reports = await inspectModels(odoo);
-    const picture = pictureOf(reports);
-    const changes = schemaChanges(this.#state.picture as ReturnType<typeof pictureOf>, picture);
-    const [first] = world.companies;
-    const at = `${odooTime(odoo.clock.now()).replace(' ', 'T')}Z`;
-    if (first && changes.length > 0)
-      await observer.tell(
-        schemaEvents(changes, { source: this.source, companyKey: first.key, at, url: odoo.url }),
-      );
+  #noteInspection({ reports, picture }: Inspection): void {
     this.#state = {
       ...this.#state,
       picture: picture as OdooState['picture'],
@@ -251,7 +183,6 @@ export class Watcher {
         missing: [...missing],
       })),
     };
-    return reports;
   }
 
   async #round(session: Session): Promise<void> {
@@ -269,7 +200,9 @@ export class Watcher {
     }
     await this.#assure(session, began);
     await this.#judgeHooks();
-    await this.#daily(session);
+    const { postgres, logger } = this.#deps;
+    await doDaily(session, { source: this.source, postgres, logger, signal }, this.#now());
+    await this.#inspectDaily(session);
     this.#pace();
     const { error: _, ...state } = this.#state;
     this.#state = {
@@ -321,73 +254,12 @@ export class Watcher {
     );
   }
 
-  /** What is done once a day: look at the models, compare all ids, read balances, forget old hints. */
-  async #daily(session: Session): Promise<void> {
-    const { postgres } = this.#deps;
-    const now = this.#now();
-    const today = now.toISOString().slice(0, 10);
-    const done = (await odooCursors(postgres, this.source)).get('daily') as
-      | { comparedOn?: string; balancesOn?: string }
-      | undefined;
-    if (now.getTime() - Date.parse(this.#state.inspectedAt ?? '') >= DAY_MS) {
-      await session.world.load();
-      // The models that are read may be others now.
-      await this.#inspect(session.odoo, session.world, session.observer);
-      this.#session = undefined;
-    }
-    let position = done ?? {};
-    if (position.balancesOn !== today) {
-      await this.#balances(session, now);
-      position = { ...position, balancesOn: today };
-      await keepOdooCursor(postgres, this.source, 'daily', position);
-    }
-    const isNight = now.getUTCHours() >= NIGHT_HOUR;
-    if (position.comparedOn !== today && isNight && session.poller.progress.isFinished) {
-      for (const model of session.poller.models) {
-        const { isSuspicious } = await session.poller.compare(
-          model,
-          { withTimes: true },
-          this.#stopping.signal,
-        );
-        if (isSuspicious)
-          this.#deps.logger.warn(
-            { source: this.source, model },
-            'so many records are gone at once that the key must have lost sight of them: nothing is told of it; closewatch odoo doctor',
-          );
-      }
-      await dropOldHints(postgres, this.source, new Date(now.getTime() - KEEP_HINTS_MS));
-      await keepOdooCursor(postgres, this.source, 'daily', { ...position, comparedOn: today });
-    }
-  }
-
-  /** Balances to yesterday, and to the end of the last month while it is being closed. */
-  async #balances({ odoo, world, observer, poller }: Session, now: Date): Promise<void> {
-    if (!poller.models.includes('account.move')) return;
-    const day = (offset: number): string =>
-      new Date(now.getTime() - offset * DAY_MS).toISOString().slice(0, 10);
-    const monthEnd = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 0))
-      .toISOString()
-      .slice(0, 10);
-    const dates = new Set([day(1), ...(now.getUTCDate() <= CLOSING_DAYS ? [monthEnd] : [])]);
-    const at = `${odooTime(odoo.clock.now()).replace(' ', 'T')}Z`;
-    for (const company of world.companies)
-      for (const date of dates) {
-        await observer.tell(
-          await observeBalances(odoo, { source: this.source, company, date, at }).catch((error: unknown) =>
-            this.#withoutBalances(error),
-          ),
-        );
-      }
-  }
-
-  /** A key that may not read items reads the rest all the same; what passes by itself is tried again with the round. */
-  #withoutBalances(error: unknown): never[] {
-    if (!(error instanceof OdooError) || error.retryable) throw error;
-    this.#deps.logger.warn(
-      { source: this.source, err: error },
-      'the balances of accounts could not be read today',
-    );
-    return [];
+  /** The models may be others after an upgrade, or when a module came: then they are read from the next round on. */
+  async #inspectDaily(session: Session): Promise<void> {
+    if (this.#now().getTime() - Date.parse(this.#state.inspectedAt ?? '') < DAY_MS) return;
+    await session.world.load();
+    this.#noteInspection(await inspect(session, this.source, this.#state.picture as SchemaPicture));
+    this.#session = undefined;
   }
 
   /** Until the next round is due: webhooks at once, and a page of history after another. */
@@ -419,44 +291,20 @@ export class Watcher {
       counters?.add('closewatch_odoo_hints', { source: this.source, outcome: 'phantom' }, phantoms);
   }
 
-  #noteChanged(odoo: Odoo, kind: RecordKind, observed: Observed, path: string): void {
-    if (path !== 'poll' || !this.#configured.installed.hooked.includes(kind.model)) return;
-    const foundAt = this.#now().getTime();
-    for (const { record, before } of observed.changed) {
-      const { values } = record;
-      const at = Date.parse(`${String(values.write_date).replace(' ', 'T')}Z`) - odoo.clock.offsetMs;
-      const isOld = at < this.#configured.liveFrom.getTime() || (!before && this.#state.rounds === 0);
-      if (!isOld && isHooked(kind.model, odoo.version.major, before?.snapshot, values))
-        this.#expected.push({ model: kind.model, id: record.id, at, foundAt });
-    }
-  }
-
   /** Which changes that a poll found were told by no webhook, or by a late one. */
   async #judgeHooks(): Promise<void> {
     const { postgres, counters, logger } = this.#deps;
-    const now = this.#now().getTime();
-    const due = this.#expected.filter(({ foundAt }) => now - foundAt >= HOOK_GRACE_MS);
-    if (due.length === 0) return;
-    this.#expected = this.#expected.filter(({ foundAt }) => now - foundAt < HOOK_GRACE_MS);
-    let [missed, late] = [0, 0];
-    for (const [model, own] of Map.groupBy(due, (one) => one.model)) {
-      const hinted = await hintedAt(postgres, this.source, model, [...new Set(own.map(({ id }) => id))]);
-      for (const { id, at } of own) {
-        const told = hinted.get(id)?.getTime();
-        if (told === undefined || told < at - HOOK_GRACE_MS) missed++;
-        else if (told > at + HOOK_GRACE_MS) late++;
-      }
-    }
+    const { source } = this;
+    const { missed, late } = await this.#expected.judge(postgres, source, this.#now());
+    if (missed + late === 0) return;
     const { hooks } = this.#state;
-    this.#state = {
-      ...this.#state,
-      hooks: { ...hooks, missed: hooks.missed + missed, late: hooks.late + late },
-    };
-    if (late > 0) counters?.add('closewatch_odoo_hints', { source: this.source, outcome: 'late' }, late);
+    const sums = { missed: hooks.missed + missed, late: hooks.late + late };
+    this.#state = { ...this.#state, hooks: { ...hooks, ...sums } };
+    if (late > 0) counters?.add('closewatch_odoo_hints', { source, outcome: 'late' }, late);
     if (missed === 0) return;
-    counters?.add('closewatch_odoo_hints', { source: this.source, outcome: 'missed' }, missed);
+    counters?.add('closewatch_odoo_hints', { source, outcome: 'missed' }, missed);
     logger.warn(
-      { source: this.source, missed },
+      { source, missed },
       'the poll found changes of which no webhook told: can Odoo reach the address of its webhooks?',
     );
   }
