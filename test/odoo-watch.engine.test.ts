@@ -321,6 +321,24 @@ describe.each([17, 18, 19])('an Odoo of %i', (major) => {
     expect((await state()).lateRows).toBe(0);
   });
 
+  test('finds what had begun before it was down, and ended while it was', async () => {
+    const { odoo, connect, watcherOf, pass, events } = await watch(major);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.once();
+    pass(60_000);
+    const late = odoo.db.begin(odoo.uid('admin'));
+    late.create('account.move', { ...BILL, state: 'posted', name: 'BILL/LATE' });
+    for (let minute = 0; minute < 3; minute++) {
+      pass(60_000);
+      await watcher.once();
+    }
+    late.commit();
+    pass(12 * 3_600_000);
+    await (await watcherOf()).once();
+    expect((await events()).map(({ type }) => type).sort()).toEqual(['bill.drafted', 'bill.posted']);
+  });
+
   test('makes nothing of writes that change nothing, however many', async () => {
     const { connect, watcherOf, pass, as, events } = await watch(major);
     await connect();

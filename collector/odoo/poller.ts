@@ -31,8 +31,6 @@ const PAGE = 500;
 /** Ids, or ids with their times, of a page: they are small. */
 const ID_PAGE = 10_000;
 const OVERLAP_MS = 30_000;
-/** How often it is swept: what becomes visible right after a sweep is seen by the next one. */
-export const SWEEP_EVERY_MS = 5 * 60_000;
 const RECONCILIATION = 'account.partial.reconcile';
 /** So many records of a model, or so large a part, do not go at once: the key lost sight of them. */
 const SUSPICIOUS = { records: 50, part: 0.1 } as const;
@@ -71,7 +69,9 @@ export class Poller {
   #ahead:
     | { readonly model: string; readonly after: number; readonly page: Promise<readonly OdooRecord[]> }
     | undefined;
+  /** When the last round began, and the last sweep. */
   #readUntil: string;
+  #sweptFrom: string;
   /** Up to when it was said that everything is read, in Odoo's clock. */
   assuredUpTo = '';
   #total: number | undefined;
@@ -92,8 +92,9 @@ export class Poller {
         ((values: OdooRecord['values']) => kind.derive?.(values, odooTime(deps.odoo.clock.now())) ?? values);
       return [{ kind, reading: { model, fields, pageSize: deps.pageSize ?? PAGE, derive } }];
     });
-    this.#readUntil =
-      (cursors.get('round') as { until: string } | undefined)?.until ?? odooTime(deps.liveFrom);
+    const read = cursors.get('round') as { until: string; sweptFrom: string } | undefined;
+    this.#readUntil = read?.until ?? odooTime(deps.liveFrom);
+    this.#sweptFrom = read?.sweptFrom ?? this.#readUntil;
     for (const { kind } of this.#models) {
       const position = cursors.get(`backfill ${kind.model}`) as BackfillPosition | undefined;
       this.#backfills.set(kind.model, position ?? { after: 0, done: 0, isFinished: false });
@@ -115,24 +116,28 @@ export class Poller {
    * settle time, everything was read.
    */
   async round(settleMs: number, signal?: AbortSignal): Promise<Date> {
-    const { odoo, postgres, source } = this.#deps;
+    const { odoo } = this.#deps;
     const began = odoo.clock.now();
     const since = odooTime(new Date(dateOfOdoo(this.#readUntil).getTime() - OVERLAP_MS));
     for (const model of this.#models)
       for await (const page of this.#readingOf(model, since, signal))
         await this.#observe(model, page, 'poll', this.#windowOf(settleMs));
     this.#readUntil = odooTime(began);
-    await keepOdooCursor(postgres, source, 'round', { until: this.#readUntil });
+    await this.#keepPosition();
     return began;
   }
 
   /**
-   * What becomes visible from now on was written at this time or later, in Odoo's clock: all that was visible at the last round is read, what
-   * was not by then had not lasted longer than the settle time, and a sweep comes every five minutes.
+   * What was not seen yet was written at this time or later, in Odoo's clock: all that was visible when the last sweep began was seen by it,
+   * and what was not had not lasted longer than the settle time.
    */
   #windowOf(settleMs: number): string {
-    const window = settleMs + SWEEP_EVERY_MS + OVERLAP_MS;
-    return odooTime(new Date(dateOfOdoo(this.#readUntil).getTime() - window));
+    return odooTime(new Date(dateOfOdoo(this.#sweptFrom).getTime() - settleMs - OVERLAP_MS));
+  }
+
+  async #keepPosition(): Promise<void> {
+    const { postgres, source } = this.#deps;
+    await keepOdooCursor(postgres, source, 'round', { until: this.#readUntil, sweptFrom: this.#sweptFrom });
   }
 
   /** What was written since; all of it where rows change without a stamp. */
@@ -144,7 +149,7 @@ export class Poller {
   }
 
   /**
-   * Looks again at what was written within the settle time: a transaction that lasted becomes visible with the time at which it began. Reads
+   * Looks again at what was written within the settle time before the last sweep, and since: a transaction that lasted becomes visible with the time at which it began. Reads
    * two fields, and then what it did not know. Looks for records that are gone, too, where the numbers say so. Returns when it
    * began, in Odoo's clock.
    */
@@ -171,6 +176,8 @@ export class Poller {
         this.#noteLate(kind.model, await this.readBack(kind.model, unknown, 'poll', signal));
       if (await this.#hasFewer(model)) await this.compare(kind.model, { withTimes: false }, signal);
     }
+    this.#sweptFrom = odooTime(began);
+    await this.#keepPosition();
     return began;
   }
 
@@ -261,9 +268,18 @@ export class Poller {
   ): Promise<Observed & { readonly found: ReadonlySet<number> }> {
     const model = this.#models.find(({ kind }) => kind.model === name);
     if (!model) return { accepted: 0, changed: [], found: new Set() };
-    const records = await recordsOf(this.#deps.odoo, { ...model.reading, signal }, ids);
-    const observed = await this.#observe(model, records, path);
-    return { ...observed, found: new Set(records.map(({ id }) => id)) };
+    const found = new Set<number>();
+    const changed: Observed['changed'][number][] = [];
+    let accepted = 0;
+    for (let from = 0; from < ids.length; from += model.reading.pageSize) {
+      const some = ids.slice(from, from + model.reading.pageSize);
+      const records = await recordsOf(this.#deps.odoo, { ...model.reading, signal }, some);
+      const observed = await this.#observe(model, records, path);
+      accepted += observed.accepted;
+      changed.push(...observed.changed);
+      for (const { id } of records) found.add(id);
+    }
+    return { accepted, changed, found };
   }
 
   /** Reads the next page of history; undefined when all of it was read. */

@@ -13,7 +13,7 @@ import { endTurn, holdTurn, takeTurn } from '../../store/postgres/turns.ts';
 import { doDaily } from './daily.ts';
 import { ExpectedHooks } from './expected-hooks.ts';
 import { PHANTOM_AFTER_MS, readBackHints } from './hints.ts';
-import { type Poller, SWEEP_EVERY_MS } from './poller.ts';
+import type { Poller } from './poller.ts';
 import { type Inspection, inspect, openSession, type Session, type SessionDeps } from './session.ts';
 
 /** What a watcher stands on. */
@@ -27,6 +27,7 @@ export interface WatcherDeps
 }
 
 const EVERY_MS = 30_000;
+const SWEEP_EVERY_MS = 5 * 60_000;
 const SLOWEST_MS = 5 * 60_000;
 /** A call that takes longer asks for a rest. */
 const SLOW_CALL_MS = 500;
