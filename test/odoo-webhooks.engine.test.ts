@@ -144,6 +144,32 @@ describe.each([17, 18, 19])('webhooks of an Odoo of %i', (major) => {
     expect(hints).toMatchObject([{ model: 'account.move', state: 'seen' }]);
   });
 
+  test('an undone reconciliation is told at once, with its time and person', async () => {
+    const { odoo, as, events } = await connected(major, {
+      prepare: (db) =>
+        db.transaction(2, (tx) => {
+          const bill = tx.create('account.move', { ...BILL, state: 'posted', payment_state: 'paid' });
+          const line = tx.create('account.move.line', { move_id: bill });
+          const both = { debit_move_id: line, credit_move_id: line };
+          tx.create('account.partial.reconcile', { ...both, amount: 10, company_id: 1 });
+        }),
+    });
+    as('anna', (tx) => {
+      tx.unlink('account.partial.reconcile', [1]);
+      tx.write('account.move', [1], { payment_state: 'not_paid' });
+    });
+    const undone = async () => (await events()).filter(({ type }) => type === 'reconciliation.undone');
+    const [told, ...others] = await until(
+      async () => ((await undone()).length > 0 ? await undone() : undefined),
+      20_000,
+    );
+    expect(others).toEqual([]);
+    expect(told).toMatchObject({
+      subject: 'account.partial.reconcile/1',
+      actorId: `res.users/${odoo.uid('anna')}`,
+    });
+  });
+
   test('a burst of 500 in a second loses none', async () => {
     const { odoo, as, count, outcomes } = await connected(major);
     const bills = as('anna', (tx) => Array.from({ length: 500 }, () => tx.create('account.move', BILL)));

@@ -1,6 +1,6 @@
 import type { Postgres } from '../../store/postgres/database.ts';
 import { dueHints, settleHints, type WaitingHint } from '../../store/postgres/odoo-hints.ts';
-import { seenRecords } from '../../store/postgres/odoo-records.ts';
+import { parentsOf, seenRecords } from '../../store/postgres/odoo-records.ts';
 import { kindOfModel } from './kinds.ts';
 import type { Observer } from './observer.ts';
 import type { Poller } from './poller.ts';
@@ -44,6 +44,8 @@ export async function readBackHints(
     const news = new Set(changed.map(({ record }) => record.id));
     const kind = kindOfModel(model);
     const gone = ids.filter((id) => known.has(id) && !found.has(id));
+    // Of what is undone the entries tell when, and by whom.
+    await poller.readBack('account.move', await parentsOf(postgres, source, model, gone), 'webhook');
     if (kind && poller.models.includes(model)) await observer.gone(kind, gone);
     const isConfirmed = ({ id, firstAt }: WaitingHint): boolean =>
       news.has(id) ||

@@ -118,3 +118,17 @@ export async function childrenOf(
   );
   return rows.map(({ id, parents: own }) => ({ id: Number(id), parents: own.map(Number) }));
 }
+
+/** The parents of known records of a model, each once. */
+export async function parentsOf(
+  { db }: Db,
+  source: string,
+  model: string,
+  ids: readonly number[],
+): Promise<number[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await sql<{ parent: string }>`
+    SELECT DISTINCT parent FROM odoo_records, unnest(parents) AS parent
+    WHERE source = ${source} AND model = ${model} AND id = ANY (${[...ids]}::bigint[])`.execute(db);
+  return rows.map(({ parent }) => Number(parent));
+}
