@@ -3,8 +3,9 @@ import { openHistory } from '../collector/odoo/history.ts';
 import { missingRights } from '../collector/odoo/provision.ts';
 import type { Company } from '../model/company.ts';
 import { ClosewatchError } from '../model/errors.ts';
-import { connectOdoo } from '../odoo/client.ts';
+import { connectOdoo, type Odoo } from '../odoo/client.ts';
 import { briskPace } from '../odoo/pace.ts';
+import { instantOf } from '../odoo/values.ts';
 import { KNOWN_MAJORS } from '../odoo/version.ts';
 import {
   listOdooSources,
@@ -81,6 +82,7 @@ async function examine(
       );
       for (const { right, consequence } of await missingRights(odoo))
         checks.push(note('rights', `the reader may not ${right}`, consequence));
+      checks.push(...(await expiring(odoo, new Date())));
       const rows = await odoo.searchRead('res.company', { domain: [], fields: ['id'], order: 'id' });
       const unnamed = rows.filter(({ id }) => !companyKeyOf(one.source, id, companies).isNamed);
       checks.push(
@@ -97,4 +99,30 @@ async function examine(
     'is the address right, does Odoo run, and does the reader still have its password or key?',
   );
   return [connection, ...checks];
+}
+
+const SOON_DAYS = 30;
+const DAY_MS = 86_400_000;
+
+/** API keys of the reader that end soon; where Odoo keeps no ends of keys (17), or does not tell, nothing. */
+async function expiring(odoo: Odoo, now: Date): Promise<Check[]> {
+  const keys = await odoo
+    .searchRead('res.users.apikeys', {
+      domain: [['user_id', '=', odoo.uid]],
+      fields: ['name', 'expiration_date'],
+    })
+    .catch(() => []);
+  return keys.flatMap(({ name, expiration_date }) => {
+    const end = instantOf(expiration_date);
+    const days = end === undefined ? SOON_DAYS : Math.floor((Date.parse(end) - now.getTime()) / DAY_MS);
+    return days >= SOON_DAYS
+      ? []
+      : [
+          note(
+            'API key',
+            `"${String(name)}" of the reader ends in ${days} days`,
+            'make another in Odoo, and connect with it before that',
+          ),
+        ];
+  });
 }

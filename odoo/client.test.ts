@@ -111,7 +111,9 @@ describe('an Odoo before 19', () => {
         { fields: ['name', 'partner_id'], load: null, context: { lang: 'de_DE' } },
       ],
     });
-    expect(calls).toEqual([{ model: 'account.move', method: 'read', ms: expect.any(Number), outcome: 'ok' }]);
+    expect(calls).toEqual([
+      { protocol: 'jsonrpc', model: 'account.move', method: 'read', ms: expect.any(Number), outcome: 'ok' },
+    ]);
     expect(await odoo.read('account.move', [], ['name'])).toEqual([]);
   });
 

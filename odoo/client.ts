@@ -26,6 +26,7 @@ export interface OdooSettings {
 
 /** A call as it is counted: nothing of what was sent or answered. */
 export interface OdooCall {
+  readonly protocol: 'json2' | 'jsonrpc';
   readonly model: string;
   readonly method: string;
   /** From its turn to the end of its answer. */
@@ -200,7 +201,8 @@ abstract class SignedIn implements Odoo {
       throw error;
     } finally {
       span.end();
-      this.parts.deps.onCall?.({ model, method, ms: performance.now() - started, outcome });
+      const { protocol } = this;
+      this.parts.deps.onCall?.({ protocol, model, method, ms: performance.now() - started, outcome });
     }
   }
 

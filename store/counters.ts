@@ -101,8 +101,12 @@ export const COUNTERS = {
     labels: ['state'],
   },
   closewatch_odoo_calls: {
-    help: "calls of Odoo's API, by outcome: ok, or the code of the error",
-    labels: ['outcome', 'source'],
+    help: "calls of Odoo's API, by outcome: ok, or the code of the error; by protocol: json2, or jsonrpc, which goes with Odoo 20",
+    labels: ['outcome', 'protocol', 'source'],
+  },
+  closewatch_odoo_call_milliseconds: {
+    help: 'how long calls of Odoo took, summed up',
+    labels: ['source'],
   },
   closewatch_odoo_hints: {
     help: 'webhooks of Odoo, by what became of them: confirmed, phantom (nothing came of it), late; missed: the poll found a change of which none told',

@@ -197,12 +197,21 @@ test('the case of the order shows order, receipt, bill, payment and the spans of
 });
 
 test('doctor explains how it goes; disconnect takes away what was made', async () => {
+  const reader = odoo.db.rows('res.users').find(({ login }) => login === 'closewatch-reader');
+  odoo.db.transaction(1, (tx) => {
+    const soon = new Date(Date.now() + 3.5 * 86_400_000).toISOString().slice(0, 19).replace('T', ' ');
+    tx.create('res.users.apikeys', { name: 'closewatch', user_id: reader?.id, expiration_date: soon });
+  });
   const doctor = await run('odoo', 'doctor', '--json');
   expect(doctor, doctor.stdout).toMatchObject({ code: 0 });
   const [{ checks }] = JSON.parse(doctor.stdout).odoos;
   const of = (name: string) => checks.find((check: { name: string }) => check.name === name);
   expect(of('connection')).toMatchObject({ state: 'ok' });
   expect(of('history')).toMatchObject({ state: 'ok' });
+  expect(of('API key')).toMatchObject({
+    state: 'note',
+    finding: '"closewatch" of the reader ends in 3 days',
+  });
   expect(of('sale.order')).toMatchObject({ state: 'note', finding: 'is not there (module sale)' });
   expect((await run('odoo', 'list')).stdout).toMatch(/^\/odoo\/prod {2}http.* Odoo 18\.0/);
 

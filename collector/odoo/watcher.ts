@@ -150,7 +150,9 @@ export class Watcher {
         now: this.#now,
         onCall: (call) => {
           if (this.#calls.length < MAX_CALLS) this.#calls.push(call);
-          this.#deps.counters?.add('closewatch_odoo_calls', { source, outcome: call.outcome });
+          const { outcome, protocol, ms } = call;
+          this.#deps.counters?.add('closewatch_odoo_calls', { source, outcome, protocol });
+          this.#deps.counters?.add('closewatch_odoo_call_milliseconds', { source }, Math.round(ms));
         },
         onChanged: (odoo, kind, observed, path) => {
           // What the first round finds was there before anybody could tell of it.

@@ -501,6 +501,14 @@ const TECHNICAL: Readonly<Record<string, ModelDef>> = {
       webhook_field_ids: many('ir.model.fields', 'Webhook Fields'),
     },
   },
+  'res.users.apikeys': {
+    name: 'Users API Keys',
+    fields: {
+      name: char('Description'),
+      user_id: one('res.users', 'User'),
+      expiration_date: at('Expiration Date', { from: 18 }),
+    },
+  },
   'ir.cron': {
     name: 'Scheduled Actions',
     fields: {

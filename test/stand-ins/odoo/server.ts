@@ -25,6 +25,7 @@ const RESTRICTED: ReadonlySet<string> = new Set([
   'ir.actions.server',
 ]);
 const FOR_EVERYBODY: ReadonlySet<string> = new Set([
+  'res.users.apikeys',
   'res.users',
   'res.partner',
   'res.company',
