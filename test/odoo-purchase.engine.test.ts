@@ -18,6 +18,7 @@ beforeAll(async () => {
   odoo = new OdooStandIn(18, [
     { login: 'admin', secret: 'admin-secret', rights: 'settings' },
     { login: 'anna', secret: 'anna-secret', rights: 'settings', lang: 'de_DE' },
+    { login: 'auditor', secret: 'auditor-secret', rights: 'accountant' },
   ]);
   url = await odoo.listen();
   writeFileSync(secretFile, 'admin-secret\n');
@@ -233,4 +234,47 @@ test('doctor explains how it goes; disconnect takes away what was made', async (
   expect(odoo.db.rows('res.users').map(({ login }) => login)).not.toContain('closewatch-reader');
   expect((await run('odoo', 'list')).stdout).toContain('No Odoo is connected');
   expect(await run('odoo', 'disconnect', 'prod', '--yes')).toMatchObject({ code: 1 });
+});
+
+test('an accountant connects without a change in Odoo; a writer is kept apart, and taken away', async () => {
+  const auditorFile = join(folder.path, 'auditor');
+  writeFileSync(auditorFile, 'auditor-secret');
+  const connected = await run(
+    ...[
+      'odoo',
+      'connect',
+      '--url',
+      url,
+      '--name',
+      'books',
+      '--login',
+      'auditor',
+      '--secret-file',
+      auditorFile,
+    ],
+    ...['--read-only', '--yes', '--json'],
+  );
+  expect(connected, connected.stderr).toMatchObject({ code: 0 });
+  const told = JSON.parse(connected.stdout);
+  expect(told).toMatchObject({
+    source: '/odoo/books',
+    history: 'audit-log',
+    reader: 'auditor',
+    hooks: false,
+  });
+  expect(told.missing).toContainEqual({
+    right: 'read mail.tracking.value',
+    consequence: expect.stringContaining('inferred'),
+  });
+  expect(odoo.db.rows('res.groups').map(({ name }) => name)).not.toContain('Closewatch reader');
+  const writer = ['odoo', 'writer', 'books', '--login', 'admin'];
+  expect(await run(...writer, '--secret-file', auditorFile)).toMatchObject({ code: 1 });
+  expect(await run(...writer, '--secret-file', secretFile)).toMatchObject({ code: 0 });
+  const listed = async () => JSON.parse((await run('odoo', 'list', '--json')).stdout);
+  expect(await listed()).toMatchObject([{ source: '/odoo/books', hasWriter: true, login: 'auditor' }]);
+  expect(JSON.stringify(await listed())).not.toContain('secret');
+  expect(await run('odoo', 'writer', 'books', '--remove')).toMatchObject({ code: 0 });
+  expect(await listed()).toMatchObject([{ hasWriter: false }]);
+  expect(await run('odoo', 'disconnect', 'books', '--forget', '--yes')).toMatchObject({ code: 0 });
+  expect(await listed()).toEqual([]);
 });
