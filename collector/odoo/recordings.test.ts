@@ -13,6 +13,7 @@ import { changesOf, snapshotOf } from './changes.ts';
 import { hiddenIn, hiddenInMessages } from './hidden.ts';
 import type { OdooRecord, Surroundings } from './kind.ts';
 import { kindOfModel } from './kinds.ts';
+import { firstSight } from './teller.ts';
 import { trackedMessages } from './tracking.ts';
 
 /** What real servers answered to `name`: the result of the call. */
@@ -103,6 +104,43 @@ describe.skipIf(!fixtures)('what real servers recorded (skipped without the reco
         type: 'supref',
         value: expect.stringContaining('NW-2026-0001'),
       });
+    });
+
+    test(`${server}: what is told of documents that are seen for the first time, with who did it`, () => {
+      const tracked = (model: string): ReadonlySet<string> =>
+        new Set(
+          rows(server, '21-ir.model.fields-tracked').flatMap((row) =>
+            row.model === model ? [String(row.name)] : [],
+          ),
+        );
+      const story = (model: string, read: string, history: string): string[] => {
+        const kind = kindOfModel(model);
+        if (!kind) throw new Error('no kind');
+        const record = readAs(server, model, rows(server, read)[0] as OdooRow);
+        const messages = messagesOf(server, history).filter(({ recordId }) => recordId === record.id);
+        return firstSight({ kind, record, messages, tracked: tracked(model) }).map(
+          ({ fact, userId, inferred }) => `${fact.type} ${userId ?? '?'}${inferred ? ' inferred' : ''}`,
+        );
+      };
+      expect(story('account.move', 'A13-bill-paid-read', 'A18-bill-paid-history')).toEqual([
+        'bill.drafted 2',
+        'bill.posted 2',
+        'bill.partiallypaid 2',
+        'bill.paid 2',
+      ]);
+      expect(story('account.move', 'A49-original-reversed', 'A46-original-history').at(-1)).toBe(
+        'bill.reversed 2',
+      );
+      expect(story('account.move', 'A56-bill-cancelled', 'A57-reset-cancel-history')).toEqual([
+        ...['bill.drafted 2', 'bill.posted 2', 'bill.resettodraft 2', 'bill.cancelled 2'],
+      ]);
+      expect(story('account.move', 'B15-invoice-paid-by-bank', 'B19-invoice-history')).toEqual([
+        ...['invoice.drafted 2', 'invoice.posted 2', 'invoice.paid 2'],
+      ]);
+      // It was registered by a dialogue, in the transaction that made it: no change is recorded of that.
+      expect(story('account.payment', 'A15-account.payment', 'A19-payment-history')).toContain(
+        'payment.registered ? inferred',
+      );
     });
 
     test(`${server}: the same bill without its history, by the difference of readings`, () => {
