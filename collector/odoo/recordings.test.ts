@@ -27,7 +27,7 @@ const rows = (server: string, name: string) =>
 const fieldsOf = (server: string, model: string): ReadonlyMap<string, FieldInfo> =>
   new Map(Object.entries(z.record(z.string(), fieldInfo).parse(recorded(server, `20-fields_get-${model}`))));
 
-const MODELS = ['account.move', 'purchase.order', 'res.partner.bank'];
+const MODELS = ['account.move', 'account.payment', 'purchase.order', 'res.partner.bank'];
 
 /** The chatter of a record. */
 function messagesOf(server: string, history: string) {
