@@ -41,7 +41,7 @@ export function firstSight(reading: Reading): ToldFact[] {
   const { kind, record, messages, tracked } = reading;
   const made = madeOf(record);
   const now = snapshotOf(kind, record);
-  const beginning = beginningOf(now, messages, tracked);
+  const beginning = beginningOf(kind, now, messages, tracked);
   const changes = changesOf(kind, undefined, beginning);
   const isRewritten = textOf(record.values.write_date) !== textOf(record.values.create_date);
   const later = reading.stamp ?? (isRewritten ? writtenOf(record) : made);
@@ -104,7 +104,11 @@ function recordedFacts({ kind, record, messages }: Reading): ToldFact[] {
   const told: ToldFact[][] = [];
   let values = record.values;
   for (const message of messages.toReversed()) {
-    const facts = kind.changed(message.changes, { id: record.id, values });
+    // What a label stands for that no language knows any more is told by what the record was then.
+    const known = message.changes.map((change) =>
+      change.unmapped && change.field in values ? { ...change, after: values[change.field] } : change,
+    );
+    const facts = kind.changed(known, { id: record.id, values });
     const counts = new Map<string, number>();
     told.push(
       facts.map((fact) => {
@@ -138,14 +142,16 @@ const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { nu
 
 /** What a record was when the transaction that made it ended: before the first recorded change of each field. */
 function beginningOf(
+  kind: RecordKind,
   now: Snapshot,
   messages: readonly TrackedMessage[],
   tracked: ReadonlySet<string>,
 ): Snapshot {
   const first = new Map<string, unknown>();
   for (const { changes } of messages)
-    for (const { field, before } of changes)
-      if (tracked.has(field) && field in now && !first.has(field)) first.set(field, before);
+    for (const { field, before, unmapped } of changes)
+      if (tracked.has(field) && field in now && !first.has(field))
+        first.set(field, unmapped ? (kind.initial[field] ?? before) : before);
   return { ...now, ...Object.fromEntries(first) };
 }
 
