@@ -48,10 +48,15 @@ async function hooksBaseOf(
   const running = await findRunning(config.dataDir);
   const port = running?.ports.collector ?? config.collectorPort;
   const isNear = (host: string): boolean => ['127.0.0.1', 'localhost', '[::1]'].includes(host);
-  if (isNear(config.bind) && !isNear(new URL(odooUrl).hostname))
+  const isEverywhere = ['0.0.0.0', '::'].includes(config.bind);
+  if (isNear(new URL(odooUrl).hostname))
+    return { url: `http://${isEverywhere ? '127.0.0.1' : config.bind}:${port}` };
+  if (isNear(config.bind) || isEverywhere)
     return {
       url: undefined,
-      why: `the collector listens on ${config.bind} alone: --hooks-url says where Odoo reaches it`,
+      why: isEverywhere
+        ? '--hooks-url says by which name Odoo reaches the collector'
+        : `the collector listens on ${config.bind} alone: --hooks-url says where Odoo reaches it`,
     };
   return { url: `http://${config.bind}:${port}` };
 }
