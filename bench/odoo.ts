@@ -132,7 +132,7 @@ async function pollerOf(postgres: Postgres, odoo: Odoo, url: string, source: str
     historyFrom: new Date(0),
   });
   return {
-    poller: await Poller.open({ source, odoo, postgres, observer, liveFrom }, reports),
+    poller: await Poller.open({ source, odoo, postgres, observer, history, liveFrom }, reports),
     reports,
     inbox,
   };

@@ -441,6 +441,32 @@ describe.each([17, 18, 19])('an Odoo of %i', (major) => {
     expect(said(await events())).toEqual([`bill.posted 11:01:00 res.users/${odoo.uid('anna')}`]);
   });
 
+  test('tells of a posted entry whose line was edited, though it was not written itself', async () => {
+    const { odoo, connect, watcherOf, pass, as, events } = await watch(major);
+    const [bill, line] = as('admin', (tx) => {
+      const id = tx.create('account.move', { ...BILL, state: 'posted', name: 'BILL/1' });
+      return [id, tx.create('account.move.line', { move_id: id, account_id: 400 })];
+    }) as [number, number];
+    pass(1_000);
+    await connect();
+    const watcher = await watcherOf();
+    await watcher.backfill();
+    await watcher.once();
+    for (const account_id of [401, 402]) {
+      pass(6 * 60_000);
+      as('anna', (tx) => tx.write('account.move.line', [line], { account_id }));
+      pass(6 * 60_000);
+      await watcher.once();
+    }
+    const changed = (await events()).filter(({ type }) => type === 'bill.changed');
+    const anna = `res.users/${odoo.uid('anna')}`;
+    expect(said(changed)).toEqual([`bill.changed 10:06:01 ${anna}`, `bill.changed 10:18:01 ${anna}`]);
+    expect(JSON.parse(changed[0]?.data ?? '').quality.changes).toEqual([
+      { field: 'line_ids/account_id', before: '400', after: '401' },
+    ]);
+    expect(changed.every(({ subject }) => subject === `account.move/${bill}`)).toBe(true);
+  });
+
   test('tells what was ordered, received and billed, line by line', async () => {
     const { connect, watcherOf, pass, as, events } = await watch(major);
     await connect();

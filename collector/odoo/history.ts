@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Odoo } from '../../odoo/client.ts';
 import { type Labels, readLabels } from '../../odoo/labels.ts';
 import { idOf, instantOf, type OdooRow, textOf } from '../../odoo/values.ts';
@@ -31,9 +32,21 @@ export interface History {
     ids: readonly number[],
     since: string | undefined,
   ): Promise<ReadonlyMap<number, readonly TrackedMessage[]>>;
+  /**
+   * Which documents had lines changed, as recorded after the tracking value, each value once: an edit of a line is told by its document,
+   * which need not be written for it. Undefined `after`: only where the values end now.
+   */
+  editedLines(after: number | undefined): Promise<EditedLines>;
   /** Between the beginning and the end of the longest transaction that was seen, milliseconds. */
   longestMs(): number;
 }
+
+/** Documents whose lines were changed, by model, and the last tracking value that says so. */
+export interface EditedLines {
+  readonly documents: ReadonlyMap<string, ReadonlySet<number>>;
+  readonly last: number;
+}
+const NO_LINES: EditedLines = { documents: new Map(), last: 0 };
 
 /** What Odoo tracks of an entry, where it does not tell. */
 const AUDITED: ReadonlySet<string> = new Set([
@@ -62,7 +75,13 @@ export async function openHistory(odoo: Odoo): Promise<History> {
     return await trackingHistory(odoo);
   const messages = await odoo.fieldsGet('mail.message');
   if (odoo.version.major >= 18 && messages?.has('account_audit_log_preview')) return await auditHistory(odoo);
-  return { mode: 'difference', tracked: () => NONE, of: async () => new Map(), longestMs: () => 0 };
+  return {
+    mode: 'difference',
+    tracked: () => NONE,
+    of: async () => new Map(),
+    editedLines: async () => NO_LINES,
+    longestMs: () => 0,
+  };
 }
 
 /** The longest time between the beginning of a transaction (`create_date`) and a message of it (`date`). */
@@ -121,8 +140,40 @@ async function trackingHistory(odoo: Odoo): Promise<History> {
   );
   const labels: Labels = await readLabels(odoo, [...new Set([...byModel.keys()])]);
   const longest = new Longest();
+  const edits = new LRUCache<number, true>({ max: 10_000 });
   return {
     mode: 'tracking',
+    async editedLines(after) {
+      const ofLines = [...fields].filter(([, { model }]) => lines.includes(model)).map(([id]) => id);
+      const search = { fields: ['mail_message_id'], limit: CHUNK };
+      const rows = await odoo.searchRead(
+        'mail.tracking.value',
+        after === undefined
+          ? { ...search, domain: [['field_id', 'in', ofLines]], order: 'id desc', limit: 1 }
+          : {
+              ...search,
+              domain: [
+                ['field_id', 'in', ofLines],
+                ['id', '>', after],
+              ],
+              order: 'id',
+            },
+      );
+      const last = rows.reduce((most, { id }) => Math.max(most, id), after ?? 0);
+      const fresh = rows.filter(({ id }) => !edits.has(id));
+      if (after === undefined || fresh.length === 0) return { documents: new Map(), last };
+      for (const { id } of fresh) edits.set(id, true);
+      const messages = await odoo.read(
+        'mail.message',
+        [...new Set(fresh.flatMap((row) => idOf(row.mail_message_id) ?? []))],
+        ['model', 'res_id'],
+      );
+      const byModel = Map.groupBy(messages, ({ model }) => String(model));
+      const documents = new Map(
+        [...byModel].map(([model, own]) => [model, new Set(own.map(({ res_id }) => Number(res_id)))]),
+      );
+      return { documents, last };
+    },
     tracked: (model) => byModel.get(model) ?? NONE,
     longestMs: () => longest.ms,
     async of(model, ids, since) {
@@ -147,6 +198,7 @@ async function auditHistory(odoo: Odoo): Promise<History> {
   const longest = new Longest();
   return {
     mode: 'audit-log',
+    editedLines: async () => NO_LINES,
     tracked: (model) => (model === 'account.move' ? AUDITED : NONE),
     longestMs: () => longest.ms,
     async of(model, ids, since) {

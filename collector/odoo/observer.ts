@@ -67,6 +67,8 @@ export interface Sight {
   readonly stamps?: ReadonlyMap<number, Stamp> | undefined;
   /** Whatever changed of them since they were seen did so at this time of Odoo's or later: all of it was read up to then. */
   readonly notBefore?: string | undefined;
+  /** Something was recorded of them, though they are as they were. */
+  readonly insist?: boolean | undefined;
 }
 
 /** Events of one call of the inbox. */
@@ -132,7 +134,7 @@ export class Observer {
   async #observe(
     kind: RecordKind,
     read: readonly OdooRecord[],
-    { path, stamps, notBefore }: Sight,
+    { path, stamps, notBefore, insist = false }: Sight,
   ): Promise<Observed> {
     const { source, postgres, world, history, standIn } = this.#deps;
     const records = read.map((record) => hiddenIn(kind, record, standIn));
@@ -146,7 +148,7 @@ export class Observer {
       const before = known.get(record.id);
       const isSame =
         before?.written === writtenText(record) && isSameSnapshot(before, snapshotOf(kind, record));
-      return isSame ? [] : [{ record, before }];
+      return isSame && !insist ? [] : [{ record, before }];
     });
     if (changed.length === 0) return NOTHING;
     const told = changed.filter(({ record, before }) => before !== undefined || this.#isOfInterest(record));

@@ -6,6 +6,7 @@ import { idOf, instantOf, textOf } from '../../odoo/values.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { keepOdooCursor, odooCursors } from '../../store/postgres/odoo-cursors.ts';
 import { countRecords, knownIds, seenRecords } from '../../store/postgres/odoo-records.ts';
+import type { History } from './history.ts';
 import type { OdooRecord, RecordKind } from './kind.ts';
 import { kindOfModel } from './kinds.ts';
 import type { Observed, Observer } from './observer.ts';
@@ -18,6 +19,7 @@ export interface PollerDeps {
   readonly odoo: Odoo;
   readonly postgres: Postgres;
   readonly observer: Observer;
+  readonly history: Pick<History, 'editedLines'>;
   readonly liveFrom: Date;
   /** Told of every record that a round found changed. */
   readonly onChanged?: (kind: RecordKind, observed: Observed, path: IngestPath) => void;
@@ -32,6 +34,8 @@ const PAGE = 500;
 const ID_PAGE = 10_000;
 const OVERLAP_MS = 30_000;
 const RECONCILIATION = 'account.partial.reconcile';
+/** Tracking values that may become visible after later ones. */
+const ID_OVERLAP = 500;
 /** So many records of a model, or so large a part, do not go at once: the key lost sight of them. */
 const SUSPICIOUS = { records: 50, part: 0.1 } as const;
 /** What the count of a table may cost: larger ones are counted seldom. */
@@ -72,6 +76,8 @@ export class Poller {
   /** When the last round began, and the last sweep. */
   #readUntil: string;
   #sweptFrom: string;
+  /** The last tracking value of a line that was seen. */
+  #lineEdit: number | undefined;
   /** Up to when it was said that everything is read, in Odoo's clock. */
   assuredUpTo = '';
   #total: number | undefined;
@@ -95,6 +101,7 @@ export class Poller {
     const read = cursors.get('round') as { until: string; sweptFrom: string } | undefined;
     this.#readUntil = read?.until ?? odooTime(deps.liveFrom);
     this.#sweptFrom = read?.sweptFrom ?? this.#readUntil;
+    this.#lineEdit = (cursors.get('line edits') as { last: number } | undefined)?.last;
     for (const { kind } of this.#models) {
       const position = cursors.get(`backfill ${kind.model}`) as BackfillPosition | undefined;
       this.#backfills.set(kind.model, position ?? { after: 0, done: 0, isFinished: false });
@@ -176,9 +183,24 @@ export class Poller {
         this.#noteLate(kind.model, await this.readBack(kind.model, unknown, 'poll', signal));
       if (await this.#hasFewer(model)) await this.compare(kind.model, { withTimes: false }, signal);
     }
+    await this.#tellLineEdits(signal);
     this.#sweptFrom = odooTime(began);
     await this.#keepPosition();
     return began;
+  }
+
+  /**
+   * Tells of documents whose lines were edited. Ids are given out before they are visible, so that those of a while before are asked for
+   * again.
+   */
+  async #tellLineEdits(signal: AbortSignal | undefined): Promise<void> {
+    const { history, postgres, source } = this.#deps;
+    const from = this.#lineEdit;
+    const { documents, last } = await history.editedLines(from && Math.max(0, from - ID_OVERLAP));
+    for (const [name, ids] of documents) await this.readBack(name, [...ids], 'poll', signal, true);
+    if (last === from) return;
+    this.#lineEdit = last;
+    await keepOdooCursor(postgres, source, 'line edits', { last });
   }
 
   #noteLate(model: string, { changed }: Observed): void {
@@ -265,6 +287,7 @@ export class Poller {
     ids: readonly number[],
     path: IngestPath,
     signal?: AbortSignal,
+    insist = false,
   ): Promise<Observed & { readonly found: ReadonlySet<number> }> {
     const model = this.#models.find(({ kind }) => kind.model === name);
     if (!model) return { accepted: 0, changed: [], found: new Set() };
@@ -274,7 +297,7 @@ export class Poller {
     for (let from = 0; from < ids.length; from += model.reading.pageSize) {
       const some = ids.slice(from, from + model.reading.pageSize);
       const records = await recordsOf(this.#deps.odoo, { ...model.reading, signal }, some);
-      const observed = await this.#observe(model, records, path);
+      const observed = await this.#observe(model, records, path, undefined, insist);
       accepted += observed.accepted;
       changed.push(...observed.changed);
       for (const { id } of records) found.add(id);
@@ -346,10 +369,11 @@ export class Poller {
     records: readonly OdooRecord[],
     path: IngestPath,
     notBefore?: string,
+    insist?: boolean,
   ): Promise<Observed> {
     const { observer, odoo, onChanged } = this.#deps;
     const stamps = stampsOf(model.kind, records, odooTime(odoo.clock.now()));
-    const observed = await observer.observe(model.kind, records, { path, stamps, notBefore });
+    const observed = await observer.observe(model.kind, records, { path, stamps, notBefore, insist });
     if (observed.changed.length === 0) return observed;
     if (path !== 'backfill') onChanged?.(model.kind, observed, path);
     if (model.kind.model === 'account.move') {

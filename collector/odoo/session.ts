@@ -75,7 +75,7 @@ export async function openSession(configured: OdooSource, deps: SessionDeps): Pr
   );
   const poller = await Poller.open(
     {
-      ...{ source, odoo, postgres, observer, liveFrom, now, onLate },
+      ...{ source, odoo, postgres, observer, history, liveFrom, now, onLate },
       onChanged: (...told) => onChanged(odoo, ...told),
     },
     inspection.reports,

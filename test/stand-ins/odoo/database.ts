@@ -268,7 +268,11 @@ export class Transaction {
         ([name, field]) => field.tracked && JSON.stringify(values[name]) !== JSON.stringify(row[name]),
       );
       if (changed.length === 0) continue;
-      const message = this.note(model, id, '');
+      // Edits of lines are told by their entry, which is not written for it.
+      const message =
+        model === 'account.move.line'
+          ? this.note('account.move', Number(row.move_id), 'Journal Item updated')
+          : this.note(model, id, '');
       const words: string[] = [];
       for (const [name, field] of changed) {
         const [described] = this.#db
