@@ -50,16 +50,16 @@ export function createWebhookHandler(deps: WebhookDeps) {
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const known = knownSource(request.url ?? '', sourceOf);
-    if (!known) return refuse(request, response, 404, 'unknown', undefined);
+    if (!known) return refuse(response, 404, 'unknown', undefined);
     if (request.method !== 'POST') {
       response.setHeader('Allow', 'POST');
-      return refuse(request, response, 405, 'malformed', known.source);
+      return refuse(response, 405, 'malformed', known.source);
     }
     const hold = new BodyHold(budget);
     try {
       const told = body.safeParse(jsonOf(await readBody(request, MAX_BODY, hold)));
       const id = told.data?._id ?? told.data?.id;
-      if (!told.success || id === undefined) return refuse(request, response, 400, 'malformed', known.source);
+      if (!told.success || id === undefined) return refuse(response, 400, 'malformed', known.source);
       await spool.append({ at: now(), source: known.source, model: told.data._model, id });
       onHook('taken', known.source);
       response.writeHead(202).end();
@@ -67,21 +67,19 @@ export function createWebhookHandler(deps: WebhookDeps) {
       if (error instanceof BrokenOff) return;
       const { status, outcome } = failureOf(error);
       if (status === 503) response.setHeader('Retry-After', String(RETRY_AFTER_SECONDS));
-      refuse(request, response, status, outcome, known.source);
+      refuse(response, status, outcome, known.source);
     } finally {
       hold.release();
     }
   };
 
   function refuse(
-    request: IncomingMessage,
     response: ServerResponse,
     status: number,
     outcome: HookOutcome,
     source: string | undefined,
   ): void {
     onHook(outcome, source);
-    if (!request.complete) response.setHeader('Connection', 'close');
     response.writeHead(status).end();
   }
 }

@@ -20,10 +20,13 @@ export async function readForm(body: Readable, contentType: string, maxBytes: nu
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBytes)
-      throw new EngineError(307, `The form is larger than ${maxBytes} bytes.`, 'TOO_MANY_BYTES');
-    held.push(chunk);
+    // What is a little too large is read to its end, so that its sender is there for the answer: one that still writes into a
+    // connection that is closed loses it.
+    if (bytes > 2 * maxBytes) break;
+    if (bytes <= maxBytes) held.push(chunk);
   }
+  if (bytes > maxBytes)
+    throw new EngineError(307, `The form is larger than ${maxBytes} bytes.`, 'TOO_MANY_BYTES');
   const headers = { 'content-type': contentType };
   const form = await new Response(Buffer.concat(held), { headers }).formData().catch(() => {
     throw new EngineError(36, 'The multipart body cannot be read.', 'BAD_ARGUMENTS');
