@@ -116,6 +116,21 @@ async function watch(major: number, login = 'reader', users = USERS) {
 const said = (events: readonly Told[]): string[] =>
   events.map(({ type, time, actorId }) => `${type} ${time.slice(11, 19)} ${actorId}`);
 
+test('a company that was made while this ran is told of like any other', async () => {
+  const { source, connect, watcherOf, pass, as, events } = await watch(18);
+  await connect();
+  const watcher = await watcherOf();
+  await watcher.once();
+  pass(5_000);
+  const globex = as('admin', (tx) => tx.create('res.company', { name: 'Globex', currency_id: 1 }));
+  as('admin', (tx) => tx.create('account.move', { ...BILL, company_id: globex, amount_total_signed: -1150 }));
+  await watcher.once();
+  const key = `${source.replace('/odoo/', '')}-${globex}`;
+  const [told, ...others] = await events();
+  expect(others).toEqual([]);
+  expect(told).toMatchObject({ type: 'bill.drafted', company: key, companyCurrency: 'USD' });
+});
+
 test('companies are told apart, and so are Odoos', async () => {
   const [first, second] = [await watch(18), await watch(19)];
   const globex = first.as('admin', (tx) => tx.create('res.company', { name: 'Globex', currency_id: 1 }));

@@ -79,20 +79,29 @@ export class OdooWorld {
     this.#companies = new Map(companies.map((row) => [row.id, this.#companyOf(row)]));
   }
 
+  #nameOf(id: number): string | undefined {
+    return this.#named.find(({ odoo }) => odoo?.source === this.#source && odoo.id === id)?.key;
+  }
+
   #companyOf(row: OdooRow): OdooCompany {
     const currency = this.#currencies.get(idOf(row.currency_id) ?? 0);
-    const named = this.#named.find(({ odoo }) => odoo?.source === this.#source && odoo.id === row.id);
+    const named = this.#nameOf(row.id);
     return {
       id: row.id,
-      key: named?.key ?? plainCompanyKey(this.#source, row.id),
+      key: named ?? plainCompanyKey(this.#source, row.id),
       currency: currency?.code ?? 'XXX',
       places: currency?.places ?? 2,
       isNamed: named !== undefined,
     };
   }
 
-  /** What is around records of a model: reads what belongs to them, a call for each other model. */
+  /** What is around records of a model: reads what belongs to them, a call for each other model, and the companies anew when one is new. */
   async around(model: string, records: readonly OdooRecord[]): Promise<Surroundings> {
+    const isNew = ({ values }: OdooRecord): boolean => {
+      const company = idOf(values.company_id);
+      return company !== undefined && !this.#companies.has(company);
+    };
+    if (records.some(isNew)) await this.load();
     const wanted = new Map<string, { fields: Set<string>; ids: Set<number> }>();
     for (const [field, other, fields] of OTHERS[model] ?? []) {
       const one = wanted.get(other) ?? { fields: new Set<string>(), ids: new Set<number>() };
@@ -114,9 +123,11 @@ export class OdooWorld {
     };
   }
 
-  /** The key of a company; of a record that belongs to all of them the first one's. Undefined of one that is not known. */
+  /** The key of a company, also of one that the key may not see; of a record that belongs to all of them the first one's. */
   companyKey(id: number | undefined): string | undefined {
-    return id === undefined ? this.companies[0]?.key : this.#companies.get(id)?.key;
+    return id === undefined
+      ? this.companies[0]?.key
+      : (this.#nameOf(id) ?? plainCompanyKey(this.#source, id));
   }
 }
 
