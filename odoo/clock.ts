@@ -17,6 +17,11 @@ export class ServerClock {
   now(): Date {
     return new Date(Date.now() + this.#offsetMs);
   }
+
+  /** The same as an event has it, to the second: `2026-11-22T10:57:00Z`. */
+  instant(): string {
+    return `${this.now().toISOString().slice(0, 19)}Z`;
+  }
 }
 
 /** An instant as Odoo writes it, `2026-11-22 10:57:00`. */

@@ -24,13 +24,18 @@ export function labelsOf(
   return { valueOf: (model, field, label) => values.get(`${model}\n${field}\n${label}`) };
 }
 
+/** The languages that people of an Odoo write in, `de_DE`. Throws an OdooError. */
+export async function installedLanguages(odoo: Odoo): Promise<string[]> {
+  const answer = await odoo.call('res.lang', 'get_installed', {}, { again: true });
+  return languages.parse(answer).map(([code]) => code);
+}
+
 /**
  * Reads the labels of the fields of the models in each installed language: Odoo keeps the old and the new value of a change as
  * the label that its writer saw.
  */
 export async function readLabels(odoo: Odoo, models: readonly string[]): Promise<Labels> {
-  const installed = languages.parse(await odoo.call('res.lang', 'get_installed', {}, { again: true }));
-  const readings = installed.map(async ([lang]) => {
+  const readings = (await installedLanguages(odoo)).map(async (lang) => {
     const read = models.map(
       async (model) => [model, await odoo.fieldsGet(model, { context: { lang } })] as const,
     );

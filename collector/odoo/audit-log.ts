@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import type { FieldInfo, Odoo } from '../../odoo/client.ts';
+import { installedLanguages } from '../../odoo/labels.ts';
 import type { TrackedChange } from './tracking.ts';
 
 /** What the labels of an entry's fields and choices mean, in the languages that people of an Odoo write in. */
@@ -9,13 +9,10 @@ export interface AuditLabels {
   readonly choices: ReadonlyMap<string, string>;
 }
 
-const languages = z.array(z.tuple([z.string(), z.string()]));
-
 /** Reads the labels of `account.move` in each installed language. Throws an OdooError. */
 export async function readAuditLabels(odoo: Odoo): Promise<AuditLabels> {
-  const installed = languages.parse(await odoo.call('res.lang', 'get_installed', {}, { again: true }));
   const readings: ReadonlyMap<string, FieldInfo>[] = [];
-  for (const [lang] of installed)
+  for (const lang of await installedLanguages(odoo))
     readings.push((await odoo.fieldsGet('account.move', { context: { lang } })) ?? new Map());
   return auditLabelsOf(readings);
 }

@@ -1,4 +1,3 @@
-import { odooTime } from '../../odoo/clock.ts';
 import { OdooError } from '../../odoo/errors.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
@@ -70,7 +69,7 @@ async function tellBalances(
   const yesterday = dayOf(new Date(now.getTime() - DAY_MS));
   const monthEnd = dayOf(new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 0)));
   const dates = new Set([yesterday, ...(now.getUTCDate() <= CLOSING_DAYS ? [monthEnd] : [])]);
-  const at = `${odooTime(odoo.clock.now()).replace(' ', 'T')}Z`;
+  const at = odoo.clock.instant();
   try {
     for (const company of world.companies)
       for (const date of dates)

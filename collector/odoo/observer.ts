@@ -107,7 +107,7 @@ export class Observer {
   async gone(
     kind: RecordKind,
     ids: readonly number[],
-    at: Stamp = { at: instantNow(this.#deps.odoo), userId: undefined },
+    at: Stamp = { at: this.#deps.odoo.clock.instant(), userId: undefined },
     stamps: ReadonlyMap<number, Stamp> = new Map(),
   ): Promise<number> {
     if (ids.length === 0) return 0;
@@ -399,5 +399,3 @@ const entriesOf = ({ values }: OdooRecord, around: Surroundings): number[] => {
   const entry = (line: unknown) => idOf(around.other('account.move.line', idOf(line))?.values.move_id) ?? [];
   return [entry(values.debit_move_id), entry(values.credit_move_id)].flat();
 };
-
-const instantNow = (odoo: Odoo): string => `${odooTime(odoo.clock.now()).replace(' ', 'T')}Z`;

@@ -1,4 +1,5 @@
 import type { CallOptions, Domain, Odoo } from '../../odoo/client.ts';
+import { dateOfOdoo, odooTime } from '../../odoo/clock.ts';
 import type { ReadField } from '../../odoo/models.ts';
 import { textOf } from '../../odoo/values.ts';
 import type { OdooRecord } from './kind.ts';
@@ -120,7 +121,4 @@ function recordOf(
 /** To the second, as Odoo gives it. */
 const writtenAt = ({ values }: OdooRecord): string => textOf(values.write_date) ?? '';
 
-function secondAfter(second: string): string {
-  const at = new Date(`${second.replace(' ', 'T')}Z`);
-  return new Date(at.getTime() + 1000).toISOString().slice(0, 19).replace('T', ' ');
-}
+const secondAfter = (second: string): string => odooTime(new Date(dateOfOdoo(second).getTime() + 1000));

@@ -1,5 +1,4 @@
 import { connectOdoo, type Odoo, type OdooCall } from '../../odoo/client.ts';
-import { odooTime } from '../../odoo/clock.ts';
 import {
   inspectModels,
   type ModelReport,
@@ -93,7 +92,7 @@ export async function inspect(
   const picture = pictureOf(reports);
   const changes = schemaChanges(before, picture);
   const [first] = world.companies;
-  const at = `${odooTime(odoo.clock.now()).replace(' ', 'T')}Z`;
+  const at = odoo.clock.instant();
   if (first && changes.length > 0)
     await observer.tell(schemaEvents(changes, { source, companyKey: first.key, at, url: odoo.url }));
   return { reports, picture };
