@@ -13,6 +13,7 @@ import { endTurn, holdTurn, takeTurn } from '../../store/postgres/turns.ts';
 import { doDaily } from './daily.ts';
 import { ExpectedHooks } from './expected-hooks.ts';
 import { PHANTOM_AFTER_MS, readBackHints } from './hints.ts';
+import { nextPause } from './pause.ts';
 import type { Poller } from './poller.ts';
 import { type Inspection, inspect, openSession, type Session, type SessionDeps } from './session.ts';
 
@@ -28,9 +29,6 @@ export interface WatcherDeps
 
 const EVERY_MS = 30_000;
 const SWEEP_EVERY_MS = 5 * 60_000;
-const SLOWEST_MS = 5 * 60_000;
-/** A call that takes longer asks for a rest. */
-const SLOW_CALL_MS = 500;
 const LEAST_SETTLE_MS = 10 * 60_000;
 const HINTS_EVERY_MS = 500;
 const HOLD_EVERY_MS = 5_000;
@@ -206,7 +204,7 @@ export class Watcher {
     const { postgres, logger } = this.#deps;
     await doDaily(session, { source: this.source, postgres, logger, signal }, this.#now());
     await this.#inspectDaily(session);
-    this.#pace();
+    this.#everyMs = nextPause(this.#everyMs, this.#deps.everyMs ?? EVERY_MS, this.#calls);
     const { error: _, ...state } = this.#state;
     this.#state = {
       ...state,
@@ -331,14 +329,6 @@ export class Watcher {
       ...this.#state,
       backfill: { done, total, ...(isFinished && finishedAt ? { finishedAt } : {}) },
     };
-  }
-
-  /** Rests longer while Odoo is slow, and shorter again when it is not. */
-  #pace(): void {
-    const base = this.#deps.everyMs ?? EVERY_MS;
-    const mean = this.#calls.reduce((sum, { ms }) => sum + ms, 0) / Math.max(1, this.#calls.length);
-    this.#everyMs =
-      mean > SLOW_CALL_MS ? Math.min(SLOWEST_MS, this.#everyMs * 2) : Math.max(base, this.#everyMs / 2);
   }
 
   async #failed(error: unknown): Promise<void> {
