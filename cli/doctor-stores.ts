@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { kindOfModel } from '../collector/odoo/kinds.ts';
 import { companyFinder } from '../model/company.ts';
-import { type Expectation, matchesTypes } from '../model/flow.ts';
+import { matchesTypes } from '../model/event-pattern.ts';
+import { type Expectation, startTypesOf } from '../model/expectation.ts';
 import { dateOf, formatInstant, nanosOf } from '../model/time.ts';
 import { isFresh, watermarkAt, whyStale } from '../model/watermark.ts';
 import { clickhouseMigrations } from '../store/clickhouse/migrate.ts';
@@ -250,9 +251,6 @@ async function sourceStates({ postgres, config }: Stores, now: bigint): Promise<
   });
 }
 
-const startsWith = (rule: Expectation): readonly string[] =>
-  rule.kind === 'state-age' ? rule.enter.types : rule.when.types;
-
 async function flowStates({ postgres, config }: Stores): Promise<FlowState[]> {
   const [{ flows }, streams] = [await readCatalogue(config), await listSources(postgres)];
   const odoos = await listOdooSources(postgres);
@@ -261,14 +259,14 @@ async function flowStates({ postgres, config }: Stores): Promise<FlowState[]> {
       const named = { rule: rule.id, flow: flow.flow };
       if (!rule.enabled) return { ...named, status: 'off', why: 'enabled: false' };
       const companies = streams
-        .filter(({ types }) => types.some((type) => matchesTypes(startsWith(rule), type)))
+        .filter(({ types }) => types.some((type) => matchesTypes(startTypesOf(rule), type)))
         .map(({ company }) => company);
       return companies.length > 0
         ? { ...named, status: 'active', why: `companies: ${[...new Set(companies)].sort().join(', ')}` }
         : (notApplicable(named, rule, odoos) ?? {
             ...named,
             status: 'waiting',
-            why: `no ${startsWith(rule).join(' or ')} has come`,
+            why: `no ${startTypesOf(rule).join(' or ')} has come`,
           });
     }),
   );
@@ -281,7 +279,7 @@ function notApplicable(
   odoos: readonly OdooSource[],
 ): FlowState | undefined {
   const starts = (model: string): boolean =>
-    (kindOfModel(model)?.types ?? []).some((type) => matchesTypes(startsWith(rule), type));
+    (kindOfModel(model)?.types ?? []).some((type) => matchesTypes(startTypesOf(rule), type));
   const lacking = odoos.flatMap(({ source, state }) =>
     state.models
       .filter(({ model, state: how }) => how !== 'ready' && starts(model))

@@ -1,6 +1,7 @@
 import { defineCommand } from 'citty';
 import { kindOfModel } from '../collector/odoo/kinds.ts';
-import { typeMatcher, typesOf } from '../model/flow.ts';
+import { typeMatcher } from '../model/event-pattern.ts';
+import { typesOf } from '../model/expectation.ts';
 import { type Catalogue, readCatalogue } from './catalogue.ts';
 import { type Check, note, ok, printed, problem } from './doctor-checks.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';

@@ -22,6 +22,13 @@ export const compareAmounts = (a: string, b: string): number => new Exact(a).com
 /** The one text of an amount: equal amounts have equal texts, `100.00` and `100` → `100`. */
 export const canonicalAmount = (amount: string): string => new Exact(amount).toFixed();
 
+/** `a` less `b`, exactly. */
+export const differenceOf = (a: string, b: string): string => new Exact(a).minus(b).toFixed();
+
+/** So many per cent of an amount. */
+export const shareOf = (amount: string, percent: string): string =>
+  new Exact(amount).times(percent).dividedBy(100).toFixed();
+
 /** The absolute value of a decimal text. */
 export const absoluteAmount = (amount: string): string => new Exact(amount).abs().toFixed();
 

@@ -57,4 +57,6 @@ export interface Obligation {
   readonly watermark?: bigint | undefined;
   /** The event that started it is imported or back-filled: it opens nothing live. */
   readonly history: boolean;
+  /** Instants after the deadline at which the severity rises by one more. */
+  readonly raisesAt?: readonly bigint[] | undefined;
 }

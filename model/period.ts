@@ -67,6 +67,24 @@ function closingOf(period: Period, company: BusinessClock): { start: bigint; end
   };
 }
 
+/** The end of working day WDn of a period's close, epoch nanoseconds. */
+export const closeDayEnd = (period: Period, n: number, company: BusinessClock): bigint =>
+  nanosOfMs(workTime(company).clock.toInstant(closeDay(period, n, company) + 1, 0));
+
+/** Does the instant lie between the start of working day WD`from` and the end of WD`to` of any close? */
+export function isClosingBetween(
+  at: bigint,
+  company: BusinessClock,
+  { from, to }: { from: number; to: number },
+): boolean {
+  const { clock } = workTime(company);
+  const current = periodOf(at, company);
+  return [shiftPeriod(current, -1), current].some((period) => {
+    const start = nanosOfMs(clock.toInstant(closeDay(period, from, company), 0));
+    return start <= at && at < closeDayEnd(period, to, company);
+  });
+}
+
 /** The closing of a period begins within it and ends, holidays and all, at most so many months later. */
 const MONTHS_OF_CLOSING = 3;
 

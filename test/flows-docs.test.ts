@@ -4,15 +4,17 @@ import { expect, test } from 'vitest';
 import { backtest } from '../analyzer/backtest/backtest.ts';
 import { companiesFile } from '../model/company.ts';
 import type { FinanceEvent } from '../model/event.ts';
-import { expectation, type Flow, flow, matchesTypes } from '../model/flow.ts';
+import { matchesTypes } from '../model/event-pattern.ts';
+import { expectation } from '../model/expectation.ts';
+import { type Flow, flow } from '../model/flow.ts';
 import { parseInstant } from '../model/time.ts';
 import { parseYaml } from '../store/yaml.ts';
 
-const text = readFileSync(join(import.meta.dirname, '../docs/flows.md'), 'utf8');
-const blocks = [...text.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```/gms)].map(([, kind, rest, body = '']) => ({
-  kind: `${kind}${rest ?? ''}`.trim(),
-  body,
-}));
+const read = (page: string): string => readFileSync(join(import.meta.dirname, '../docs', page), 'utf8');
+const text = read('flows.md');
+const blocks = [...`${text}\n${read('kinds.md')}`.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```/gms)].map(
+  ([, kind, rest, body = '']) => ({ kind: `${kind}${rest ?? ''}`.trim(), body }),
+);
 
 const readFlow = (body: string): Flow => {
   const { value, problems } = parseYaml('docs', body, flow);
@@ -27,15 +29,24 @@ const readEvents = (body: string): FinanceEvent[] =>
     .split('\n')
     .map((line, index): FinanceEvent => {
       const [time = '', subject = '', type = '', ...rest] = line.split(' ');
-      const given = Object.fromEntries(rest.map((pair) => pair.split('=') as [string, string]));
-      const { amount, currency, ...keys } = given;
+      const given = Object.fromEntries(
+        rest.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)] as const),
+      );
+      const { amount, currency, party, actor, doc, period, received, lines, ...others } = given;
+      const named = Object.entries(others);
+      const data: Record<string, unknown> = lines ? { lines: JSON.parse(lines) } : {};
+      for (const [path, value] of named)
+        if (path.startsWith('data.')) {
+          const [, block = '', field = ''] = path.split('.');
+          data[block] = { ...(data[block] as object | undefined), [field]: value };
+        }
       return {
         id: `${index}`,
         source: 'log',
         type,
         version: 1,
         time,
-        receivedAt: time,
+        receivedAt: received ?? time,
         batch: '1',
         sequence: `${index}`,
         company: 'acme',
@@ -43,9 +54,15 @@ const readEvents = (body: string): FinanceEvent[] =>
         ingestPath: 'file',
         amount,
         currency,
-        keys: Object.entries(keys).map(([key, value]) => ({ type: key, value })),
-        attributes: {},
-        data: '{}',
+        partyKey: party,
+        docNumber: doc,
+        period,
+        actorId: actor,
+        keys: named.filter(([key]) => /^[a-z0-9]+$/.test(key)).map(([key, value]) => ({ type: key, value })),
+        attributes: Object.fromEntries(
+          named.filter(([key]) => key.startsWith('@')).map(([key, value]) => [key.slice(1), value]),
+        ),
+        data: JSON.stringify(data),
       };
     });
 
@@ -102,22 +119,19 @@ const examples = blocks.flatMap(({ kind, body }, index) => {
 
 test('there are examples of each kind', () => {
   const kinds = examples.flatMap(({ rules }) => readFlow(rules).expectations.map(({ kind }) => kind));
-  expect(new Set(kinds)).toEqual(new Set(['response', 'state-age', 'no-duplicate']));
+  expect(new Set(kinds)).toEqual(new Set(expectation.options.map(({ shape }) => shape.kind.value)));
 });
 
 test.each(examples)(
-  'the example $name comes out as docs/flows.md says',
+  'the example $name comes out as the page says',
   async ({ rules, events, asOf, expected }) => {
     expect(await judged(readFlow(rules), readEvents(events), asOf)).toEqual(expected);
   },
 );
 
-test.each(blocks.filter(({ kind }) => kind === 'yaml'))(
-  'each flow in docs/flows.md can be used',
-  ({ body }) => {
-    expect(readFlow(body).expectations.length).toBeGreaterThan(0);
-  },
-);
+test.each(blocks.filter(({ kind }) => kind === 'yaml'))('each flow of the pages can be used', ({ body }) => {
+  expect(readFlow(body).expectations.length).toBeGreaterThan(0);
+});
 
 test('so can the companies', () => {
   const body = blocks.find(({ kind }) => kind === 'yaml companies')?.body ?? '';
@@ -141,7 +155,7 @@ test('the patterns match what the table says', () => {
 
 test('every field of a rule is in the reference', () => {
   for (const kind of expectation.options)
-    for (const field of Object.keys(kind.shape)) expect(text).toContain(`\`${field}`);
+    for (const field of Object.keys(kind.shape)) expect(`${text}${read('kinds.md')}`).toContain(`\`${field}`);
   for (const field of Object.keys(flow.shape))
     if (field !== '$schema') expect(text).toContain(`\`${field}\``);
 });

@@ -1,5 +1,6 @@
 import { type Company, companyFinder } from '../../model/company.ts';
-import { type Flow, typesOf } from '../../model/flow.ts';
+import { needsData, typesOf } from '../../model/expectation.ts';
+import type { Flow } from '../../model/flow.ts';
 import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../model/obligation.ts';
 import { formatInstant, type Instant } from '../../model/time.ts';
 import type { SourceStream } from '../../model/watermark.ts';
@@ -32,6 +33,7 @@ export interface BacktestDeps {
       asOf: bigint;
       sources?: readonly string[];
       types: readonly string[];
+      dataTypes?: readonly string[];
     }): AsyncIterable<StoredEvent>;
   };
   readonly sources: readonly SourceStream[];
@@ -119,9 +121,11 @@ async function run(question: BacktestQuestion, deps: BacktestDeps): Promise<Back
 function eventsOf(question: BacktestQuestion, rules: readonly Rule[], deps: BacktestDeps) {
   const types = [...new Set(rules.flatMap(({ expectation }) => typesOf(expectation)))];
   if (types.length === 0) return [];
+  const dataTypes = rules.flatMap(({ expectation }) => (needsData(expectation) ? typesOf(expectation) : []));
   return deps.events.scan({
     asOf: question.asOf,
     types,
+    dataTypes,
     ...(question.source ? { sources: [question.source] } : {}),
   });
 }

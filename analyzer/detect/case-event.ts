@@ -1,40 +1,35 @@
 import type { FinanceEvent } from '../../model/event.ts';
 import { isHistory } from '../../model/event.ts';
-import { GROUP_KEY_TYPES, joinKey, type Key, strengthOf } from '../../model/key.ts';
+import type { FieldBearer } from '../../model/event-field.ts';
+import { GROUP_KEY_TYPES, joinKey, strengthOf } from '../../model/key.ts';
 import { parseInstant } from '../../model/time.ts';
 
-/** A finance event as rules see it: its time as epoch nanoseconds, and no payload. */
-export interface CaseEvent {
+/** A finance event as rules see it: its times as epoch nanoseconds, its payload read when it is asked for. */
+export interface CaseEvent extends FieldBearer {
   readonly id: string;
-  readonly source: string;
-  readonly company: string;
-  readonly subject: string;
-  readonly type: string;
-  readonly at: bigint;
   readonly sequence: bigint;
   /** Imported or back-filled: it starts nothing live. */
   readonly history: boolean;
-  readonly amount?: string | undefined;
-  readonly currency?: string | undefined;
-  readonly companyAmount?: string | undefined;
   readonly companyCurrency?: string | undefined;
-  readonly partyKey?: string | undefined;
-  readonly docNumber?: string | undefined;
-  readonly period?: string | undefined;
   readonly traceId?: string | undefined;
-  readonly keys: readonly Key[];
-  readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** What rules take of a stored event; its time is an instant, or epoch nanoseconds already. */
-export type StoredEvent = Omit<FinanceEvent, 'version' | 'time' | 'receivedAt' | 'batch' | 'data'> & {
-  readonly time: string | bigint;
-};
+/** What rules take of a stored event; its times are instants, or epoch nanoseconds already. */
+export type StoredEvent = Omit<
+  FinanceEvent,
+  'version' | 'time' | 'receivedAt' | 'batch' | 'spanId' | 'correlationId' | 'flow'
+> & { readonly time: string | bigint; readonly receivedAt: string | bigint };
+
+const NOTHING: Readonly<Record<string, unknown>> = {};
+
+const nanosOf = (time: string | bigint): bigint | undefined =>
+  typeof time === 'bigint' ? time : parseInstant(time);
 
 /** The event as rules see it. Throws a `RangeError` for an event whose time is no instant, which no store holds. */
 export function caseEventOf(event: StoredEvent): CaseEvent {
-  const at = typeof event.time === 'bigint' ? event.time : parseInstant(event.time);
+  const at = nanosOf(event.time);
   if (at === undefined) throw new RangeError(`event ${event.id} has no time: ${event.time}`);
+  let read: Readonly<Record<string, unknown>> | undefined;
   return {
     id: event.id,
     source: event.source,
@@ -42,6 +37,7 @@ export function caseEventOf(event: StoredEvent): CaseEvent {
     subject: event.subject,
     type: event.type,
     at,
+    receivedAt: nanosOf(event.receivedAt),
     sequence: BigInt(event.sequence || '0'),
     history: isHistory(event.ingestPath),
     amount: event.amount,
@@ -50,11 +46,23 @@ export function caseEventOf(event: StoredEvent): CaseEvent {
     companyCurrency: event.companyCurrency,
     partyKey: event.partyKey,
     docNumber: event.docNumber,
+    state: event.state,
     period: event.period,
+    actorId: event.actorId,
+    actorKind: event.actorKind,
     traceId: event.traceId,
     keys: event.keys,
     attributes: event.attributes,
+    get data() {
+      read ??= event.data.length > 2 ? objectOf(event.data) : NOTHING;
+      return read;
+    },
   };
+}
+
+function objectOf(text: string): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(text);
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : NOTHING;
 }
 
 /** The order of events everywhere: time, then sequence, then id. */

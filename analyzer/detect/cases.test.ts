@@ -11,7 +11,7 @@ const event = (id: string, keys: string[], given: Partial<CaseEvent> = {}): Case
   ...given,
 });
 const ids = (by: string[], events: CaseEvent[]) =>
-  casesOf({ by, kind: 'response' }, events).map((group) => group.map(({ id }) => id));
+  casesOf({ id: 'R-1', by, kind: 'response' }, events).map((group) => group.map(({ id }) => id));
 
 test('keys join events, also through others', () => {
   const events = [

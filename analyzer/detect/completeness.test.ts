@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { defaultCompany } from '../../model/company.ts';
-import { flow, matchesTypes } from '../../model/flow.ts';
+import { matchesTypes } from '../../model/event-pattern.ts';
+import { flow } from '../../model/flow.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import { completenessOf } from './completeness.ts';
 import { instantOf, ruleOf } from './fixture.ts';

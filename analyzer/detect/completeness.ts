@@ -1,5 +1,6 @@
 import type { BusinessClock } from '../../model/business-time.ts';
-import { type Expectation, expectedTypesOf, typeMatcher } from '../../model/flow.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
+import { type Expectation, expectedTypesOf } from '../../model/expectation.ts';
 import { type SourceStream, watermarkAt } from '../../model/watermark.ts';
 
 /** Up to where absence can be judged, and the streams that decide it. */

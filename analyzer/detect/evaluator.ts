@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import type { BusinessClock } from '../../model/business-time.ts';
+import type { Company } from '../../model/company.ts';
 import { eventRefKey } from '../../model/event.ts';
-import type { Expectation } from '../../model/flow.ts';
+import type { Expectation } from '../../model/expectation.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
 import type { CaseEvent } from './case-event.ts';
 import type { Completeness } from './completeness.ts';
@@ -12,7 +12,7 @@ export interface EvaluationContext {
   readonly flow: string;
   /** The instant at which the states hold, epoch nanoseconds. The case holds no later event. */
   readonly at: bigint;
-  readonly company: BusinessClock;
+  readonly company: Company;
   /** Does history start nothing, and only answers or voids? A backtest lets it start obligations like any other event. */
   readonly live: boolean;
   /**
@@ -32,21 +32,6 @@ export type Evaluator<Rule extends Expectation> = (
   context: EvaluationContext,
 ) => Obligation[];
 
-/** Is the event where obligations of the rule start? `scope` limits that, not who answers them. */
-export const inScope = ({ scope }: Expectation, event: CaseEvent): boolean =>
-  (!scope?.companies || scope.companies.includes(event.company)) &&
-  (!scope?.sources || scope.sources.includes(event.source));
-
-/**
- * May the event start an obligation of the rule? In a live judgement history may not: chosen as the first of a case, it
- * would stand in for the live event that the obligation started with.
- */
-export const mayStart = (
-  rule: Expectation,
-  event: CaseEvent,
-  { live }: Pick<EvaluationContext, 'live'>,
-): boolean => inScope(rule, event) && !(live && event.history);
-
 /** The identity of an obligation: rule, company, subject within its source, and occurrence; not the rule's version. */
 export const obligationId = (
   rule: string,
@@ -57,6 +42,8 @@ export const obligationId = (
 
 export interface Outcome {
   readonly anchor: CaseEvent;
+  /** What the obligation is about, when it is not the anchor's subject: a group. */
+  readonly about?: string | undefined;
   readonly occurrence: string;
   readonly state: ObligationState;
   readonly dueAt: bigint;
@@ -67,6 +54,10 @@ export interface Outcome {
   /** One sentence; asked for only when somebody reads it. */
   why(): string;
   readonly watermark?: bigint | undefined;
+  /** The amount at stake, when it is not that of an event. */
+  readonly amount?: string | undefined;
+  /** Instants after the deadline at which the severity rises by one. */
+  readonly raisesAt?: readonly bigint[] | undefined;
 }
 
 /**
@@ -80,6 +71,10 @@ export function obligationOf(
   caseEvents: readonly CaseEvent[],
 ): Obligation {
   const { anchor } = outcome;
+  const place =
+    outcome.about === undefined
+      ? { company: anchor.company, source: anchor.source, subject: anchor.subject }
+      : { company: anchor.company, source: '', subject: outcome.about };
   const money =
     anchor.amount === undefined
       ? (outcome.events.find((event) => event.amount !== undefined) ??
@@ -88,24 +83,22 @@ export function obligationOf(
   const deciding = [...new Map(outcome.events.map((event) => [eventRefKey(event), event])).values()];
   return {
     get id() {
-      return obligationId(rule.id, anchor, outcome.occurrence);
+      return obligationId(rule.id, place, outcome.occurrence);
     },
     rule: rule.id,
     ruleVersion: rule.version,
     flow: context.flow,
     kind: rule.kind,
-    company: anchor.company,
-    source: anchor.source,
-    subject: anchor.subject,
+    ...place,
     occurrence: outcome.occurrence,
     state: outcome.state,
     anchorEvent: anchor.id,
     anchorAt: anchor.at,
     dueAt: outcome.dueAt,
     answeredAt: outcome.answeredAt,
-    amount: money?.amount,
+    amount: outcome.amount ?? money?.amount,
     currency: money?.currency,
-    companyAmount: money?.companyAmount,
+    companyAmount: outcome.amount === undefined ? money?.companyAmount : undefined,
     period: anchor.period,
     events: deciding.map(({ id }) => id),
     eventSources: deciding.map(({ source }) => source),
@@ -116,6 +109,7 @@ export function obligationOf(
     },
     watermark: outcome.watermark,
     history: anchor.history,
+    raisesAt: outcome.raisesAt,
   };
 }
 

@@ -1,5 +1,5 @@
 import { defaultCompany } from '../../model/company.ts';
-import { type Expectation, expectation } from '../../model/flow.ts';
+import { type Expectation, expectation } from '../../model/expectation.ts';
 import { parseInstant } from '../../model/time.ts';
 import { type CaseEvent, inEventOrder } from './case-event.ts';
 import type { EvaluationContext } from './evaluator.ts';
@@ -29,6 +29,7 @@ export const eventsOf = (written: readonly string[], given: Partial<CaseEvent> =
         history: false,
         keys: [],
         attributes: {},
+        data: {},
         ...given,
       };
     })

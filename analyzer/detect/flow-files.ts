@@ -2,7 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Company, companiesFile } from '../../model/company.ts';
 import { ClosewatchError, type Problem } from '../../model/errors.ts';
-import { type Expectation, type Flow, flow as flowSchema } from '../../model/flow.ts';
+import type { Expectation } from '../../model/expectation.ts';
+import { type Flow, flow as flowSchema } from '../../model/flow.ts';
 import { GROUP_KEY_TYPES } from '../../model/key.ts';
 import { type Place, readYaml } from '../../store/yaml.ts';
 import { STALE_SOURCE_RULE } from './rules.ts';
@@ -80,9 +81,22 @@ function problemsOf(flow: Flow, place: Place, places: Map<string, string>): Prob
     if (rule.id === STALE_SOURCE_RULE) found.push({ where: at('id'), what: `rule ${rule.id} is built in` });
     else if (before) found.push({ where: at('id'), what: `rule ${rule.id} is already at ${before}` });
     else places.set(rule.id, at('id'));
-    found.push(...(rule.kind === 'no-duplicate' ? unrepeatable(rule, at('by')) : unjoinable(rule, at('by'))));
+    if (rule.group) found.push(...ungroupable(rule, at));
+    else
+      found.push(
+        ...(rule.kind === 'no-duplicate' ? unrepeatable(rule, at('by')) : unjoinable(rule, at('by'))),
+      );
     return found;
   });
+}
+
+/** Groups are as large as the history, so that the first or last of one is nothing that new events could decide. */
+function ungroupable(rule: Expectation, at: (...rest: string[]) => string): Problem[] {
+  const pick = 'when' in rule && 'pick' in rule.when ? rule.when.pick : 'each';
+  const isWhole = rule.kind === 'balance' || rule.kind === 'state-age';
+  return isWhole || pick === 'each'
+    ? []
+    : [{ where: at('when'), what: 'pick: in a group only each event starts an obligation' }];
 }
 
 const joinsNothing = (type: string): boolean => GROUP_KEY_TYPES.has(type) || type === 'approx';

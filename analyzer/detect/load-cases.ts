@@ -1,4 +1,5 @@
-import { typeMatcher, typesOf } from '../../model/flow.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
+import { typesOf } from '../../model/expectation.ts';
 import { joinKeysOf } from '../../model/key.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import { type CaseEvent, caseEventOf } from './case-event.ts';

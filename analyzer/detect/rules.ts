@@ -1,4 +1,6 @@
-import { type Expectation, type Flow, typeMatcher, typesOf } from '../../model/flow.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
+import { type Expectation, typesOf } from '../../model/expectation.ts';
+import type { Flow } from '../../model/flow.ts';
 
 /** The built-in rule "the stream moves on": its exceptions are sources that leave obligations undecided. */
 export const STALE_SOURCE_RULE = 'DC-02';

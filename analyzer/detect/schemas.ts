@@ -11,6 +11,6 @@ export const FILE_SCHEMAS = {
 /** The text of a published schema (JSON Schema draft 7, which YAML editors read), ending in a line feed. */
 export function schemaText(name: keyof typeof FILE_SCHEMAS): string {
   const { title, schema } = FILE_SCHEMAS[name];
-  const json = z.toJSONSchema(schema, { io: 'input', target: 'draft-7' });
+  const json = z.toJSONSchema(schema, { io: 'input', target: 'draft-7', reused: 'ref' });
   return `${JSON.stringify({ ...json, title }, null, 2)}\n`;
 }

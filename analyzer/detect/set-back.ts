@@ -1,4 +1,4 @@
-import { typesOf } from '../../model/flow.ts';
+import { typesOf } from '../../model/expectation.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';

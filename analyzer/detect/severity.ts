@@ -1,5 +1,5 @@
 import type { Company } from '../../model/company.ts';
-import type { Expectation } from '../../model/flow.ts';
+import type { Expectation } from '../../model/expectation.ts';
 import type { Obligation } from '../../model/obligation.ts';
 import { isClosing, periodOf } from '../../model/period.ts';
 import { type Severity, severityOf } from '../../model/severity.ts';

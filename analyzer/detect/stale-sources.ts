@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
-import { expectedTypesOf } from '../../model/flow.ts';
+import { expectedTypesOf } from '../../model/expectation.ts';
 import type { Obligation } from '../../model/obligation.ts';
 import { formatInstant } from '../../model/time.ts';
 import { isFresh, type SourceStream } from '../../model/watermark.ts';

@@ -51,48 +51,46 @@ export type EventRow = z.infer<typeof eventRow>;
 export const headRow = eventRow.omit({ data: true });
 export type HeadRow = z.infer<typeof headRow>;
 
-/** What judgement takes of an event: no payload, and its time as epoch nanoseconds. */
+/** What judgement takes of an event: its times as epoch nanoseconds, and its payload where that was asked for. */
 export type EventFacts = Omit<
   FinanceEvent,
-  | 'version'
-  | 'time'
-  | 'receivedAt'
-  | 'batch'
-  | 'state'
-  | 'actorId'
-  | 'actorKind'
-  | 'spanId'
-  | 'correlationId'
-  | 'flow'
-  | 'data'
-> & { readonly time: bigint };
+  'version' | 'time' | 'receivedAt' | 'batch' | 'spanId' | 'correlationId' | 'flow'
+> & { readonly time: bigint; readonly receivedAt: bigint };
 
-/** The columns of `factsTuple`, in its order. */
-export const FACTS_COLUMNS = `EventId, Source, Type, toString(toUnixTimestamp64Nano(Time)), toString(Sequence), Company,
-  Subject, IngestPath, DocNumber, Period, PartyKey, AmountText, Currency, CompanyAmountText, CompanyCurrency, TraceId,
-  KeyTypes, KeyValues, Attributes`;
+/** The columns of `factsTuple`, in its order; `data`: the expression for the payload. */
+export const factsColumns = (
+  data: string,
+): string => `EventId, Source, Type, toString(toUnixTimestamp64Nano(Time)),
+  toString(toUnixTimestamp64Milli(ReceivedAt)), toString(Sequence), Company, Subject, IngestPath, DocNumber, State, Period,
+  PartyKey, AmountText, Currency, CompanyAmountText, CompanyCurrency, ActorId, ActorKind, TraceId, KeyTypes, KeyValues,
+  Attributes, ${data}`;
 
-/** One row of FACTS_COLUMNS; an empty string means absent. */
+/** One row of `factsColumns`; an empty string means absent. */
 export const factsTuple = z.tuple([
   text, // id
   text, // source
   text, // type
   text, // timeNs
+  text, // receivedMs
   text, // sequence
   text, // company
   text, // subject
   ingestPath,
   text, // docNumber
+  text, // state
   text, // period
   text, // partyKey
   text, // amount
   text, // currency
   text, // companyAmount
   text, // companyCurrency
+  text, // actorId
+  text, // actorKind
   text, // traceId
   z.array(text), // keyTypes
   z.array(text), // keyValues
   z.record(text, text), // attributes
+  text, // data
 ]);
 
 /** The facts of a row. */
@@ -101,20 +99,25 @@ export const factsOf = (row: z.infer<typeof factsTuple>): EventFacts => ({
   source: row[1],
   type: row[2],
   time: BigInt(row[3]),
-  sequence: row[4],
-  company: row[5],
-  subject: row[6],
-  ingestPath: row[7],
-  docNumber: row[8] || undefined,
-  period: row[9] || undefined,
-  partyKey: row[10] || undefined,
-  amount: row[11] || undefined,
-  currency: row[12] || undefined,
-  companyAmount: row[13] || undefined,
-  companyCurrency: row[14] || undefined,
-  traceId: row[15] || undefined,
-  keys: row[16].map((type, i) => ({ type, value: row[17][i] ?? '' })),
-  attributes: row[18],
+  receivedAt: BigInt(row[4]) * 1_000_000n,
+  sequence: row[5],
+  company: row[6],
+  subject: row[7],
+  ingestPath: row[8],
+  docNumber: row[9] || undefined,
+  state: row[10] || undefined,
+  period: row[11] || undefined,
+  partyKey: row[12] || undefined,
+  amount: row[13] || undefined,
+  currency: row[14] || undefined,
+  companyAmount: row[15] || undefined,
+  companyCurrency: row[16] || undefined,
+  actorId: row[17] || undefined,
+  actorKind: row[18] || undefined,
+  traceId: row[19] || undefined,
+  keys: row[20].map((type, i) => ({ type, value: row[21][i] ?? '' })),
+  attributes: row[22],
+  data: row[23],
 });
 
 const OPTIONAL = [

@@ -9,7 +9,7 @@ import {
   type EventFacts,
   eventOfRow,
   eventRow,
-  FACTS_COLUMNS,
+  factsColumns,
   factsOf,
   factsTuple,
 } from './finance-event-rows.ts';
@@ -52,13 +52,34 @@ export interface FinanceEventStore {
     asOf: bigint;
     sources?: readonly string[] | undefined;
     types: readonly string[];
+    /** Types whose payload is read too. */
+    dataTypes?: readonly string[] | undefined;
   }): AsyncIterable<EventFacts>;
+  /**
+   * Events of a company of the type patterns, dated in [from, to] (epoch nanoseconds), that have one of the values of each
+   * field that is named, in the order of events. Read by their time: it costs what the span holds, not the history.
+   */
+  inGroups(groups: GroupsQuestion): Promise<FinanceEvent[]>;
   /** The ids of those of the events that the source has already, under the same subject and time. */
   knownIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
   /** The ids of those of the events that the source has already, whatever their subject, within a week of their time. */
   storedIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
   /** Has the source any event? */
   hasSource(source: string): Promise<boolean>;
+}
+
+/** Which events `inGroups` asks for; an empty list asks nothing of its field. */
+export interface GroupsQuestion {
+  readonly company: string;
+  readonly types: readonly string[];
+  /** Epoch nanoseconds, both inclusive. */
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly parties: readonly string[];
+  readonly periods: readonly string[];
+  /** Decimal texts; equal by value. */
+  readonly amounts: readonly string[];
+  readonly attribute?: { readonly name: string; readonly values: readonly string[] } | undefined;
 }
 
 const MAX_ROWS = 50_000;
@@ -119,13 +140,49 @@ const eventsByRefs = defineQuery({
 
 const scanEvents = defineQuery({
   name: 'finance_events.scan',
-  sql: `SELECT ${FACTS_COLUMNS} FROM finance_events
-    WHERE Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC') AND match(Type, {types:String})
-      AND (empty({sources:Array(String)}) OR Source IN {sources:Array(String)})
-    ORDER BY Company, Source, Subject, Time, Sequence, EventId`,
+  sql: scanSql(`''`),
   params: z.object({ asOf: whole, types: z.string(), sources: texts }),
   row: factsTuple,
 });
+
+const scanEventsWithData = defineQuery({
+  name: 'finance_events.scan_data',
+  sql: scanSql(`if(match(Type, {dataTypes:String}), Data, '')`),
+  params: z.object({ asOf: whole, types: z.string(), sources: texts, dataTypes: z.string() }),
+  row: factsTuple,
+});
+
+/** Whole groups of events are asked for by what they are of: each text is `field=value`, those of a group joined by line feeds. */
+const eventsInGroups = defineQuery({
+  name: 'finance_events.in_groups',
+  sql: `SELECT ${EVENT_COLUMNS} FROM finance_events
+    WHERE Company = {company:String} AND match(Type, {types:String})
+      AND Time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({to:Int64}, 'UTC')
+      AND (empty({parties:Array(String)}) OR PartyKey IN {parties:Array(String)})
+      AND (empty({periods:Array(String)}) OR Period IN {periods:Array(String)})
+      AND (empty({amounts:Array(String)}) OR Amount IN arrayMap(a -> toDecimal128(a, 18), {amounts:Array(String)}))
+      AND (empty({attribute:String}) OR Attributes[{attribute:String}] IN {values:Array(String)})
+    ORDER BY Time, Sequence, EventId`,
+  params: z.object({
+    company: z.string(),
+    types: z.string(),
+    from: whole,
+    to: whole,
+    parties: texts,
+    periods: texts,
+    amounts: texts,
+    attribute: z.string(),
+    values: texts,
+  }),
+  row: eventRow,
+});
+
+function scanSql(data: string): string {
+  return `SELECT ${factsColumns(data)} FROM finance_events
+    WHERE Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC') AND match(Type, {types:String})
+      AND (empty({sources:Array(String)}) OR Source IN {sources:Array(String)})
+    ORDER BY Company, Source, Subject, Time, Sequence, EventId`;
+}
 
 /** A log comes by case or by time, so the events of a block lie in a narrow range of the one or the other. */
 const BETWEEN = `Source = {source:String} AND Subject >= {firstSubject:String} AND Subject <= {lastSubject:String}
@@ -331,10 +388,27 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       });
       return merged(answers);
     },
-    async *scan({ asOf, sources = [], types }) {
+    async *scan({ asOf, sources = [], types, dataTypes = [] }) {
       const params = { asOf: int64(asOf), types: typesRegex(types), sources: [...sources] };
-      for await (const rows of clickhouse.tuples(scanEvents, params))
-        for (const row of rows) yield factsOf(row);
+      const found =
+        dataTypes.length === 0
+          ? clickhouse.tuples(scanEvents, params)
+          : clickhouse.tuples(scanEventsWithData, { ...params, dataTypes: typesRegex(dataTypes) });
+      for await (const rows of found) for (const row of rows) yield factsOf(row);
+    },
+    async inGroups({ company, types, from, to, parties, periods, amounts, attribute }) {
+      const params = {
+        company,
+        types: typesRegex(types),
+        from: int64(from),
+        to: int64(to),
+        parties: [...parties],
+        periods: [...periods],
+        amounts: [...amounts],
+        attribute: attribute?.name ?? '',
+        values: [...(attribute?.values ?? [])],
+      };
+      return (await clickhouse.query(eventsInGroups, params)).map(eventOfRow);
     },
     async knownIds(source, asked) {
       const known = new Set<string>();

@@ -1,32 +1,39 @@
-import { type NoDuplicateExpectation, typeMatcher } from '../../../model/flow.ts';
-import { canonicalAmount } from '../../../model/money.ts';
+import { fieldOf } from '../../../model/event-field.ts';
+import { eventMatcher } from '../../../model/event-pattern.ts';
+import type { RuleOf } from '../../../model/expectation.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
-import { type CaseEvent, isSameSubject, joinKeysOfTypes, subjectKeyOf } from '../case-event.ts';
+import { type CaseEvent, joinKeysOfTypes, subjectKeyOf } from '../case-event.ts';
 import { caseKeysOf } from '../cases.ts';
-import { type Evaluator, inScope, mayStart, obligationOf } from '../evaluator.ts';
+import { samePartsOf } from '../compare.ts';
+import { type Evaluator, obligationOf } from '../evaluator.ts';
+import { scopeTest, starter } from '../scope.ts';
+import { createEarlier, nearnessOf } from './earlier.ts';
+
+type Rule = RuleOf<'no-duplicate'>;
 
 /**
- * Judges that distinct subjects share no key together with equal `same` fields. A subject counts once, from its first
- * creating event. The first of those that share is satisfied; each later one is open and names the earlier one it repeats.
- * A subject with an `unless` event is voided, and nobody is a duplicate of it. A field that an event lacks equals nothing.
+ * Judges that distinct subjects are not the same thing: that they do not share a key (or a group) together with equal
+ * `same` fields, nearly equal ones of `near`, and others of `differ`. A subject counts once, from its first creating event. The
+ * first of those that are alike is satisfied; each later one is open and names the earliest one that it repeats. A subject
+ * with an `unless` event is voided, and nobody is a duplicate of it. A field that an event lacks equals nothing.
  */
-export const noDuplicate: Evaluator<NoDuplicateExpectation> = (rule, events, context) => {
+export const noDuplicate: Evaluator<Rule> = (rule, events, context) => {
   const takenOut = takenOutBy(rule, events);
-  const creates = typeMatcher(rule.when.types);
+  const creates = eventMatcher(rule.when);
+  const isInScope = scopeTest(rule, events, context.company);
+  const mayStart = starter(rule, events, context);
   const seen = new Set<string>();
-  const firstWith = new Map<string, CaseEvent>();
+  const known = createEarlier(rule);
   return events.flatMap((event) => {
+    if (!creates(event) || !isInScope(event)) return [];
     const subject = subjectKeyOf(event);
-    if (!creates(event.type) || !inScope(rule, event) || seen.has(subject)) return [];
+    if (seen.has(subject)) return [];
     const out = takenOut.get(subject);
-    const signatures = out ? [] : signaturesOf(rule, event);
-    const earlier = signatures
-      .flatMap((signature) => firstWith.get(signature) ?? [])
-      .find((first) => !isSameSubject(first, event));
-    for (const signature of signatures) if (!firstWith.has(signature)) firstWith.set(signature, event);
+    const earlier = out ? undefined : known.find(event);
+    if (!out) known.add(event);
     // History is there to be repeated, but its subject counts from its first live event.
-    if (!mayStart(rule, event, context)) return [];
+    if (!mayStart(event)) return [];
     seen.add(subject);
     const state: ObligationState = out ? 'voided' : earlier ? 'open' : 'satisfied';
     const outcome = {
@@ -43,54 +50,36 @@ export const noDuplicate: Evaluator<NoDuplicateExpectation> = (rule, events, con
 };
 
 function whyOf(
-  rule: NoDuplicateExpectation,
+  rule: Rule,
   event: CaseEvent,
   earlier: CaseEvent | undefined,
   out: CaseEvent | undefined,
 ): string {
   if (out) return `${event.subject} was taken out by ${out.type} at ${formatInstant(out.at)}`;
-  if (!earlier) return `no earlier document has the same ${[...rule.by, ...rule.same].join(', ')}`;
-  const shared = joinKeysOfTypes(event, rule.by).find((key) =>
-    joinKeysOfTypes(earlier, rule.by).includes(key),
-  );
-  const equal = rule.same.length > 0 ? ` and the same ${rule.same.join(', ')}` : '';
-  return `${event.subject} shares ${shared ?? rule.by.join(', ')}${equal} with ${earlier.subject} of ${formatInstant(earlier.at)}`;
+  const fields = samePartsOf(rule.same).map(({ field }) => field);
+  if (!earlier)
+    return `no earlier document has the same ${[...(rule.group ?? rule.by), ...fields].join(', ')}${rule.near ? ` and nearly the same ${rule.near.field}` : ''}`;
+  const theirs = new Set(joinKeysOfTypes(earlier, rule.by));
+  const shared = joinKeysOfTypes(event, rule.by).find((key) => theirs.has(key));
+  const common = rule.group
+    ? `the same ${rule.group.join(', ') || 'company'}`
+    : (shared ?? rule.by.join(', '));
+  const equal = fields.length > 0 ? ` and the same ${fields.join(', ')}` : '';
+  const nearly = rule.near
+    ? `, and nearly the same ${rule.near.field} (${nearnessOf(rule, event, earlier)}: ${fieldOf(event, rule.near.field)} and ${fieldOf(earlier, rule.near.field)}),`
+    : '';
+  return `${event.subject} shares ${common}${equal}${nearly} with ${earlier.subject} of ${formatInstant(earlier.at)}`;
 }
 
 /** By subject, the first event that takes it out. */
-function takenOutBy(rule: NoDuplicateExpectation, events: readonly CaseEvent[]): Map<string, CaseEvent> {
+function takenOutBy(rule: Rule, events: readonly CaseEvent[]): Map<string, CaseEvent> {
   const found = new Map<string, CaseEvent>();
   if (!rule.unless) return found;
-  const matches = typeMatcher(rule.unless.types);
+  const matches = eventMatcher(rule.unless);
   for (const event of events) {
+    if (!matches(event)) continue;
     const subject = subjectKeyOf(event);
-    if (matches(event.type) && !found.has(subject)) found.set(subject, event);
+    if (!found.has(subject)) found.set(subject, event);
   }
   return found;
-}
-
-/** One text for each key with the `same` fields; two events that have one in common repeat each other. */
-function signaturesOf(rule: NoDuplicateExpectation, event: CaseEvent): string[] {
-  const fields = rule.same.map((field) => fieldOf(event, field));
-  if (fields.some((value) => value === undefined || value === '')) return [];
-  return joinKeysOfTypes(event, rule.by).map((key) => JSON.stringify([key, ...fields]));
-}
-
-function fieldOf(event: CaseEvent, field: string): string | undefined {
-  switch (field) {
-    case 'amount':
-      return event.amount === undefined ? undefined : canonicalAmount(event.amount);
-    case 'currency':
-      return event.currency;
-    case 'party':
-      return event.partyKey;
-    case 'docnumber':
-      return event.docNumber;
-    case 'date':
-      return formatInstant(event.at).slice(0, 10);
-    case 'type':
-      return event.type;
-    default:
-      return event.attributes[field.slice('attribute.'.length)];
-  }
 }

@@ -1,37 +1,36 @@
-import { addDuration } from '../../../model/business-time.ts';
-import { parseDuration } from '../../../model/duration.ts';
-import { type ResponseExpectation, typeMatcher } from '../../../model/flow.ts';
+import { eventMatcher } from '../../../model/event-pattern.ts';
+import type { RuleOf } from '../../../model/expectation.ts';
 import type { Obligation } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
-import { type CaseEvent, isSameSubject } from '../case-event.ts';
-import { caseKeysOf, caseNameOf } from '../cases.ts';
+import type { CaseEvent } from '../case-event.ts';
+import { caseKeysOf } from '../cases.ts';
 import type { Completeness } from '../completeness.ts';
-import {
-  type EvaluationContext,
-  type Evaluator,
-  mayStart,
-  obligationOf,
-  unansweredState,
-} from '../evaluator.ts';
+import { dueOf } from '../deadline.ts';
+import { type EvaluationContext, type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
+import { countOf, follower } from '../following.ts';
+import { occurrenceOf, pickedOf } from '../picking.ts';
+import { starter } from '../scope.ts';
 import { anyOf, assumedText, incompleteText } from '../sentences.ts';
+
+type Rule = RuleOf<'response'>;
 
 /**
  * Judges "A then B": every picked anchor must be answered by its deadline, exactly at it counts as in time. Of answer and
  * voiding event the one that comes first in event order decides; an event that is both is an answer. With `since: ever`
- * an event before the anchor decides as well: an answer from before is in time. The anchor never answers itself.
+ * an event before the anchor decides as well: an answer from before is in time. The anchor never answers itself. An anchor
+ * whose deadline is a date that it does not have starts nothing.
  */
-export const response: Evaluator<ResponseExpectation> = (rule, events, context) => {
-  const duration = parseDuration(rule.within);
-  if (!duration) throw new RangeError(`rule ${rule.id}: ${rule.within} is no duration`);
-  const answers = follower(rule.expect, events);
-  const voids = rule.unless && follower(rule.unless, events);
+export const response: Evaluator<Rule> = (rule, events, context) => {
+  const answers = follower(rule, rule.expect, events, rule.expect.count);
+  const voids = rule.unless && follower(rule, rule.unless, events, 1);
   const starts = startsOf(rule, events, context);
-  return pickedOf(rule, starts).map((index) => {
+  return pickedOf(rule, starts).flatMap((index) => {
     const anchor = events[index] as CaseEvent;
-    const dueAt = addDuration(anchor.at, duration, context.company);
+    const dueAt = dueOf(rule, anchor, context.company);
+    if (dueAt === undefined) return [];
     const occurrence = occurrenceOf(rule, events, starts, anchor);
     const found = { anchor, occurrence, dueAt, answer: answers(index), voided: voids?.(index) };
-    return judge(rule, events, found, context);
+    return [judge(rule, events, found, context)];
   });
 };
 
@@ -45,7 +44,7 @@ interface Found {
 }
 
 function judge(
-  rule: ResponseExpectation,
+  rule: Rule,
   events: readonly CaseEvent[],
   { anchor, occurrence, dueAt, answer, voided }: Found,
   context: EvaluationContext,
@@ -78,7 +77,7 @@ function judge(
       ...base,
       state,
       events: [anchor],
-      why: () => whyUnanswered(rule, asked(), state, dueAt, complete),
+      why: () => whyUnanswered(rule, anchor, asked(), state, dueAt, complete),
       watermark,
     },
     context,
@@ -87,7 +86,8 @@ function judge(
 }
 
 function whyUnanswered(
-  rule: ResponseExpectation,
+  rule: Rule,
+  anchor: CaseEvent,
   asked: string,
   state: string,
   dueAt: bigint,
@@ -95,65 +95,22 @@ function whyUnanswered(
 ): string {
   const { types } = rule.expect;
   if (state === 'indeterminate') return `${asked}: ${incompleteText(types, dueAt, complete)}`;
-  const until = `within ${rule.within}, by ${formatInstant(dueAt)}`;
-  return state === 'pending'
-    ? `${asked}: ${anyOf(types)} is expected ${until}`
-    : `${asked}: no ${anyOf(types)} ${until}${assumedText(complete)}`;
+  const count = countOf(rule.expect.count, anchor);
+  const what = count > 1 ? `${count} of ${anyOf(types)}` : anyOf(types);
+  const until = rule.within
+    ? `within ${rule.within}, by ${formatInstant(dueAt)}`
+    : `by ${formatInstant(dueAt)}`;
+  if (state === 'pending') return `${asked}: ${what} is expected ${until}`;
+  return `${asked}: no ${what} ${until}${assumedText(complete)}`;
 }
 
 /** Positions of the events that may start an obligation. */
-function startsOf(
-  rule: ResponseExpectation,
-  events: readonly CaseEvent[],
-  context: EvaluationContext,
-): number[] {
-  const matches = typeMatcher(rule.when.types);
+function startsOf(rule: Rule, events: readonly CaseEvent[], context: EvaluationContext): number[] {
+  const matches = eventMatcher(rule.when);
+  const mayStart = starter(rule, events, context);
   const starts: number[] = [];
   events.forEach((event, index) => {
-    if (matches(event.type) && mayStart(rule, event, context)) starts.push(index);
+    if (matches(event) && mayStart(event)) starts.push(index);
   });
   return starts;
-}
-
-/** Those of them that do. */
-function pickedOf({ when: { pick } }: ResponseExpectation, starts: readonly number[]): readonly number[] {
-  if (pick === 'each') return starts;
-  return pick === 'first' ? starts.slice(0, 1) : starts.slice(-1);
-}
-
-/**
- * Tells the obligations of one subject apart: by the event when each starts one, else by the pick, and by the case when
- * keys part the subject's events into several. The subject's first start names the case, so that a later one with
- * another key, picked as the last, keeps the identity.
- */
-function occurrenceOf(
-  rule: ResponseExpectation,
-  events: readonly CaseEvent[],
-  starts: readonly number[],
-  anchor: CaseEvent,
-): string {
-  const { pick } = rule.when;
-  if (pick === 'each') return anchor.id;
-  const index = starts.find((start) => isSameSubject(events[start] as CaseEvent, anchor));
-  const name = caseNameOf(rule, index === undefined ? anchor : (events[index] as CaseEvent));
-  return name === '' ? pick : `${pick} ${name}`;
-}
-
-/** Finds for an anchor's position the position of the first event that follows it (or, `ever`, that is not it). */
-function follower(
-  { types, since }: ResponseExpectation['expect'],
-  events: readonly CaseEvent[],
-): (anchor: number) => number | undefined {
-  const matches = typeMatcher(types);
-  const positions: number[] = [];
-  events.forEach((event, index) => {
-    if (matches(event.type)) positions.push(index);
-  });
-  if (since === 'ever') return (anchor) => (positions[0] === anchor ? positions[1] : positions[0]);
-  // Anchors come in rising order, so one walk over the positions serves them all.
-  let next = 0;
-  return (anchor) => {
-    while (next < positions.length && (positions[next] as number) <= anchor) next += 1;
-    return positions[next];
-  };
 }

@@ -1,17 +1,12 @@
-import { addDuration } from '../../../model/business-time.ts';
-import { parseDuration } from '../../../model/duration.ts';
-import { type StateAgeExpectation, typeMatcher } from '../../../model/flow.ts';
+import { eventMatcher } from '../../../model/event-pattern.ts';
+import type { RuleOf } from '../../../model/expectation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
 import { caseKeysOf } from '../cases.ts';
 import type { Completeness } from '../completeness.ts';
-import {
-  type EvaluationContext,
-  type Evaluator,
-  mayStart,
-  obligationOf,
-  unansweredState,
-} from '../evaluator.ts';
+import { dueOf } from '../deadline.ts';
+import { type EvaluationContext, type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
+import { starter } from '../scope.ts';
 import { anyOf, assumedText, incompleteText } from '../sentences.ts';
 
 /** A stay in the state: entered by one event, left by another or not yet. */
@@ -25,11 +20,10 @@ interface Stay {
  * `enter` while the case is outside; repeats do not restart the clock; the next `leave` ends it. An event that is both
  * ends one stay and begins the next.
  */
-export const stateAge: Evaluator<StateAgeExpectation> = (rule, events, context) => {
-  const duration = parseDuration(rule.within);
-  if (!duration) throw new RangeError(`rule ${rule.id}: ${rule.within} is no duration`);
-  return staysOf(rule, events, context).map(({ entered, left }) => {
-    const dueAt = addDuration(entered.at, duration, context.company);
+export const stateAge: Evaluator<RuleOf<'state-age'>> = (rule, events, context) => {
+  return staysOf(rule, events, context).flatMap(({ entered, left }) => {
+    const dueAt = dueOf(rule, entered, context.company);
+    if (dueAt === undefined) return [];
     const base = { anchor: entered, occurrence: entered.id, dueAt, joinKeys: caseKeysOf(rule, entered) };
     const since = () => `in this state since ${entered.type} at ${formatInstant(entered.at)}`;
     if (left) {
@@ -37,43 +31,44 @@ export const stateAge: Evaluator<StateAgeExpectation> = (rule, events, context) 
       const when = () => (state === 'late' ? `after the deadline ${formatInstant(dueAt)}` : 'in time');
       const why = () => `${since()}, left ${when()} by ${left.type} at ${formatInstant(left.at)}`;
       const answered = { state, answeredAt: left.at, events: [entered, left], why } as const;
-      return obligationOf(rule, { ...base, ...answered }, context, events);
+      return [obligationOf(rule, { ...base, ...answered }, context, events)];
     }
     const complete = context.complete(entered.source);
     const { watermark } = complete;
     const state = unansweredState(dueAt, context.at, watermark);
     const why = () => `${since()}: ${whyInside(rule, state, dueAt, complete)}`;
-    return obligationOf(rule, { ...base, state, events: [entered], why, watermark }, context, events);
+    return [obligationOf(rule, { ...base, state, events: [entered], why, watermark }, context, events)];
   });
 };
 
 function whyInside(
-  { leave, within }: StateAgeExpectation,
+  { leave, within }: RuleOf<'state-age'>,
   state: string,
   dueAt: bigint,
   complete: Pick<Completeness, 'watermark' | 'assumed'>,
 ): string {
   if (state === 'indeterminate') return incompleteText(leave.types, dueAt, complete);
-  const until = `within ${within}, by ${formatInstant(dueAt)}`;
+  const until = within ? `within ${within}, by ${formatInstant(dueAt)}` : `by ${formatInstant(dueAt)}`;
   return state === 'pending'
     ? `${anyOf(leave.types)} is expected ${until}`
     : `no ${anyOf(leave.types)} ${until}${assumedText(complete)}`;
 }
 
 function staysOf(
-  rule: StateAgeExpectation,
+  rule: RuleOf<'state-age'>,
   events: readonly CaseEvent[],
   context: EvaluationContext,
 ): Stay[] {
-  const [enters, leaves] = [typeMatcher(rule.enter.types), typeMatcher(rule.leave.types)];
+  const [enters, leaves] = [eventMatcher(rule.enter), eventMatcher(rule.leave)];
+  const mayStart = starter(rule, events, context);
   const stays: Stay[] = [];
   let entered: CaseEvent | undefined;
   for (const event of events) {
-    if (entered && leaves(event.type)) {
+    if (entered && leaves(event)) {
       stays.push({ entered, left: event });
       entered = undefined;
     }
-    if (!entered && enters(event.type) && mayStart(rule, event, context)) entered = event;
+    if (!entered && enters(event) && mayStart(event)) entered = event;
   }
   if (entered) stays.push({ entered });
   return stays;

@@ -1,0 +1,211 @@
+import { Decimal } from 'decimal.js';
+import { parseDuration } from '../../../model/duration.ts';
+import { fieldOf } from '../../../model/event-field.ts';
+import { eventMatcher } from '../../../model/event-pattern.ts';
+import type { RuleOf } from '../../../model/expectation.ts';
+import { compareAmounts, sumAmounts } from '../../../model/money.ts';
+import type { Obligation, ObligationState } from '../../../model/obligation.ts';
+import { formatInstant } from '../../../model/time.ts';
+import type { CaseEvent } from '../case-event.ts';
+import { caseKeysOf } from '../cases.ts';
+import { type EvaluationContext, type Evaluator, obligationOf } from '../evaluator.ts';
+import { groupName } from '../groups.ts';
+import { starter } from '../scope.ts';
+
+type Rule = RuleOf<'threshold'>;
+
+const isNumber = (text: string | undefined): text is string =>
+  text !== undefined && /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(text);
+
+/**
+ * Judges that something keeps within limits. A `value` is judged event by event. A count, a sum or a ratio is judged over the
+ * case, or over the window `over` that ends with each event; a window out of its limits opens an obligation, and the first that
+ * is within them again, or its running empty, ends it (late).
+ */
+export const threshold: Evaluator<Rule> = (rule, events, context) => {
+  const voids = rule.unless && eventMatcher(rule.unless);
+  const voided = voids && events.find(voids);
+  if (rule.value !== undefined) return values({ ...rule, value: rule.value }, events, context, voided);
+  return rule.over === undefined
+    ? whole(rule, events, context, voided)
+    : windows({ ...rule, over: rule.over }, events, context, voided);
+};
+
+/** The words for a value out of the limits; undefined when it is within. */
+function fault({ atMost, atLeast }: Rule, value: string): string | undefined {
+  if (atMost !== undefined && compareAmounts(value, atMost) > 0) return `above ${atMost}`;
+  if (atLeast !== undefined && compareAmounts(value, atLeast) < 0) return `below ${atLeast}`;
+  return undefined;
+}
+
+function values(
+  rule: Rule & { readonly value: string },
+  events: readonly CaseEvent[],
+  context: EvaluationContext,
+  voided: CaseEvent | undefined,
+): Obligation[] {
+  const matches = eventMatcher(rule.when);
+  const mayStart = starter(rule, events, context);
+  return events.flatMap((event) => {
+    if (!matches(event) || !mayStart(event)) return [];
+    const value = fieldOf(event, rule.value);
+    if (!isNumber(value)) return [];
+    const found = fault(rule, value);
+    const state: ObligationState = voided ? 'voided' : found ? 'open' : 'satisfied';
+    const why = () =>
+      `${rule.value} of ${event.type} at ${formatInstant(event.at)} is ${value}${found ? `, ${found}` : ''}`;
+    const outcome = {
+      anchor: event,
+      occurrence: event.id,
+      state,
+      dueAt: event.at,
+      events: voided ? [event, voided] : [event],
+      joinKeys: caseKeysOf(rule, event),
+      why,
+    };
+    return [obligationOf(rule, outcome, context, [event])];
+  });
+}
+
+/** What is counted of a case as a whole: one obligation, open from the event with which the limit was passed. */
+function whole(
+  rule: Rule,
+  events: readonly CaseEvent[],
+  context: EvaluationContext,
+  voided: CaseEvent | undefined,
+): Obligation[] {
+  const matches = eventMatcher(rule.when);
+  const mayStart = starter(rule, events, context);
+  const counted = events.filter((event) => matches(event));
+  const first = counted.find(mayStart);
+  if (!first) return [];
+  let total = '0';
+  let passed: { event: CaseEvent; total: string } | undefined;
+  for (const event of counted) {
+    const value = rule.sum === undefined ? '1' : fieldOf(event, rule.sum);
+    if (isNumber(value)) total = sumAmounts([total, value]);
+    if (fault(rule, total)) passed ??= { event, total };
+    else passed = undefined;
+  }
+  const state: ObligationState = voided ? 'voided' : passed ? 'open' : 'satisfied';
+  const what =
+    rule.sum === undefined
+      ? `${total} of ${rule.when.types.join(' or ')}`
+      : `the sum of ${rule.sum} is ${total}`;
+  const why = () =>
+    `${what}${passed ? `, ${fault(rule, total)} since ${formatInstant(passed.event.at)}` : ''}`;
+  const outcome = {
+    anchor: first,
+    about: rule.group ? groupName(rule, first) : undefined,
+    occurrence: 'whole',
+    state,
+    dueAt: passed?.event.at ?? first.at,
+    events: [first, ...(passed ? [passed.event] : []), ...(voided ? [voided] : [])],
+    joinKeys: caseKeysOf(rule, first),
+    why,
+  };
+  return [obligationOf(rule, outcome, context, events)];
+}
+
+/** A stay of the window out of its limits. */
+interface Episode {
+  readonly onset: CaseEvent;
+  readonly worst: string;
+  readonly ended?: bigint;
+}
+
+function windows(
+  rule: Rule & { readonly over: string },
+  events: readonly CaseEvent[],
+  context: EvaluationContext,
+  voided: CaseEvent | undefined,
+): Obligation[] {
+  const mayStart = starter(rule, events, context);
+  return episodesOf(rule, events, context.at)
+    .filter(({ onset }) => mayStart(onset))
+    .map(({ onset, worst, ended }) => {
+      const state: ObligationState = voided ? 'voided' : ended === undefined ? 'open' : 'late';
+      const what = rule.ratio ? 'ratio' : rule.sum === undefined ? 'number' : `sum of ${rule.sum}`;
+      const why = () =>
+        `the ${what} of ${rule.when.types.join(' or ')} within ${rule.over} went ${fault(rule, worst)} at ${formatInstant(onset.at)}, up to ${worst}${ended === undefined ? '' : `, until ${formatInstant(ended)}`}`;
+      const outcome = {
+        anchor: onset,
+        about: rule.group ? groupName(rule, onset) : undefined,
+        occurrence: onset.id,
+        state,
+        dueAt: onset.at,
+        answeredAt: ended,
+        events: voided ? [onset, voided] : [onset],
+        joinKeys: caseKeysOf(rule, onset),
+        why,
+      };
+      return obligationOf(rule, outcome, context, [onset]);
+    });
+}
+
+/** Walks the window over the events; a stay out of the limits ends with the window that is within them, or runs empty. */
+function episodesOf(
+  rule: Rule & { readonly over: string },
+  events: readonly CaseEvent[],
+  at: bigint,
+): Episode[] {
+  const duration = parseDuration(rule.over);
+  if (duration?.clock !== 'elapsed')
+    throw new RangeError(`rule ${rule.id}: over ${rule.over} must be elapsed time`);
+  const [counts, divides] = [eventMatcher(rule.when), rule.ratio ? eventMatcher(rule.ratio) : undefined];
+  const seen = events.filter((event) => counts(event) || divides?.(event));
+  const found: Episode[] = [];
+  let [from, count, others, sum] = [0, 0, 0, '0'];
+  let open: { onset: CaseEvent; worst: string } | undefined;
+  const amountOf = (event: CaseEvent): string => {
+    const value = rule.sum === undefined ? undefined : fieldOf(event, rule.sum);
+    return isNumber(value) ? value : '0';
+  };
+  const move = (event: CaseEvent, sign: 1 | -1): void => {
+    if (counts(event)) {
+      count += sign;
+      if (rule.sum !== undefined)
+        sum = sumAmounts([sum, sign > 0 ? amountOf(event) : new Decimal(amountOf(event)).neg().toFixed()]);
+    }
+    if (divides?.(event)) others += sign;
+  };
+  const measured = (): string | undefined => {
+    if (divides)
+      return others >= rule.least ? new Decimal(count).div(others).toDecimalPlaces(4).toString() : undefined;
+    if (count < rule.least) return undefined;
+    return rule.sum === undefined ? `${count}` : sum;
+  };
+  for (const event of seen) {
+    while (from < seen.length && (seen[from] as CaseEvent).at <= event.at - duration.nanos) {
+      const gone = seen[from] as CaseEvent;
+      move(gone, -1);
+      from += 1;
+      if (open && !isOut(measured())) end(gone.at + duration.nanos);
+    }
+    move(event, 1);
+    const value = measured();
+    if (isOut(value)) {
+      open ??= { onset: event, worst: value as string };
+      if (compareAmounts(value as string, open.worst) > 0) open = { ...open, worst: value as string };
+    } else if (open) end(event.at);
+  }
+  if (open) {
+    // What comes no more leaves the window, and it may be within its limits again.
+    for (; open && from < seen.length; from += 1) {
+      const gone = seen[from] as CaseEvent;
+      if (gone.at + duration.nanos > at) break;
+      move(gone, -1);
+      if (!isOut(measured())) end(gone.at + duration.nanos);
+    }
+  }
+  if (open) found.push(open);
+  return found;
+
+  function isOut(value: string | undefined): boolean {
+    return value !== undefined && fault(rule, value) !== undefined;
+  }
+  function end(ended: bigint): void {
+    if (open) found.push({ ...open, ended });
+    open = undefined;
+  }
+}
