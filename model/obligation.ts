@@ -59,4 +59,6 @@ export interface Obligation {
   readonly history: boolean;
   /** Instants after the deadline at which the severity rises by one more. */
   readonly raisesAt?: readonly bigint[] | undefined;
+  /** An instant at which it may be over though nothing new came: a window runs empty. */
+  readonly againAt?: bigint | undefined;
 }

@@ -39,6 +39,8 @@ export interface SeverityFacts {
   readonly closing: boolean;
   /** How many times its allowed time the obligation is overdue: 0 at the deadline. */
   readonly overdueRatio: number;
+  /** Steps that have passed at which the rule raises it by one. */
+  readonly raises?: number;
 }
 
 /**
@@ -55,6 +57,7 @@ export function severityOf(facts: SeverityFacts): Severity {
     else if (compareAmounts(size, limits.trivial) < 0) level = facts.bands[0];
   }
   if (facts.overdueRatio > 3) level = shift(level, 1);
+  if (facts.raises) level = shift(level, facts.raises);
   if (facts.closing && facts.closeImpact === 'blocker') level = shift(level, 1);
   return level;
 }

@@ -58,6 +58,8 @@ export interface Outcome {
   readonly amount?: string | undefined;
   /** Instants after the deadline at which the severity rises by one. */
   readonly raisesAt?: readonly bigint[] | undefined;
+  /** An instant at which it may be over though nothing new came. */
+  readonly againAt?: bigint | undefined;
 }
 
 /**
@@ -110,6 +112,7 @@ export function obligationOf(
     watermark: outcome.watermark,
     history: anchor.history,
     raisesAt: outcome.raisesAt,
+    againAt: outcome.againAt,
   };
 }
 

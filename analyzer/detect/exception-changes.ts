@@ -20,6 +20,18 @@ export interface ExceptionAfter extends ExceptionBefore {
   readonly closeImpact: CloseImpact;
 }
 
+/** Kinds that judge what is there: an exception of them ends when its condition is gone. */
+const WITHOUT_ANSWER: ReadonlySet<string> = new Set([
+  'precedence',
+  'distinct-actors',
+  'equal-value',
+  'no-duplicate',
+  'threshold',
+  'membership',
+  'integrity',
+  'anomaly',
+]);
+
 /** What an obligation's state means for its exception. `gone`: it is no obligation any more. */
 export function exceptionStateOf(obligation: Pick<Obligation, 'state' | 'kind'> | 'gone'): ExceptionState {
   if (obligation === 'gone') return 'resolved';
@@ -30,7 +42,7 @@ export function exceptionStateOf(obligation: Pick<Obligation, 'state' | 'kind'> 
     case 'waived':
       return obligation.state;
     case 'voided':
-      return obligation.kind === 'no-duplicate' ? 'resolved' : 'voided';
+      return WITHOUT_ANSWER.has(obligation.kind) ? 'resolved' : 'voided';
     case 'satisfied':
     case 'pending':
       return 'resolved';
@@ -40,19 +52,20 @@ export function exceptionStateOf(obligation: Pick<Obligation, 'state' | 'kind'> 
 /**
  * The exception that follows from what was stored and the state that its obligation asks for, at `now`; undefined when
  * there is none to be. Only an open or indeterminate obligation begins one; a waiver holds until the exception closes; one
- * that closed and breaches again is the same, reopened. Indeterminate ones notify nobody: the stale source's does.
+ * that closed and breaches again is the same, reopened. Indeterminate ones notify nobody: the stale source's does; nor do those of
+ * a rule that only observes (`quiet`).
  */
 export function nextException(
   before: ExceptionBefore | undefined,
   state: ExceptionState,
-  judged: { severity: Severity; closeImpact: CloseImpact },
+  { quiet = false, ...judged }: { severity: Severity; closeImpact: CloseImpact; quiet?: boolean },
   now: Date,
 ): ExceptionAfter | undefined {
   const breaching = isOpenException(state);
   if (!before) {
     if (!breaching) return undefined;
     const fresh = { openedAt: now, closedAt: null, reopened: 0, inhibitedBy: null };
-    return { ...judged, ...fresh, state, notify: state === 'open', change: 'opened' };
+    return { ...judged, ...fresh, state, notify: state === 'open' && !quiet, change: 'opened' };
   }
   // A clock that was ahead opened it at a time that is yet to come.
   const openedAt = before.openedAt > now ? now : before.openedAt;
@@ -69,7 +82,7 @@ export function nextException(
     openedAt,
     closedAt: null,
     reopened: before.reopened + (wasBreaching ? 0 : 1),
-    notify: before.notify || state === 'open',
+    notify: (before.notify || state === 'open') && !quiet,
     inhibitedBy: state === 'indeterminate' ? before.inhibitedBy : null,
     change: wasBreaching ? 'changed' : 'reopened',
   };

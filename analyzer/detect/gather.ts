@@ -16,7 +16,7 @@ import {
   keysOfObligations,
   keysWithObligations,
   obligationsDue,
-  obligationsEscalating,
+  obligationsToRevisit,
   obligationsUnanswered,
   type ToJudge,
 } from '../../store/postgres/obligations.ts';
@@ -84,7 +84,7 @@ export async function gatherEvents(
   now: bigint,
 ): Promise<Gathered> {
   const touched = new Touched();
-  const history: { rule: Rule; keys: string[] }[] = [];
+  const history: { rule: Rule; keys: string[]; at: bigint }[] = [];
   const ahead: EventAhead[] = [];
   let read = 0;
   for await (const stored of eventsIn(events, db, window)) {
@@ -96,12 +96,14 @@ export async function gatherEvents(
     else
       for (const rule of rules) {
         const keys = caseKeysOf(rule.expectation, event);
-        if (event.history && isSubjectOnly(rule.expectation)) history.push({ rule, keys });
-        else touched.add(rule, { keys });
+        if (event.history && (isSubjectOnly(rule.expectation) || rule.expectation.group))
+          history.push({ rule, keys, at: event.at });
+        else touched.add(rule, { keys, at: event.at });
       }
   }
   const known = await keysWithObligations(db, [...new Set(history.flatMap(({ keys }) => keys))]);
-  for (const { rule, keys } of history) if (keys.some((key) => known.has(key))) touched.add(rule, { keys });
+  for (const { rule, keys, at } of history)
+    if (keys.some((key) => known.has(key))) touched.add(rule, { keys, at });
   return { touched, events: read, remember: (trx) => rememberAhead(trx, ahead) };
 }
 
@@ -148,7 +150,7 @@ export async function gatherDue(
   const ids = rules.map(({ expectation }) => expectation.id);
   const found = [
     ...(await obligationsDue(db, ids, now)),
-    ...(await obligationsEscalating(db, ids, { since, now })),
+    ...(await obligationsToRevisit(db, ids, { since, now })),
     ...(await obligationsOfMovedClose(db, rules, { companyOf, since, now })),
   ];
   const question = { at: now, now, companyOf };
@@ -162,7 +164,8 @@ export async function gatherDue(
   const come = await eventsCome(db, now);
   for (const stored of come.length === 0 ? [] : await events.byIds(come.map(({ event }) => event))) {
     const event = caseEventOf(stored);
-    for (const rule of looking(event.type)) touched.add(rule, { keys: caseKeysOf(rule.expectation, event) });
+    for (const rule of looking(event.type))
+      touched.add(rule, { keys: caseKeysOf(rule.expectation, event), at: event.at });
   }
   return { touched, forget: (trx) => forgetAhead(trx, come) };
 }
@@ -189,9 +192,9 @@ export async function touchedBy(
   const touched = new Touched();
   const byId = new Map(rules.map((rule) => [rule.expectation.id, rule]));
   const keys = await keysOfObligations(db, [...new Set(found.map(({ id }) => id))]);
-  for (const { id, rule } of found) {
+  for (const { id, rule, anchor_ns } of found) {
     const known = byId.get(rule);
-    if (known) touched.add(known, { obligation: id, keys: keys.get(id) ?? [] });
+    if (known) touched.add(known, { obligation: id, keys: keys.get(id) ?? [], at: BigInt(anchor_ns) });
   }
   return touched;
 }

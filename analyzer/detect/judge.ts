@@ -6,7 +6,8 @@ import type { Logger } from '../../store/logger.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { createCompleteness } from './completeness.ts';
 import { evaluate } from './evaluators.ts';
-import { type EventsByKey, loadCases, readEvents } from './load-cases.ts';
+import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
+import { loadGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
 import { type Judgement, record } from './record.ts';
 import type { Rule } from './rules.ts';
@@ -19,7 +20,7 @@ const KEYS_A_STEP = 1_000;
 const KEYS_A_READ = 5_000;
 
 interface JudgeDeps {
-  readonly events: Pick<FinanceEventStore, 'byJoinKeys'>;
+  readonly events: Pick<FinanceEventStore, 'byJoinKeys' | 'inGroups'>;
   readonly rules: readonly Rule[];
   readonly companyOf: (key: string) => Company;
   readonly logger: Logger;
@@ -49,12 +50,15 @@ export function createJudge(deps: JudgeDeps) {
   ): Promise<void> => {
     const { companyOf, logger } = deps;
     let lastDone = false;
-    const parts = [...touched.parts(KEYS_A_STEP)];
+    const parts = [...touched.parts(KEYS_A_STEP, moment.now)];
     for (const group of togetherUpTo(KEYS_A_READ, parts)) {
-      const keys = group.flatMap((part) => part.keys);
+      const keys = group.flatMap((part) => (part.rule.expectation.group ? [] : part.keys));
       const read = await readEvents(deps.events, deps.rules, keys, moment.now);
       for (const part of group) {
-        const judgement = await judgeCases(read, part, moment, companyOf);
+        const loaded = part.rule.expectation.group
+          ? await loadGroups(deps.events, part, moment.now)
+          : await loadCases(read, part.rule, part.keys);
+        const judgement = judgeCases(loaded, part, moment, companyOf);
         lastDone = part === parts.at(-1);
         await turn.write(async (trx) => {
           const recorded = await record(trx, judgement, { ...moment, companyOf, logger });
@@ -67,14 +71,13 @@ export function createJudge(deps: JudgeDeps) {
   };
 }
 
-/** Loads and judges the cases that a part touches, live. */
-async function judgeCases(
-  events: EventsByKey,
-  { rule, keys, obligations: ids }: TouchedPart,
+/** Judges the cases of a part, live. Of a group only what starts in its span is judged: the rest was not loaded whole. */
+function judgeCases(
+  loaded: LoadedCases,
+  { rule, obligations: ids, spans }: TouchedPart,
   { now, streams }: Moment,
   companyOf: (key: string) => Company,
-): Promise<Judgement> {
-  const loaded = await loadCases(events, rule, keys);
+): Judgement {
   const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
   const obligations = loaded.cases.flatMap((caseEvents) => {
     const company = caseEvents[0]?.company ?? '';
@@ -86,5 +89,11 @@ async function judgeCases(
       complete: (source) => complete(company, source),
     });
   });
-  return { rule, ids, keys: loaded.keys, obligations };
+  if (!rule.expectation.group) return { rule, ids, keys: loaded.keys, obligations };
+  const isJudged = (key: string | undefined, at: bigint): boolean => {
+    const span = key === undefined ? undefined : spans.get(key);
+    return span !== undefined && span.from <= at && at <= span.to;
+  };
+  const within = obligations.filter(({ joinKeys, anchorAt }) => isJudged(joinKeys[0], anchorAt));
+  return { rule, ids, keys: loaded.keys, obligations: within, isJudged };
 }

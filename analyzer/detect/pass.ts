@@ -25,7 +25,10 @@ import { inTurn, Overtaken } from './turn.ts';
 
 export interface DetectorDeps {
   readonly postgres: Postgres;
-  readonly events: Pick<FinanceEventStore, 'inBatches' | 'byRefs' | 'byJoinKeys' | 'byIds' | 'datedIn'>;
+  readonly events: Pick<
+    FinanceEventStore,
+    'inBatches' | 'byRefs' | 'byJoinKeys' | 'inGroups' | 'byIds' | 'datedIn'
+  >;
   readonly flows: readonly Flow[];
   readonly companies: readonly Company[];
   readonly logger: Logger;

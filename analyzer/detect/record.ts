@@ -11,6 +11,7 @@ import {
   saveExceptions,
 } from '../../store/postgres/exceptions.ts';
 import {
+  keysOfObligations,
   type NewObligation,
   type ObligationRow,
   obligationsTouched,
@@ -20,7 +21,7 @@ import {
 import type { Database } from '../../store/postgres/schema.ts';
 import { type ExceptionBefore, exceptionStateOf, nextException } from './exception-changes.ts';
 import type { Rule } from './rules.ts';
-import { obligationSeverity } from './severity.ts';
+import { obligationSeverity, revisitAt } from './severity.ts';
 
 /** What the judgement of some cases of a rule came to. */
 export interface Judgement {
@@ -31,6 +32,8 @@ export interface Judgement {
   readonly keys: readonly string[];
   /** Stored obligations that were to be judged. */
   readonly ids: readonly string[];
+  /** Of a group: was an obligation judged that has the key and starts at the instant? Others stay as they are. */
+  isJudged?(key: string | undefined, at: bigint): boolean;
 }
 
 /** How many exceptions opened and closed. */
@@ -59,13 +62,13 @@ export async function record(
   judgement: Judgement,
   context: RecordContext,
 ): Promise<Recorded> {
-  const { rule, keys, ids } = judgement;
-  const stored = await obligationsTouched(trx, rule.expectation.id, { keys, ids });
+  const { rule } = judgement;
+  const stored = await storedOf(trx, judgement);
   const before = new Map(stored.map((row) => [row.id, row]));
-  const judged = onceEach(judgement, context).map((obligation) =>
-    steady(obligation, before.get(obligation.id), context.now),
-  );
-  const changed = judged.filter((obligation) => differs(obligation, before.get(obligation.id)));
+  const judged = onceEach(judgement, context)
+    .map((obligation) => steady(obligation, before.get(obligation.id), context.now))
+    .filter((obligation) => isKept(obligation, before));
+  const changed = judged.filter((obligation) => differs(obligation, before.get(obligation.id), context.now));
   const there = new Set(judged.map(({ id }) => id));
   const gone = stored.filter(({ id }) => !there.has(id));
 
@@ -84,8 +87,13 @@ export async function record(
         ? obligationSeverity(rule.expectation, obligation, context.companyOf(obligation.company), context.now)
         : known.severity;
     severities.set(obligation.id, severity);
-    const { closeImpact } = rule.expectation;
-    const next = nextException(known && beforeOf(known), state, { severity, closeImpact }, context.at);
+    const { closeImpact, observe } = rule.expectation;
+    const next = nextException(
+      known && beforeOf(known),
+      state,
+      { severity, closeImpact, quiet: observe },
+      context.at,
+    );
     if (!next) continue;
     const row: DetectedException = {
       ...sharedColumns(obligation),
@@ -103,7 +111,9 @@ export async function record(
     writes.push({ row: { ...asDetected(known), ...columnsOf(next), why }, change: 'closed' });
   }
 
-  const rows = changed.map((obligation) => rowOf(obligation, severities.get(obligation.id)));
+  const rows = changed.map((obligation) =>
+    rowOf(obligation, severities.get(obligation.id), revisitOf(obligation, context.now)),
+  );
   const changedKeys = new Map(changed.map(({ id, joinKeys }) => [id, joinKeys]));
   await saveObligations(trx, rows, changedKeys, context.at, (id) => before.has(id));
   await removeObligations(
@@ -123,6 +133,35 @@ export async function record(
     became: moved.map(({ state }) => state),
   };
 }
+
+/**
+ * What is stored of the judged cases. Of groups only a part was judged: what starts elsewhere is left alone, unless the judgement
+ * names it.
+ */
+async function storedOf(trx: Transaction<Database>, judgement: Judgement): Promise<ObligationRow[]> {
+  const { rule, keys, ids, isJudged, obligations } = judgement;
+  if (!isJudged) return await obligationsTouched(trx, rule.expectation.id, { keys, ids });
+  const named = new Set([...ids, ...obligations.map(({ id }) => id)]);
+  const rows = await obligationsTouched(trx, rule.expectation.id, { keys, ids: [...named] });
+  const others = rows.filter(({ id }) => !named.has(id)).map(({ id }) => id);
+  const keysOf = await keysOfObligations(trx, others);
+  return rows.filter((row) => named.has(row.id) || isJudged(keysOf.get(row.id)?.[0], BigInt(row.anchor_ns)));
+}
+
+/** Kinds that look at every event and find few faults: what was never a fault is told by the control run and needs no row. */
+const ONLY_FAULTS: ReadonlySet<string> = new Set([
+  'threshold',
+  'membership',
+  'integrity',
+  'watermark',
+  'sequence',
+  'anomaly',
+]);
+
+const isKept = ({ id, kind, state }: Obligation, before: ReadonlyMap<string, ObligationRow>): boolean =>
+  !ONLY_FAULTS.has(kind) ||
+  before.has(id) ||
+  (state !== 'satisfied' && state !== 'voided' && state !== 'late');
 
 /**
  * The obligations, one for each id. Two with one id would be a mistake of an evaluator, and one statement cannot write
@@ -161,7 +200,7 @@ function steady(obligation: Obligation, before: ObligationRow | undefined, now: 
 }
 
 /** Does the obligation differ from its row in more than the wording and the watermark, which move with every pass? */
-function differs(obligation: Obligation, row: ObligationRow | undefined): boolean {
+function differs(obligation: Obligation, row: ObligationRow | undefined, now: bigint): boolean {
   return (
     !row ||
     row.state !== obligation.state ||
@@ -173,9 +212,14 @@ function differs(obligation: Obligation, row: ObligationRow | undefined): boolea
     (row.answered_ns === null ? undefined : BigInt(row.answered_ns)) !== obligation.answeredAt ||
     row.amount !== (obligation.amount ?? null) ||
     row.currency !== (obligation.currency ?? null) ||
-    row.events.join('\n') !== obligation.events.join('\n')
+    row.events.join('\n') !== obligation.events.join('\n') ||
+    (row.revisit_ns === null ? null : BigInt(row.revisit_ns)) !== revisitOf(obligation, now)
   );
 }
+
+/** When an unanswered obligation is judged again though nothing new came. */
+const revisitOf = (obligation: Obligation, now: bigint): bigint | null =>
+  obligation.state === 'open' || obligation.state === 'indeterminate' ? revisitAt(obligation, now) : null;
 
 function exceptionDiffers(row: DetectedException, known: ExceptionRow): boolean {
   return (
@@ -248,7 +292,11 @@ const sharedColumns = (obligation: Obligation) => ({
   why: obligation.why,
 });
 
-export function rowOf(obligation: Obligation, severity: NewObligation['severity'] = null): NewObligation {
+export function rowOf(
+  obligation: Obligation,
+  severity: NewObligation['severity'] = null,
+  revisit: bigint | null = null,
+): NewObligation {
   return {
     ...sharedColumns(obligation),
     state: obligation.state,
@@ -256,6 +304,7 @@ export function rowOf(obligation: Obligation, severity: NewObligation['severity'
     severity,
     watermark_ns: obligation.watermark ?? null,
     history: obligation.history,
+    revisit_ns: revisit,
   };
 }
 

@@ -44,7 +44,7 @@ export function createSetBack(deps: SetBackDeps) {
       const event = caseEventOf(stored);
       ahead.push({ at: event.at, event: event.id });
       for (const rule of looking(event.type))
-        touched.add(rule, { keys: caseKeysOf(rule.expectation, event) });
+        touched.add(rule, { keys: caseKeysOf(rule.expectation, event), at: event.at });
       if (ahead.length < EVENTS_A_STEP) continue;
       yield { ahead, touched };
       [ahead, touched] = [[], new Touched()];

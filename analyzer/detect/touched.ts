@@ -1,9 +1,18 @@
+import { lookbackOf, looksToNow } from './groups.ts';
 import type { Rule } from './rules.ts';
 
 /** Something to be judged together: the join keys that find its case, and the obligation, when one is meant. */
 export interface TouchedUnit {
   readonly keys: readonly string[];
+  /** When what touches it happened, epoch nanoseconds. */
+  readonly at: bigint;
   readonly obligation?: string | undefined;
+}
+
+/** A span of time, epoch nanoseconds, both ends in it. */
+export interface Span {
+  readonly from: bigint;
+  readonly to: bigint;
 }
 
 /** What is to be judged of one rule in one step. */
@@ -11,6 +20,8 @@ export interface TouchedPart {
   readonly rule: Rule;
   readonly keys: readonly string[];
   readonly obligations: readonly string[];
+  /** Of a rule that groups: by group's key when the obligations start that may have changed. */
+  readonly spans: ReadonlyMap<string, Span>;
 }
 
 /** Gathers what new events and the passing of time touch, by rule, and gives it out in parts of a bounded size. */
@@ -18,26 +29,74 @@ export class Touched {
   readonly #units = new Map<Rule, TouchedUnit[]>();
 
   add(rule: Rule, unit: TouchedUnit): void {
+    if (unit.keys.length === 0 && unit.obligation === undefined) return;
     const units = this.#units.get(rule);
     if (units) units.push(unit);
     else this.#units.set(rule, [unit]);
   }
 
-  /** Each rule's units, those of one part having about `size` different join keys. */
-  *parts(size: number): Generator<TouchedPart> {
+  /** Each rule's units, those of one part having about `size` different join keys. `now` ends the spans of groups that are looked at up to it. */
+  *parts(size: number, now: bigint): Generator<TouchedPart> {
     for (const [rule, units] of this.#units) {
-      let keys = new Set<string>();
-      let obligations = new Set<string>();
-      for (const unit of units) {
-        for (const key of unit.keys) keys.add(key);
-        if (unit.obligation) obligations.add(unit.obligation);
-        if (keys.size < size && obligations.size < size) continue;
-        yield { rule, keys: [...keys], obligations: [...obligations] };
-        [keys, obligations] = [new Set(), new Set()];
+      let part = new PartBuilder(rule, now);
+      for (const unit of rule.expectation.group ? byKey(units) : units) {
+        part.add(unit);
+        if (part.size < size) continue;
+        yield part.done();
+        part = new PartBuilder(rule, now);
       }
-      if (keys.size > 0 || obligations.size > 0)
-        yield { rule, keys: [...keys], obligations: [...obligations] };
+      if (part.size > 0) yield part.done();
     }
+  }
+}
+
+/** Units of one group side by side, so that a group is judged in one part. */
+const byKey = (units: readonly TouchedUnit[]): TouchedUnit[] =>
+  [...Map.groupBy(units, ({ keys }) => keys[0] ?? '').values()].flat();
+
+class PartBuilder {
+  readonly #rule: Rule;
+  readonly #now: bigint;
+  readonly #keys = new Set<string>();
+  readonly #obligations = new Set<string>();
+  readonly #spans = new Map<string, Span>();
+  readonly #reach: bigint;
+
+  constructor(rule: Rule, now: bigint) {
+    this.#rule = rule;
+    this.#now = now;
+    this.#reach = lookbackOf(rule.expectation) ?? 0n;
+  }
+
+  get size(): number {
+    return Math.max(this.#keys.size, this.#obligations.size);
+  }
+
+  add({ keys, at, obligation }: TouchedUnit): void {
+    const { expectation } = this.#rule;
+    for (const key of keys) {
+      this.#keys.add(key);
+      if (expectation.group) this.#spans.set(key, this.#spanOf(key, at));
+    }
+    if (obligation) this.#obligations.add(obligation);
+  }
+
+  /** An event touches what starts within the rule's lookback of it. */
+  #spanOf(key: string, at: bigint): Span {
+    const known = this.#spans.get(key);
+    const [from, upTo] = [at - this.#reach, at + this.#reach];
+    const to = looksToNow(this.#rule.expectation) && upTo < this.#now ? this.#now : upTo;
+    if (!known) return { from, to };
+    return { from: known.from < from ? known.from : from, to: known.to > to ? known.to : to };
+  }
+
+  done(): TouchedPart {
+    return {
+      rule: this.#rule,
+      keys: [...this.#keys],
+      obligations: [...this.#obligations],
+      spans: this.#spans,
+    };
   }
 }
 

@@ -89,6 +89,8 @@ export async function keysOfObligations(
 export interface ToJudge {
   readonly id: string;
   readonly rule: string;
+  /** When it started, epoch nanoseconds. */
+  readonly anchor_ns: string | number | bigint;
 }
 
 /** Ids that one pass takes at most; the next takes the rest. */
@@ -102,7 +104,7 @@ export async function obligationsDue(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule'])
+    .select(['id', 'rule', 'anchor_ns'])
     .where('state', '=', 'pending')
     .where('due_ns', '<=', `${now}`)
     .where(sql<boolean>`rule = ANY(${rules}::text[])`)
@@ -112,20 +114,18 @@ export async function obligationsDue(
     .execute();
 }
 
-/** Unanswered obligations of the rules that in (since, now] became overdue by more than three times their allowed time. */
-export async function obligationsEscalating(
+/** Unanswered obligations of the rules that are to be judged again in (since, now], epoch nanoseconds. */
+export async function obligationsToRevisit(
   db: Kysely<Database>,
   rules: readonly string[],
   { since, now }: { since: bigint; now: bigint },
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule'])
+    .select(['id', 'rule', 'anchor_ns'])
     .where('state', 'in', ['open', 'indeterminate'])
-    .where(sql<boolean>`due_ns > anchor_ns`)
-    .where(
-      sql<boolean>`due_ns::numeric + 3 * (due_ns - anchor_ns)::numeric BETWEEN ${since}::bigint AND ${now}::bigint - 1`,
-    )
+    .where('revisit_ns', '>', `${since}`)
+    .where('revisit_ns', '<=', `${now}`)
     .where(sql<boolean>`rule = ANY(${rules}::text[])`)
     .orderBy('due_ns')
     .orderBy('id')
@@ -153,7 +153,7 @@ export async function obligationsOpenIn(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule'])
+    .select(['id', 'rule', 'anchor_ns'])
     .where(sql<boolean>`rule = ANY(${rules}::text[])`)
     .where(sql<boolean>`company = ANY(${companies}::text[])`)
     .where('state', 'in', ['open', 'indeterminate'])
@@ -170,7 +170,7 @@ export async function obligationsUnanswered(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule'])
+    .select(['id', 'rule', 'anchor_ns'])
     .where(sql<boolean>`rule = ANY(${rules}::text[])`)
     .where('id', '>', after)
     .where('state', 'in', ['open', 'indeterminate'])
@@ -224,7 +224,7 @@ export async function indeterminateUpTo(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule'])
+    .select(['id', 'rule', 'anchor_ns'])
     .where('state', '=', 'indeterminate')
     .where('rule', '=', group.rule)
     .where('company', '=', group.company)
@@ -244,7 +244,7 @@ export async function obligationsOfOtherVersions(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule'])
+    .select(['id', 'rule', 'anchor_ns'])
     .where('rule', '=', rule.id)
     .where('rule_version', '<>', rule.version)
     .where('id', '>', after)
@@ -292,6 +292,7 @@ const COLUMNS = [
   'watermark_ns',
   'history',
   'updated_at',
+  'revisit_ns',
 ] as const satisfies readonly (keyof ObligationTable)[];
 
 /** Writes obligations as they are now, and their join keys; `isStored` says which ones may have keys already. */
@@ -326,6 +327,7 @@ export async function saveObligations(
           watermark_ns: ref('excluded.watermark_ns'),
           history: ref('excluded.history'),
           updated_at: ref('excluded.updated_at'),
+          revisit_ns: ref('excluded.revisit_ns'),
         })),
       )
       .execute();

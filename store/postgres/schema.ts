@@ -228,6 +228,8 @@ export interface ObligationTable {
   watermark_ns: Int8OrNull;
   history: Generated<boolean>;
   updated_at: DefaultInstant;
+  /** When it is judged again though nothing new came. */
+  revisit_ns: Int8OrNull;
 }
 
 export interface ObligationKeyTable {

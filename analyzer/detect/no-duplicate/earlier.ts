@@ -46,7 +46,6 @@ export function createEarlier(rule: Rule): Earlier {
   }
 
   const repeats = (event: CaseEvent, first: CaseEvent): boolean =>
-    !isSameSubject(first, event) &&
     (lookback === undefined || distance(first, event) <= lookback) &&
     loose.every(({ field, other, tolerance }) => {
       const [a, b] = [fieldOf(event, field), fieldOf(first, other)];
@@ -62,11 +61,13 @@ export function createEarlier(rule: Rule): Earlier {
     find(event) {
       let earliest: CaseEvent | undefined;
       for (const bucket of bucketsOf(event))
-        for (const first of buckets.get(bucket) ?? [])
-          if (repeats(event, first)) {
-            if (!earliest || first.at < earliest.at) earliest = first;
-            break;
-          }
+        for (const first of buckets.get(bucket) ?? []) {
+          // History of the same subject was there before the others: it is they who repeat it.
+          if (isSameSubject(first, event)) break;
+          if (!repeats(event, first)) continue;
+          if (!earliest || first.at < earliest.at) earliest = first;
+          break;
+        }
       return earliest;
     },
     add(event) {

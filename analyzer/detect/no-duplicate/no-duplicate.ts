@@ -7,6 +7,7 @@ import { type CaseEvent, joinKeysOfTypes, subjectKeyOf } from '../case-event.ts'
 import { caseKeysOf } from '../cases.ts';
 import { samePartsOf } from '../compare.ts';
 import { type Evaluator, obligationOf } from '../evaluator.ts';
+import { groupName } from '../groups.ts';
 import { scopeTest, starter } from '../scope.ts';
 import { createEarlier, nearnessOf } from './earlier.ts';
 
@@ -38,7 +39,7 @@ export const noDuplicate: Evaluator<Rule> = (rule, events, context) => {
     const state: ObligationState = out ? 'voided' : earlier ? 'open' : 'satisfied';
     const outcome = {
       anchor: event,
-      occurrence: 'first',
+      occurrence: rule.group ? `first ${groupName(rule, event)}` : 'first',
       state,
       dueAt: event.at,
       events: [event, ...((out ?? earlier) ? [(out ?? earlier) as CaseEvent] : [])],

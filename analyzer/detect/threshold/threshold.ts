@@ -112,6 +112,8 @@ interface Episode {
   readonly onset: CaseEvent;
   readonly worst: string;
   readonly ended?: bigint;
+  /** When it may end though nothing more comes. */
+  readonly againAt?: bigint | undefined;
 }
 
 function windows(
@@ -123,7 +125,7 @@ function windows(
   const mayStart = starter(rule, events, context);
   return episodesOf(rule, events, context.at)
     .filter(({ onset }) => mayStart(onset))
-    .map(({ onset, worst, ended }) => {
+    .map(({ onset, worst, ended, againAt }) => {
       const state: ObligationState = voided ? 'voided' : ended === undefined ? 'open' : 'late';
       const what = rule.ratio ? 'ratio' : rule.sum === undefined ? 'number' : `sum of ${rule.sum}`;
       const why = () =>
@@ -135,6 +137,7 @@ function windows(
         state,
         dueAt: onset.at,
         answeredAt: ended,
+        againAt,
         events: voided ? [onset, voided] : [onset],
         joinKeys: caseKeysOf(rule, onset),
         why,
@@ -198,7 +201,8 @@ function episodesOf(
       if (!isOut(measured())) end(gone.at + duration.nanos);
     }
   }
-  if (open) found.push(open);
+  const next = seen[from];
+  if (open) found.push({ ...open, againAt: next && next.at + duration.nanos });
   return found;
 
   function isOut(value: string | undefined): boolean {
