@@ -1,7 +1,7 @@
 import { defineCommand } from 'citty';
 import { z } from 'zod';
 import { type BacktestResult, backtest } from '../analyzer/backtest/backtest.ts';
-import { loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
+import { checkOverrides, loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
 import { company } from '../model/company.ts';
 import { ClosewatchError } from '../model/errors.ts';
 import { flow } from '../model/flow.ts';
@@ -60,6 +60,7 @@ export default defineCommand({
     exitCodeOf(async () => {
       const asOf = formatInstant(instantOf(args['as-of']));
       const [flows, companies] = [await loadFlows(args.flows), await loadCompanies(args.flows)];
+      checkOverrides(flows, companies);
       const bar = createBar('reading events: {value}');
       bar?.start(0, 0);
       const result = await runTask(

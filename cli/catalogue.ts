@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type LoadedFlow, loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
+import { checkOverrides, type LoadedFlow, loadCompanies, loadFlows } from '../analyzer/detect/flow-files.ts';
 import { type CollectorConfig, readCollectorConfig } from '../collector/config.ts';
 import { type Company, companyFinder } from '../model/company.ts';
 import type { Config } from './config.ts';
@@ -36,6 +36,7 @@ export async function readCatalogue(config: Pick<Config, 'flowsDir'>): Promise<C
     loadCompanies(folder),
     readCollectorConfig(folder),
   ]);
+  checkOverrides(flows, companies);
   const names = new Map(
     flows.flatMap(({ expectations }) => expectations.map(({ id, name }) => [id, name] as const)),
   );

@@ -40,6 +40,12 @@ export const company = z.strictObject({
   calendar: calendar.prefault({}),
   fiscalYearStart: z.int().min(1).max(12).default(1).describe('first month of the fiscal year'),
   materiality: materiality.optional().describe('left out: every amount is judged in the middle band'),
+  rules: z
+    .record(z.string(), z.record(z.string(), z.unknown()))
+    .default({})
+    .describe(
+      'what rules say otherwise for this company, by rule id: deadlines, severities, limits, enabled',
+    ),
   owners: z.record(z.string(), z.string()).default({}).describe('owner by domain: ap, ar, gl, bank …'),
 });
 export type Company = z.infer<typeof company>;

@@ -57,6 +57,14 @@ const take = z.enum(['first', 'last', 'sum']).default('last');
 const bandName = z.enum(['trivial', 'performance', 'overall']);
 const amountLimit = z.union([decimalText, bandName]);
 
+/** Where it says what to do: an address, or a page of the documentation. */
+export const runbook = z.union([
+  z.url(),
+  z
+    .string()
+    .regex(/^docs\/[\w./-]+(#[\w-]+)?$/, 'must be an address or a page such as docs/runbooks.md#payments'),
+]);
+
 const common = {
   id: z
     .string()
@@ -115,9 +123,15 @@ const common = {
     .describe(
       'sources whose watermark decides absence; default: every source known to send the expected types',
     ),
+  applies: z
+    .enum(['always', 'when-told'])
+    .default('always')
+    .describe(
+      'when-told: only to companies of which some source is known to send what is expected; elsewhere the rule is not applicable, and says so',
+    ),
   observe: z.boolean().default(false).describe('record what the rule finds and tell nobody'),
   owner: z.string().optional().describe('overrides the owner of the flow'),
-  runbook: z.url().optional().describe('overrides the runbook of the flow'),
+  runbook: runbook.optional().describe('overrides the runbook of the flow'),
   enabled: z.boolean().default(true),
 };
 
@@ -586,6 +600,10 @@ export function expectedTypesOf(rule: Expectation): string[] {
       return [];
   }
 }
+
+/** The type patterns of which a source must be known to send some, for a rule that applies when it is told. */
+export const answerTypesOf = (rule: Expectation): string[] =>
+  rule.kind === 'set-equality' ? rule.right.types : expectedTypesOf(rule);
 
 /** Does the rule look into the payload of events, which a plain reading of the history leaves out? */
 export const needsData = (rule: Expectation): boolean => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { expectation } from './expectation.ts';
+import { expectation, runbook } from './expectation.ts';
 
 /** One catalogued integration: one flow file. */
 export const flow = z.strictObject({
@@ -11,7 +11,7 @@ export const flow = z.strictObject({
   to: z.string().describe('the system that receives').optional(),
   latency: z.enum(['real-time', 'micro-batch', 'batch']).default('micro-batch').describe('latency class'),
   owner: z.string().describe('team or person who answers for it'),
-  runbook: z.url().optional(),
+  runbook: runbook.optional(),
   expectations: z.array(expectation).default([]),
 });
 export type Flow = z.infer<typeof flow>;

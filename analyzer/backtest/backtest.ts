@@ -13,7 +13,8 @@ import {
   type StoredEvent,
 } from '../detect/case-event.ts';
 import { casesOf, isSubjectOnly } from '../detect/cases.ts';
-import { type CompletenessQuestion, createCompleteness } from '../detect/completeness.ts';
+import { ruleOfCompany } from '../detect/company-rules.ts';
+import { type CompletenessQuestion, createCompleteness, isApplicable } from '../detect/completeness.ts';
 import { evaluate } from '../detect/evaluators.ts';
 import { type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
 
@@ -161,6 +162,7 @@ class Tally implements Rule {
   readonly order: number;
   readonly looksAt: Rule['looksAt'];
   readonly #at: bigint;
+  readonly #streams: readonly SourceStream[];
   readonly #complete: ReturnType<typeof createCompleteness>;
   readonly #counts = Object.fromEntries(OBLIGATION_STATES.map((state) => [state, 0])) as StateCounts;
   #anchors = 0;
@@ -173,6 +175,7 @@ class Tally implements Rule {
     this.order = rule.order;
     this.looksAt = rule.looksAt;
     this.#at = at;
+    this.#streams = streams;
     this.#complete = createCompleteness(rule.expectation, streams, { at, now, companyOf });
   }
 
@@ -187,15 +190,13 @@ class Tally implements Rule {
   }
 
   judge(events: readonly CaseEvent[], companyOf: (key: string) => Company): void {
-    const company = events[0]?.company ?? '';
-    const context = {
-      flow: this.flow.flow,
-      at: this.#at,
-      company: companyOf(company),
-      live: false,
-      complete: (source: string) => this.#complete(company, source),
-    };
-    for (const obligation of evaluate(this.expectation, events, context)) {
+    const key = events[0]?.company ?? '';
+    const company = companyOf(key);
+    const rule = ruleOfCompany(this.expectation, company);
+    const complete = (source: string) => this.#complete(key, source);
+    if (!isApplicable(rule, this.#streams, key)) return;
+    const context = { flow: this.flow.flow, at: this.#at, company, live: false, complete };
+    for (const obligation of evaluate(rule, events, context)) {
       this.#anchors += 1;
       this.#counts[obligation.state] += 1;
       const exception = exceptionOf(obligation);

@@ -1,6 +1,6 @@
 import type { BusinessClock } from '../../model/business-time.ts';
 import { typeMatcher } from '../../model/event-pattern.ts';
-import { type Expectation, expectedTypesOf } from '../../model/expectation.ts';
+import { answerTypesOf, type Expectation, expectedTypesOf } from '../../model/expectation.ts';
 import { type SourceStream, watermarkAt } from '../../model/watermark.ts';
 
 /** Up to where absence can be judged, and the streams that decide it. */
@@ -111,3 +111,21 @@ export function createCompleteness(
     return answer;
   };
 }
+
+/**
+ * Does the rule apply to the company? One that waits to be told does only where some source is known to send what it
+ * expects.
+ */
+export function isApplicable(rule: Expectation, streams: readonly SourceStream[], company: string): boolean {
+  if (!rule.enabled) return false;
+  if (rule.applies === 'always') return true;
+  const answers = typeMatcher(answerTypes(rule));
+  return streams.some((stream) => ofCompany(stream, company) && stream.types.some(answers));
+}
+
+const ANSWERS = new WeakMap<Expectation, readonly string[]>();
+const answerTypes = (rule: Expectation): readonly string[] => {
+  const types = ANSWERS.get(rule) ?? answerTypesOf(rule);
+  ANSWERS.set(rule, types);
+  return types;
+};

@@ -6,6 +6,7 @@ import type { Expectation } from '../../model/expectation.ts';
 import { type Flow, flow as flowSchema } from '../../model/flow.ts';
 import { GROUP_KEY_TYPES } from '../../model/key.ts';
 import { type Place, readYaml } from '../../store/yaml.ts';
+import { overrideProblems } from './company-rules.ts';
 import { STALE_SOURCE_RULE } from './rules.ts';
 
 /** A flow and the file that it was read from. */
@@ -56,6 +57,17 @@ export async function loadCompanies(dir: string): Promise<Company[]> {
   return companies;
 }
 
+/** Throws `flow.invalid` when companies say of rules what they may not, or of rules that are not there. */
+export function checkOverrides(flows: readonly Flow[], companies: readonly Company[]): void {
+  refuse(
+    overrideProblems(
+      flows.flatMap(({ expectations }) => expectations),
+      companies,
+    ),
+    'companies.yaml',
+  );
+}
+
 async function yamlFiles(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
     throw new ClosewatchError('flow.invalid', `cannot read the folder of flows ${dir}`, { cause });
@@ -69,7 +81,11 @@ async function yamlFiles(dir: string): Promise<string[]> {
 function refuse(problems: readonly Problem[], dir: string): void {
   if (problems.length === 0) return;
   const list = problems.map(({ where, what }) => `${where}: ${what}`).join('\n');
-  throw new ClosewatchError('flow.invalid', `the flows in ${dir} cannot be used:\n${list}`, { problems });
+  throw new ClosewatchError(
+    'flow.invalid',
+    `${dir === 'companies.yaml' ? 'the rules of companies' : `the flows in ${dir}`} cannot be used:\n${list}`,
+    { problems },
+  );
 }
 
 /** What a schema cannot say: rule ids are unique over all files, and keys that never join cannot make a case. */

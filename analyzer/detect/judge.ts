@@ -4,7 +4,8 @@ import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { createCompleteness } from './completeness.ts';
+import { ruleOfCompany } from './company-rules.ts';
+import { createCompleteness, isApplicable } from './completeness.ts';
 import { evaluate } from './evaluators.ts';
 import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
 import { loadGroups } from './load-groups.ts';
@@ -80,13 +81,17 @@ function judgeCases(
 ): Judgement {
   const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
   const obligations = loaded.cases.flatMap((caseEvents) => {
-    const company = caseEvents[0]?.company ?? '';
-    return evaluate(rule.expectation, caseEvents, {
+    const key = caseEvents[0]?.company ?? '';
+    const company = companyOf(key);
+    const expectation = ruleOfCompany(rule.expectation, company);
+    const completeOf = (source: string) => complete(key, source);
+    if (!isApplicable(expectation, streams, key)) return [];
+    return evaluate(expectation, caseEvents, {
       flow: rule.flow.flow,
       at: now,
-      company: companyOf(company),
+      company,
       live: true,
-      complete: (source) => complete(company, source),
+      complete: completeOf,
     });
   });
   if (!rule.expectation.group) return { rule, ids, keys: loaded.keys, obligations };

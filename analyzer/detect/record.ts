@@ -19,6 +19,7 @@ import {
   saveObligations,
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
+import { ruleOfCompany } from './company-rules.ts';
 import { type ExceptionBefore, exceptionStateOf, nextException } from './exception-changes.ts';
 import type { Rule } from './rules.ts';
 import { obligationSeverity, revisitAt } from './severity.ts';
@@ -81,13 +82,15 @@ export async function record(
   for (const obligation of judged) {
     const known = exceptions.get(obligation.id);
     const state = exceptionStateOf(obligation);
+    const company = context.companyOf(obligation.company);
+    const expectation = ruleOfCompany(rule.expectation, company);
     if (!known && !isOpenException(state)) continue;
     const severity =
       isOpenException(state) || !known
-        ? obligationSeverity(rule.expectation, obligation, context.companyOf(obligation.company), context.now)
+        ? obligationSeverity(expectation, obligation, company, context.now)
         : known.severity;
     severities.set(obligation.id, severity);
-    const { closeImpact, observe } = rule.expectation;
+    const { closeImpact, observe } = expectation;
     const next = nextException(
       known && beforeOf(known),
       state,
