@@ -90,6 +90,12 @@ const common = {
     .describe(
       'instead of `by`: events of a company that agree in these fields are one group ([] = all of the company); an event that lacks one is in no group',
     ),
+  across: z
+    .boolean()
+    .default(false)
+    .describe(
+      'cases may reach over companies, by keys that are global: a bill mirrors the invoice of another company',
+    ),
   lookback: durationText
     .optional()
     .describe(

@@ -27,6 +27,7 @@ export const KEY_TYPES = {
   correlation: { scope: 'company', strength: 'exact', compare: 'raw' },
   message: { scope: 'company', strength: 'exact', compare: 'raw' },
   idempotency: { scope: 'company', strength: 'exact', compare: 'raw' },
+  interco: { scope: 'global', strength: 'exact', compare: 'loose' },
   approx: { scope: 'company', strength: 'heuristic', compare: 'raw' },
 } as const satisfies Record<
   string,

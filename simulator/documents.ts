@@ -1,18 +1,27 @@
 import type { Company } from '../model/company.ts';
 import type { Key } from '../model/key.ts';
-import { afterOfficeTime, localDate } from './calendar.ts';
+import { afterOfficeTime, localDate, localMonth } from './calendar.ts';
 import { bookDraft, callOdoo, captureBill, issueInvoice, sendToBank } from './calls.ts';
 import type { Landscape, TraceContext } from './landscape.ts';
 
 /** The documents of the landscape. Each function writes down one document and, when asked, leaves a part of its way out. */
 
-const MINUTE = 60_000;
-const PEOPLE = ['u-17', 'u-23', 'u-31', 'u-42', 'u-58', 'u-64'] as const;
-const person = (land: Landscape) => ({ id: land.random.pick(PEOPLE), kind: 'human' as const });
-const service = (id: string) => ({ id, kind: 'service' as const });
+export const MINUTE = 60_000;
+/** Who does what: nobody takes two steps of one document that people must share. */
+const PEOPLE = {
+  buyer: ['u-11', 'u-12', 'u-17'],
+  approver: ['u-23', 'u-24'],
+  accountant: ['u-31', 'u-33', 'u-42'],
+  treasurer: ['u-58', 'u-64'],
+} as const;
+export const person = (land: Landscape, role: keyof typeof PEOPLE) => ({
+  id: land.random.pick(PEOPLE[role]),
+  kind: 'human' as const,
+});
+export const service = (id: string) => ({ id, kind: 'service' as const });
 
 /** Plain amounts lie well below performance materiality; a few documents are large. */
-const amountOf = (land: Landscape, company: Company, high = 40_000): string => {
+export const amountOf = (land: Landscape, company: Company, high = 40_000): string => {
   const scale = Number(company.materiality?.performance ?? 150_000) / 150_000;
   return land.random.amount(80, high * scale);
 };
@@ -32,9 +41,15 @@ export function newBill(land: Landscape, company: Company): Bill {
 }
 
 /** Odoo's own id of a record, as its external API gives it out. */
-const extid = (subject: string): Key => ({ type: 'extid', value: subject.replace('/', ',') });
+export const extid = (subject: string): Key => ({ type: 'extid', value: subject.replace('/', ',') });
 
-const facts = (bill: Bill) => ({ amount: bill.amount, party: bill.party });
+/** The accounting period of a bill is that of the day on which it first shows, whenever it is posted. */
+const PERIODS = new WeakMap<Bill, string>();
+const facts = (company: Company, bill: Bill, at: number) => {
+  const period = PERIODS.get(bill) ?? localMonth(company, at);
+  PERIODS.set(bill, period);
+  return { amount: bill.amount, party: bill.party, period };
+};
 
 /** The OCR service captures the bill. Returns the subject, and the trace that goes on in the middleware. */
 export function receiveBill(
@@ -50,7 +65,7 @@ export function receiveBill(
     type: 'bill.received',
     subject,
     at,
-    ...facts(bill),
+    ...facts(company, bill, at),
     keys: [...bill.keys, { type: 'filehash', value: land.random.hex(64) }],
     actor: service('ocr'),
     trace,
@@ -73,10 +88,10 @@ export function draftBill(
     type: 'bill.drafted',
     subject,
     at,
-    ...facts(bill),
+    ...facts(company, bill, at),
     model: 'account.move',
     keys: [...bill.keys, extid(subject)],
-    actor: from ? service('middleware') : person(land),
+    actor: from ? service('middleware') : person(land, 'accountant'),
     ...(trace ? { trace } : {}),
   });
   return subject;
@@ -103,16 +118,16 @@ export function moveBill(
     type,
     subject,
     at,
-    ...facts(bill),
+    ...facts(company, bill, at),
     model: 'account.move',
     keys: [...bill.keys, extid(subject), ...(docNumber ? [{ type: 'docno', value: docNumber }] : [])],
     ...(docNumber ? { docNumber } : {}),
-    actor: person(land),
+    actor: person(land, 'accountant'),
     ...(trace ? { trace } : {}),
   });
 }
 
-/** The whole way of a bill: captured, drafted within minutes, posted after at most some eight office hours. */
+/** The whole way of a bill: captured, drafted within minutes, posted after at most some seven office hours. */
 export function billWay(
   land: Landscape,
   company: Company,
@@ -122,7 +137,7 @@ export function billWay(
   const { subject, trace } = receiveBill(land, company, bill, at);
   const drafted = at + land.random.int(1, 9) * MINUTE;
   const move = draftBill(land, company, bill, drafted, trace);
-  const posted = afterOfficeTime(company, drafted, land.random.int(5, 480));
+  const posted = afterOfficeTime(company, drafted, land.random.int(5, 420));
   moveBill(land, company, bill, move, 'bill.posted', posted, trace);
   return subject;
 }
@@ -142,7 +157,7 @@ export function requestApproval(
     system: 'approvals',
     type: 'approval.requested',
     at,
-    actor: person(land),
+    actor: person(land, 'buyer'),
   });
   return approval;
 }
@@ -154,7 +169,7 @@ export function decideApproval(
   type: 'approval.granted' | 'approval.rejected' | 'approval.withdrawn',
   at: number,
 ): void {
-  land.fact(company, { ...approval, system: 'approvals', type, at, actor: person(land) });
+  land.fact(company, { ...approval, system: 'approvals', type, at, actor: person(land, 'approver') });
 }
 
 /** A purchase order that is submitted, approved after at most nine office hours, and confirmed; one in eight is rejected. */
@@ -171,7 +186,7 @@ export function orderWay(land: Landscape, company: Company, at: number): void {
     model: 'purchase.order',
     docNumber: number,
   };
-  land.fact(company, { ...order, type: 'purchaseorder.submitted', at, actor: person(land) });
+  land.fact(company, { ...order, type: 'purchaseorder.submitted', at, actor: person(land, 'buyer') });
   const approval = requestApproval(land, company, at + 2 * MINUTE, keys, amount);
   const decided = afterOfficeTime(company, at, land.random.int(20, 540));
   const rejected = land.random.chance(0.125);
@@ -181,16 +196,23 @@ export function orderWay(land: Landscape, company: Company, at: number): void {
 }
 
 /** A payment goes out: registered, sent to the bank ten minutes later. Returns what `answerPayment` needs. */
-export function sendPayment(land: Landscape, company: Company, at: number) {
+export function sendPayment(
+  land: Landscape,
+  company: Company,
+  at: number,
+  given: { party?: string; actor?: { id: string; kind: 'human' }; keys?: readonly Key[] } = {},
+) {
   const subject = `account.payment/${land.next('payment')}`;
   const payment = {
     amount: amountOf(land, company, 60_000),
-    party: `S${1000 + land.random.int(0, 39)}`,
+    party: given.party ?? `S${1000 + land.random.int(0, 39)}`,
     keys: [{ type: 'e2e', value: `E2E-${land.random.hex(20).toUpperCase()}` }],
     attributes: { direction: 'outbound' },
   };
-  const odoo = { ...payment, system: 'odoo' as const, subject, model: 'account.payment' };
-  land.fact(company, { ...odoo, type: 'payment.registered', at, actor: person(land) });
+  const keys = [...payment.keys, ...(given.keys ?? [])];
+  const odoo = { ...payment, keys, system: 'odoo' as const, subject, model: 'account.payment' };
+  const actor = given.actor ?? person(land, 'treasurer');
+  land.fact(company, { ...odoo, type: 'payment.registered', at, actor });
   const trace = sendToBank(land, at + 10 * MINUTE);
   land.fact(company, {
     ...odoo,
@@ -202,16 +224,29 @@ export function sendPayment(land: Landscape, company: Company, at: number) {
   return { ...payment, odooSubject: subject };
 }
 
+/** The bank answers, and Odoo follows within hours: matched, or, of a rejected or returned one, cancelled. Returns the subject of the answer. */
 export function answerPayment(
   land: Landscape,
   company: Company,
   payment: ReturnType<typeof sendPayment>,
   type: 'payment.confirmed' | 'payment.rejected' | 'payment.returned',
   at: number,
-): void {
-  const { odooSubject: _, ...rest } = payment;
+  followed = true,
+): string {
+  const { odooSubject, ...rest } = payment;
   const subject = `pain002/${land.next('pain002')}`;
   land.fact(company, { ...rest, system: 'bank', type, subject, at, actor: service('bank') });
+  if (followed)
+    land.fact(company, {
+      ...rest,
+      system: 'odoo',
+      type: type === 'payment.confirmed' ? 'payment.matched' : 'payment.cancelled',
+      subject: odooSubject,
+      at: at + land.random.int(30, 180) * MINUTE,
+      model: 'account.payment',
+      actor: service('odoo'),
+    });
+  return subject;
 }
 
 /** A payment that the bank answers within five hours; one in fifty is rejected. */
@@ -238,23 +273,37 @@ export function newInvoice(land: Landscape, company: Company, at: number) {
   return { invoice, subject, trace };
 }
 
+/** Odoo posts the invoice, and the reporting platform has it soon after. Returns its subject in Odoo. */
 export function postInvoice(
   land: Landscape,
   company: Company,
   { invoice, trace }: ReturnType<typeof newInvoice>,
   at: number,
-): void {
+): string {
   const posting = callOdoo(land, trace, at - 400, 'account.move', 'create');
+  const subject = `account.move/${land.next('move')}`;
+  const period = localMonth(company, at);
   land.fact(company, {
     ...invoice,
     system: 'odoo',
     type: 'invoice.posted',
-    subject: `account.move/${land.next('move')}`,
+    subject,
     model: 'account.move',
     at,
+    period,
     actor: service('middleware'),
     trace: posting,
   });
+  land.fact(company, {
+    ...invoice,
+    system: 'reporting',
+    type: 'invoice.reported',
+    subject: `fact/${invoice.docNumber}`,
+    at: at + land.random.int(15, 60) * MINUTE,
+    period,
+    actor: service('reporting'),
+  });
+  return subject;
 }
 
 /** An invoice that Odoo posts within twenty minutes. */

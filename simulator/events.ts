@@ -10,6 +10,15 @@ export const SOURCES = {
   approvals: '/approvals/prod',
   bank: '/bank/prod',
   billing: '/billing/prod',
+  procurement: '/procurement/prod',
+  warehouse: '/warehouse/prod',
+  shop: '/shop/prod',
+  psp: '/psp/prod',
+  payroll: '/payroll/prod',
+  tax: '/tax/prod',
+  reporting: '/reporting/prod',
+  middleware: '/middleware/prod',
+  compliance: '/compliance/prod',
 } as const;
 export type System = keyof typeof SOURCES;
 
@@ -44,6 +53,10 @@ export interface Fact {
   readonly actor?: { readonly id: string; readonly kind: 'human' | 'service' };
   readonly trace?: { readonly traceId: string; readonly spanId: string };
   readonly attributes?: Readonly<Record<string, string>>;
+  /** Accounting period, when it is not the month in which it happened. */
+  readonly period?: string;
+  readonly journal?: string;
+  readonly data?: Pick<EventData, 'dates' | 'lines' | 'control' | 'approval'>;
 }
 
 const wireType = (type: string) => `closewatch.${type}.v1`;
@@ -59,7 +72,11 @@ export function cloudEvent(id: string, company: Company, fact: Fact): CloudEvent
       ...(fact.docNumber ? { docNumber: fact.docNumber } : {}),
       state: fact.type.slice(fact.type.indexOf('.') + 1),
     },
-    org: { companyKey: company.key, period: localMonth(company, fact.at) },
+    org: {
+      companyKey: company.key,
+      period: fact.period ?? localMonth(company, fact.at),
+      ...(fact.journal ? { journalKey: fact.journal } : {}),
+    },
     ...(fact.party ? { party: { partyKey: fact.party } } : {}),
     ...(fact.amount
       ? {
@@ -75,6 +92,7 @@ export function cloudEvent(id: string, company: Company, fact: Fact): CloudEvent
     ...(fact.actor ? { actor: { actorId: fact.actor.id, actorKind: fact.actor.kind } } : {}),
     keys: [...fact.keys],
     ...(fact.attributes ? { attributes: { ...fact.attributes } } : {}),
+    ...fact.data,
   };
   return {
     specversion: '1.0',

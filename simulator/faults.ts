@@ -6,7 +6,7 @@ import type { Landscape } from './landscape.ts';
 
 /** A fault that was planted, and the exception that it must raise. */
 export interface Planted {
-  readonly rule: 'MP-02' | 'MP-06' | 'MP-09' | 'SA-02' | 'SA-04' | 'CT-01';
+  readonly rule: string;
   readonly company: string;
   readonly subject: string;
   /** What was done, `tax-engine-outage`. */
@@ -65,28 +65,32 @@ function plantIn(land: Landscape, company: Company, now: number): Planted[] {
   return planted;
 }
 
-/** What looks like a fault and is none, or is over: nothing of it may be open at the end. */
-function plantDecoys(land: Landscape, company: Company, now: number): void {
+/** What looks like a fault and is none, or is over: nothing of it may be open at the end. Returns what was answered, but late. */
+function plantDecoys(land: Landscape, company: Company, now: number): Planted[] {
+  const late: Planted[] = [];
+  const answeredLate = (rule: string, subject: string): void => {
+    late.push({ rule, company: company.key, subject, fault: 'answered-late' });
+  };
   const day = (count: number, hour: number) => workdayBefore(company, now, count, hour);
 
   // Late, but answered.
-  const late = doc.newBill(land, company);
-  const received = doc.receiveBill(land, company, late, day(14, 10));
-  const lateMove = doc.draftBill(land, company, late, day(8, 10), received.trace);
-  doc.moveBill(land, company, late, lateMove, 'bill.posted', day(8, 11), received.trace);
+  const slowly = doc.newBill(land, company);
+  const received = doc.receiveBill(land, company, slowly, day(14, 10));
+  answeredLate('MP-02', received.subject);
+  const lateMove = doc.draftBill(land, company, slowly, day(8, 10), received.trace);
+  doc.moveBill(land, company, slowly, lateMove, 'bill.posted', day(8, 11), received.trace);
   const slow = doc.newBill(land, company);
   const slowMove = doc.draftBill(land, company, slow, day(13, 12));
+  answeredLate('SA-04', slowMove);
   doc.moveBill(land, company, slow, slowMove, 'bill.posted', day(7, 12));
-  doc.decideApproval(
-    land,
-    company,
-    doc.requestApproval(land, company, day(10, 9.5)),
-    'approval.granted',
-    day(5, 15),
-  );
+  const slowApproval = doc.requestApproval(land, company, day(10, 9.5));
+  answeredLate('SA-02', slowApproval.subject);
+  doc.decideApproval(land, company, slowApproval, 'approval.granted', day(5, 15));
   const slowPayment = doc.sendPayment(land, company, day(9, 10));
+  answeredLate('MP-09', slowPayment.odooSubject);
   doc.answerPayment(land, company, slowPayment, 'payment.confirmed', day(6, 10));
   const slowInvoice = doc.newInvoice(land, company, day(6, 10));
+  answeredLate('MP-06', slowInvoice.subject);
   doc.postInvoice(land, company, slowInvoice, day(6, 14));
 
   // Answered otherwise, in time.
@@ -133,14 +137,20 @@ function plantDecoys(land: Landscape, company: Company, now: number): void {
   doc.requestApproval(land, company, day(1, 16.5));
   doc.receiveBill(land, company, doc.newBill(land, company), day(1, 16));
   doc.draftBill(land, company, doc.newBill(land, company), day(1, 15));
+  return late;
 }
 
-/** Plants the faults and the decoys of every company; returns the truth. */
-export function plantFaults(land: Landscape, companies: readonly Company[], now: number): Planted[] {
+/** Plants the faults and the decoys of every company; returns the truth: what is open at the end, and what was answered late. */
+export function plantFaults(
+  land: Landscape,
+  companies: readonly Company[],
+  now: number,
+): { truth: Planted[]; late: Planted[] } {
   const [first] = companies;
+  const late: Planted[] = [];
   const planted = companies.flatMap((company) => {
-    plantDecoys(land, company, now);
+    late.push(...plantDecoys(land, company, now));
     return plantIn(land, company, now);
   });
-  return first ? [...taxOutage(land, first, now, 12), ...planted] : planted;
+  return { truth: first ? [...taxOutage(land, first, now, 12), ...planted] : planted, late };
 }

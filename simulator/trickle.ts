@@ -73,7 +73,7 @@ export function createTrickle(options: {
     for (; from + (prepared - DAY - from) / SPEED <= now; prepared += DAY) {
       for (const company of always) {
         for (const day of workdays(company, prepared, prepared + DAY).slice(0, 1))
-          usualDay(land, company, day);
+          usualDay(land, company, day, always);
       }
     }
   };

@@ -13,7 +13,7 @@ import {
   type StoredEvent,
 } from '../detect/case-event.ts';
 import { casesOf, isSubjectOnly } from '../detect/cases.ts';
-import { ruleOfCompany } from '../detect/company-rules.ts';
+import { companyOfCase, ruleOfCompany } from '../detect/company-rules.ts';
 import { type CompletenessQuestion, createCompleteness, isApplicable } from '../detect/completeness.ts';
 import { evaluate } from '../detect/evaluators.ts';
 import { type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
@@ -190,7 +190,7 @@ class Tally implements Rule {
   }
 
   judge(events: readonly CaseEvent[], companyOf: (key: string) => Company): void {
-    const key = events[0]?.company ?? '';
+    const key = companyOfCase(this.expectation, events);
     const company = companyOf(key);
     const rule = ruleOfCompany(this.expectation, company);
     const complete = (source: string) => this.#complete(key, source);

@@ -2,7 +2,7 @@ import type { Expectation } from '../../model/expectation.ts';
 import { type CaseEvent, inEventOrder, joinKeysOfTypes, subjectKeyOf } from './case-event.ts';
 import { groupKeyOf } from './groups.ts';
 
-type Joining = Pick<Expectation, 'id' | 'by' | 'kind' | 'group'>;
+type Joining = Pick<Expectation, 'id' | 'by' | 'kind' | 'group'> & { readonly across?: boolean };
 
 /**
  * The join keys that put an event into a case of the rule: those of the types in `by`. An event that has none of them
@@ -57,7 +57,7 @@ class Sets {
 
 /**
  * The cases that the rule's join keys make of the events, per company: events joined directly or through others are one
- * case. Cases come in the order of their first event, the events of each in event order.
+ * case, and of a rule that reaches across companies those of all. Cases come in the order of their first event, the events of each in event order.
  */
 export function casesOf(rule: Joining, events: Iterable<CaseEvent>): CaseEvent[][] {
   const sorted = [...events].sort(inEventOrder);
@@ -68,7 +68,7 @@ export function casesOf(rule: Joining, events: Iterable<CaseEvent>): CaseEvent[]
     if (keys.length === 0) return undefined;
     const member = sets.add();
     for (const key of keys) {
-      const room = `${event.company}\n${key}`;
+      const room = rule.across ? key : `${event.company}\n${key}`;
       const known = firstWith.get(room);
       if (known === undefined) firstWith.set(room, member);
       else sets.join(known, member);

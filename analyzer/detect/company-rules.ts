@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { Company } from '../../model/company.ts';
 import type { Problem } from '../../model/errors.ts';
-import { type Expectation, expectation } from '../../model/expectation.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
+import { type Expectation, expectation, startTypesOf } from '../../model/expectation.ts';
+import type { CaseEvent } from './case-event.ts';
 
 /** What a company may say otherwise of a rule: when, how much and how loud; never which events and cases. */
 export const OVERRIDES = [
@@ -57,3 +59,19 @@ export function overrideProblems(rules: readonly Expectation[], companies: reado
     }),
   );
 }
+
+/** The company of a case: of one that reaches across companies that of the first event that may start something. */
+export function companyOfCase(
+  rule: Expectation,
+  events: readonly Pick<CaseEvent, 'company' | 'type'>[],
+): string {
+  const starts = rule.across ? typeMatcher(startTypes(rule)) : undefined;
+  return (starts ? events.find(({ type }) => starts(type)) : undefined)?.company ?? events[0]?.company ?? '';
+}
+
+const STARTS = new WeakMap<Expectation, readonly string[]>();
+const startTypes = (rule: Expectation): readonly string[] => {
+  const types = STARTS.get(rule) ?? startTypesOf(rule);
+  STARTS.set(rule, types);
+  return types;
+};

@@ -4,7 +4,7 @@ import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { ruleOfCompany } from './company-rules.ts';
+import { companyOfCase, ruleOfCompany } from './company-rules.ts';
 import { createCompleteness, isApplicable } from './completeness.ts';
 import { evaluate } from './evaluators.ts';
 import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
@@ -81,7 +81,7 @@ function judgeCases(
 ): Judgement {
   const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
   const obligations = loaded.cases.flatMap((caseEvents) => {
-    const key = caseEvents[0]?.company ?? '';
+    const key = companyOfCase(rule.expectation, caseEvents);
     const company = companyOf(key);
     const expectation = ruleOfCompany(rule.expectation, company);
     const completeOf = (source: string) => complete(key, source);

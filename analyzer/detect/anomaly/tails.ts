@@ -1,4 +1,4 @@
-import { jStat } from 'jstat';
+import jStat from 'jstat';
 
 /** The share of counts at most `count` of a negative binomial with the mean and the dispersion k (variance = mean + mean²/k). */
 export function countTail(count: number, mean: number, dispersion: number): number {
