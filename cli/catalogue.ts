@@ -28,6 +28,17 @@ export const readCollector = (config: Pick<Config, 'flowsDir'>): Promise<Collect
 export const readCompanies = (config: Pick<Config, 'flowsDir'>): Promise<readonly Company[]> =>
   loadCompanies(folderOf(config));
 
+/** The flows and companies of a folder, or of the catalogue when none is named. Throws `flow.invalid`. */
+export async function catalogueOf(
+  config: Pick<Config, 'flowsDir'>,
+  folder: string | undefined,
+): Promise<Pick<Catalogue, 'flows' | 'companies'>> {
+  if (folder === undefined) return await readCatalogue(config);
+  const [flows, companies] = [await loadFlows(folder), await loadCompanies(folder)];
+  checkOverrides(flows, companies);
+  return { flows, companies };
+}
+
 /** Reads the catalogue of `CLOSEWATCH_FLOWS_DIR`, or the default one. Throws `flow.invalid` with file, line and column. */
 export async function readCatalogue(config: Pick<Config, 'flowsDir'>): Promise<Catalogue> {
   const folder = folderOf(config);

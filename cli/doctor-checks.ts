@@ -176,11 +176,15 @@ export function checkFlows(rules: readonly FlowState[]): Check {
   const waiting = rules.filter(({ status }) => status === 'waiting').map(({ rule }) => rule);
   const lacking = rules.filter(({ status }) => status === 'not applicable');
   const more = [
-    ...(waiting.length > 0 ? [`not applicable yet: ${waiting.join(', ')}`] : []),
+    ...(waiting.length > 0 ? [`not applicable yet: ${named(waiting)}`] : []),
     ...lacking.map(({ rule, why }) => `not applicable: ${rule}, as ${why}`),
   ];
   return more.length === 0 ? ok('flows', finding) : note('flows', [finding, ...more].join('; '));
 }
+
+/** Some names; of many their number, and where they are told. */
+const named = (rules: readonly string[]): string =>
+  rules.length > 12 ? `${rules.length} rules (closewatch flows status)` : rules.join(', ');
 
 /** Two lines at most for each check, and a last one with the sum. */
 export function printed(checks: readonly Check[]): string {

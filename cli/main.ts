@@ -16,6 +16,8 @@ const command = defineCommand({
     demo: () => import('./demo.ts').then((module) => module.default),
     import: () => import('./import.ts').then((module) => module.default),
     backtest: () => import('./backtest.ts').then((module) => module.default),
+    eval: () => import('./eval.ts').then((module) => module.default),
+    flows: () => import('./flows.ts').then((module) => module.default),
     detect: () => import('./detect.ts').then((module) => module.default),
     token: () => import('./token.ts').then((module) => module.default),
     users: () => import('./users.ts').then((module) => module.default),

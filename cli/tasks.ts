@@ -1,6 +1,8 @@
-import { backtestTask } from './backtest.ts';
+import { backtestTask, sweepTask } from './backtest.ts';
 import { detectTask } from './detect.ts';
 import { doctorTask } from './doctor-stores.ts';
+import { discoverTask, learnTask, predictTask } from './flow-history.ts';
+import { flowStatusTask } from './flow-status.ts';
 import { importTask } from './import.ts';
 import {
   discardDeadLettersTask,
@@ -23,7 +25,12 @@ const ALL: readonly AnyTask<Stores>[] = [
   importTask,
   detectTask,
   backtestTask,
+  sweepTask,
   doctorTask,
+  flowStatusTask,
+  learnTask,
+  discoverTask,
+  predictTask,
   retentionTask,
   createTokenTask,
   listTokensTask,

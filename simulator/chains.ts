@@ -544,6 +544,7 @@ export function usualChains(
   if (others.length > 0 && land.random.chance(0.3))
     intercompanyWay(land, company, land.random.pick(others), at(0, 300));
   some(1, (when) => refundWay(land, company, when), 500);
+  if (day.dayOfWeek === 1) knownCall(land, company, at());
   if (day.dayOfWeek === 2) onboardWay(land, company, at(0, 300));
   if (day.dayOfWeek === 3) rotate(land, company, at(), 'middleware');
   if (day.day <= 7 && day.dayOfWeek === 2) payrollWay(land, company, at(0, 200));
@@ -636,6 +637,31 @@ function onboardWay(land: Landscape, company: Company, at: number): void {
   const keys = [{ type: 'extid', value: schema.subject }];
   land.fact(company, { ...schema, keys, type: 'schema.changed', at });
   land.fact(company, { ...schema, keys, type: 'schema.accepted', at: at + 4 * HOUR });
+}
+
+/** A caller that the catalogue knows. */
+function knownCall(land: Landscape, company: Company, at: number): void {
+  const facts = {
+    system: 'middleware' as const,
+    attributes: { client: 'ocr-worker' },
+    actor: service('gateway'),
+  };
+  const catalogued = `interface/${company.key}-ocr-worker`;
+  land.fact(company, {
+    ...facts,
+    type: 'interface.catalogued',
+    subject: catalogued,
+    at: at - HOUR,
+    keys: [{ type: 'extid', value: catalogued }],
+  });
+  const call = `call/${company.key}-known-${land.next('call')}`;
+  land.fact(company, {
+    ...facts,
+    type: 'interface.called',
+    subject: call,
+    at,
+    keys: [{ type: 'extid', value: call }],
+  });
 }
 
 /** A credential that is rotated every week, long before it expires. */

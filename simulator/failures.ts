@@ -631,6 +631,11 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
     return [['CT-09', subject]];
   },
   'reversal-unexplained': (place) => {
+    const explained = named(place, 'account.move');
+    fact(place, 'odoo', 'journalentry.reversed', explained, place.day(0, 9), {
+      attributes: { late: 'true' },
+    });
+    fact(place, 'odoo', 'journalentry.explained', explained, place.day(1, 9));
     const subject = named(place, 'account.move');
     fact(place, 'odoo', 'journalentry.reversed', subject, place.day(0, 10), { attributes: { late: 'true' } });
     fact(place, 'odoo', 'journalentry.explained', subject, place.day(0, 10) + 70 * DAY);

@@ -4,6 +4,7 @@ import { type EventData, eventData } from '../model/event.ts';
 import { joinKey } from '../model/key.ts';
 import { afterOfficeTime } from './calendar.ts';
 import type { CloudEvent } from './events.ts';
+import { SOURCES } from './events.ts';
 import { countSpans } from './otlp.ts';
 import { simulate } from './simulate.ts';
 import { createTrickle } from './trickle.ts';
@@ -96,7 +97,7 @@ describe('the simulated landscape', () => {
     expect(times).toEqual([...times].sort());
     expect(Date.parse(times.at(-1) ?? '')).toBe(NOW);
     const beats = events.filter((event) => shortType(event) === 'flow.heartbeat');
-    expect(beats).toHaveLength(companies.length * 5);
+    expect(beats).toHaveLength(companies.length * Object.keys(SOURCES).length);
     for (const event of events) if (shortType(event) !== 'flow.heartbeat') eventData.parse(event.data);
   });
 

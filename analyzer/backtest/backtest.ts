@@ -1,5 +1,5 @@
 import { type Company, companyFinder } from '../../model/company.ts';
-import { needsData, typesOf } from '../../model/expectation.ts';
+import { type Expectation, needsData, typesOf } from '../../model/expectation.ts';
 import type { Flow } from '../../model/flow.ts';
 import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../model/obligation.ts';
 import { formatInstant, type Instant } from '../../model/time.ts';
@@ -42,6 +42,10 @@ export interface BacktestDeps {
   readonly now: bigint;
   /** Told the number of events read so far, now and then. */
   readonly onProgress?: (events: number) => void;
+  /** Told every obligation, with its rule as it holds for its company. */
+  readonly onObligation?: ((obligation: Obligation, rule: Expectation, company: Company) => void) | undefined;
+  /** Told every case that a rule judges, its events in event order. */
+  readonly onCase?: ((events: readonly CaseEvent[]) => void) | undefined;
 }
 
 interface BacktestRule {
@@ -53,6 +57,7 @@ interface BacktestRule {
 /** An obligation that is open, late or indeterminate. */
 interface BacktestException {
   readonly rule: string;
+  readonly company: string;
   readonly subject: string;
   readonly state: 'open' | 'late' | 'indeterminate';
   readonly anchorAt: Instant;
@@ -62,6 +67,8 @@ interface BacktestException {
   readonly currency: string | null;
   /** Ids of the events that decided it, the one that started it first. */
   readonly events: readonly string[];
+  /** One sentence. */
+  readonly why: string;
 }
 
 export interface BacktestResult {
@@ -85,7 +92,7 @@ async function run(question: BacktestQuestion, deps: BacktestDeps): Promise<Back
   const streams = deps.sources.filter(({ source }) => !question.source || source === question.source);
   const companyOf = companyFinder(question.companies);
   const complete = { at: question.asOf, now: deps.now, companyOf };
-  const tallies = rulesOf(question.flows).map((rule) => new Tally(rule, streams, complete));
+  const tallies = rulesOf(question.flows).map((rule) => new Tally(rule, streams, complete, deps));
   const streamed = rulesByType(tallies.filter(({ expectation }) => isSubjectOnly(expectation)));
   const joined = rulesByType(tallies.filter(({ expectation }) => !isSubjectOnly(expectation)));
 
@@ -144,6 +151,7 @@ function exceptionOf(obligation: Obligation): BacktestException | undefined {
   if (state !== 'open' && state !== 'late' && state !== 'indeterminate') return undefined;
   return {
     rule: obligation.rule,
+    company: obligation.company,
     subject: obligation.subject,
     state,
     anchorAt: formatInstant(obligation.anchorAt),
@@ -152,6 +160,7 @@ function exceptionOf(obligation: Obligation): BacktestException | undefined {
     amount: obligation.amount ?? null,
     currency: obligation.currency ?? null,
     events: obligation.events,
+    why: obligation.why,
   };
 }
 
@@ -162,6 +171,7 @@ class Tally implements Rule {
   readonly order: number;
   readonly looksAt: Rule['looksAt'];
   readonly #at: bigint;
+  readonly #deps: BacktestDeps;
   readonly #streams: readonly SourceStream[];
   readonly #complete: ReturnType<typeof createCompleteness>;
   readonly #counts = Object.fromEntries(OBLIGATION_STATES.map((state) => [state, 0])) as StateCounts;
@@ -169,7 +179,13 @@ class Tally implements Rule {
   #kept: CaseEvent[] = [];
   readonly #found: Found[] = [];
 
-  constructor(rule: Rule, streams: readonly SourceStream[], { at, now, companyOf }: CompletenessQuestion) {
+  constructor(
+    rule: Rule,
+    streams: readonly SourceStream[],
+    { at, now, companyOf }: CompletenessQuestion,
+    deps: BacktestDeps,
+  ) {
+    this.#deps = deps;
     this.expectation = rule.expectation;
     this.flow = rule.flow;
     this.order = rule.order;
@@ -196,7 +212,9 @@ class Tally implements Rule {
     const complete = (source: string) => this.#complete(key, source);
     if (!isApplicable(rule, this.#streams, key)) return;
     const context = { flow: this.flow.flow, at: this.#at, company, live: false, complete };
+    this.#deps.onCase?.(events);
     for (const obligation of evaluate(rule, events, context)) {
+      this.#deps.onObligation?.(obligation, rule, company);
       this.#anchors += 1;
       this.#counts[obligation.state] += 1;
       const exception = exceptionOf(obligation);
