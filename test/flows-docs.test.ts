@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { backtest } from '../analyzer/backtest/backtest.ts';
+import { loadFlows } from '../analyzer/detect/flow-files.ts';
+import { ruleTable } from '../analyzer/detect/rule-table.ts';
 import { companiesFile } from '../model/company.ts';
 import type { FinanceEvent } from '../model/event.ts';
 import { matchesTypes } from '../model/event-pattern.ts';
@@ -158,4 +160,22 @@ test('every field of a rule is in the reference', () => {
     for (const field of Object.keys(kind.shape)) expect(`${text}${read('kinds.md')}`).toContain(`\`${field}`);
   for (const field of Object.keys(flow.shape))
     if (field !== '$schema') expect(text).toContain(`\`${field}\``);
+});
+
+test('docs/rules.md is what the flows that come with Closewatch say', async () => {
+  const flows = await loadFlows(join(import.meta.dirname, '../flows'));
+  expect(read('rules.md').endsWith(ruleTable(flows))).toBe(true);
+  const count = flows.flatMap(({ expectations }) => expectations).length;
+  expect([count, flows.filter(({ expectations }) => expectations.length > 0).length]).toEqual([81, 13]);
+});
+
+test('every flow has its runbook, and every rule stands in it', async () => {
+  const runbooks = read('runbooks.md');
+  const headings = new Set(
+    [...runbooks.matchAll(/^## (.+)$/gm)].map(([, title = '']) => title.toLowerCase().replaceAll(' ', '-')),
+  );
+  for (const { runbook, expectations } of await loadFlows(join(import.meta.dirname, '../flows'))) {
+    expect(headings).toContain(runbook?.split('#')[1]);
+    for (const { id } of expectations) expect(runbooks).toContain(id);
+  }
 });
