@@ -2,7 +2,7 @@ import { addDuration, shiftWorkdays, workTime } from '../../model/business-time.
 import type { Company } from '../../model/company.ts';
 import { parseDuration } from '../../model/duration.ts';
 import { type FieldBearer, fieldOf } from '../../model/event-field.ts';
-import { boundsOf, closeDayEnd, isClosingBetween, periodOf } from '../../model/period.ts';
+import { closeDayEnd, isClosingBetween, periodOf } from '../../model/period.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { Timing } from '../../model/timing.ts';
 import { dayOfDate } from '../../model/zone.ts';
@@ -86,6 +86,3 @@ export function shifted(text: string, shift: string | undefined, company: Compan
   const nanos = duration.clock === 'elapsed' ? duration.nanos : 0n;
   return sign === '-' ? start - nanos : start + nanos;
 }
-
-/** The end of the period in which the event lies, epoch nanoseconds. */
-export const periodEnd = (period: string, company: Company): bigint => boundsOf(period, company).end;
