@@ -135,6 +135,13 @@ const common = {
     .describe(
       'when-told: only to companies of which some source is known to send what is expected; elsewhere the rule is not applicable, and says so',
     ),
+  inhibits: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe(
+      'ids of rules that an open exception of this one explains: theirs that come due meanwhile in the same company are held back, and name it',
+    ),
   observe: z.boolean().default(false).describe('record what the rule finds and tell nobody'),
   owner: z.string().optional().describe('overrides the owner of the flow'),
   runbook: runbook.optional().describe('overrides the runbook of the flow'),

@@ -2,6 +2,7 @@ import type { ExceptionState } from '../../model/exception.ts';
 import { isOpenException } from '../../model/exception.ts';
 import type { Obligation } from '../../model/obligation.ts';
 import type { CloseImpact, Severity } from '../../model/severity.ts';
+import { inhibitedByException } from '../../store/postgres/inhibitions.ts';
 
 /** The part of a stored exception that decides what may follow. */
 export interface ExceptionBefore {
@@ -31,6 +32,8 @@ const WITHOUT_ANSWER: ReadonlySet<string> = new Set([
   'integrity',
   'anomaly',
 ]);
+
+const EXPLAINED = inhibitedByException('');
 
 /** What an obligation's state means for its exception. `gone`: it is no obligation any more. */
 export function exceptionStateOf(obligation: Pick<Obligation, 'state' | 'kind'> | 'gone'): ExceptionState {
@@ -76,14 +79,16 @@ export function nextException(
     const change = wasBreaching ? 'closed' : 'changed';
     return { ...before, ...judged, state, openedAt, closedAt, inhibitedBy: null, change };
   }
+  // What another exception explains is held back until that one is over.
+  const isExplained = before.inhibitedBy?.startsWith(EXPLAINED) ?? false;
   return {
     ...judged,
     state,
     openedAt,
     closedAt: null,
     reopened: before.reopened + (wasBreaching ? 0 : 1),
-    notify: (before.notify || state === 'open') && !quiet,
-    inhibitedBy: state === 'indeterminate' ? before.inhibitedBy : null,
+    notify: (before.notify || (state === 'open' && !isExplained)) && !quiet,
+    inhibitedBy: state === 'indeterminate' || isExplained ? before.inhibitedBy : null,
     change: wasBreaching ? 'changed' : 'reopened',
   };
 }

@@ -7,6 +7,7 @@ import type { Logger } from '../../store/logger.ts';
 import { recordControlRun } from '../../store/postgres/control-runs.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { openInbox } from '../../store/postgres/inbox.ts';
+import { inhibit } from '../../store/postgres/inhibitions.ts';
 import { HELD_MS } from '../../store/postgres/turns.ts';
 import { withSpan } from '../../store/tracing.ts';
 import { createForgetting } from './forget.ts';
@@ -85,6 +86,9 @@ export function createDetector(deps: DetectorDeps): Detector {
   const { postgres, logger } = deps;
   const rules = rulesOf(deps.flows);
   const looking = rulesByType(rules);
+  const inhibitors = rules.flatMap(({ expectation: { id, inhibits } }) =>
+    inhibits ? [{ rule: id, explains: inhibits }] : [],
+  );
   const companyOf = companyFinder(deps.companies);
   const inbox = openInbox(postgres);
   const judge = createJudge({ events: deps.events, rules, companyOf, logger });
@@ -171,6 +175,7 @@ export function createDetector(deps: DetectorDeps): Detector {
       await turn.write(async (trx) => {
         if (!wait) {
           tally.add(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at, companyOf }));
+          await inhibit(trx, inhibitors, at);
           await moveClock(trx, now, at);
         }
         const total = tally.total();
