@@ -1,4 +1,5 @@
 import { findContradictions } from '../analyzer/correlation/contradictions.ts';
+import { createObjectives } from '../analyzer/detect/objectives/objectives.ts';
 import { createDetector, type PassOptions, type PassResult } from '../analyzer/detect/pass.ts';
 import { createIncidents } from '../analyzer/incidents/incidents.ts';
 import { createReadinessHistory } from '../analyzer/readiness/readiness.ts';
@@ -35,6 +36,7 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
   const { flows, companies, company, ruleName } = catalogue;
   const spans = openTraces(clickhouse);
   const detector = createDetector({ postgres, events, flows, companies, logger });
+  const objectives = createObjectives({ postgres, clickhouse, flows, logger });
   const incidents = createIncidents({
     postgres,
     spans,
@@ -52,6 +54,11 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
   return {
     async detect(now, options) {
       const pass = await counted(detector.pass(now, options), counters);
+      if (!pass.overtaken) {
+        const { opened, closed } = await objectives.run(pass.asOf);
+        if (opened > 0) counters.add('closewatch_exceptions_opened', { rule: 'objectives' }, opened);
+        if (closed > 0) counters.add('closewatch_exceptions_closed', { rule: 'objectives' }, closed);
+      }
       // As of the same instant: what a pass opened a moment ahead of this clock is not of the future.
       const result = { pass, incidents: await incidents.run(pass.asOf) };
       for (const [change, count] of Object.entries(result.incidents))

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { expectation, runbook } from './expectation.ts';
+import { objective } from './objective.ts';
 
 /** One catalogued integration: one flow file. */
 export const flow = z.strictObject({
@@ -13,5 +14,6 @@ export const flow = z.strictObject({
   owner: z.string().describe('team or person who answers for it'),
   runbook: runbook.optional(),
   expectations: z.array(expectation).default([]),
+  objectives: z.array(objective).default([]).describe('what the telemetry of its services must keep to'),
 });
 export type Flow = z.infer<typeof flow>;

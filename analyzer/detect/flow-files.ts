@@ -90,7 +90,14 @@ function refuse(problems: readonly Problem[], dir: string): void {
 
 /** What a schema cannot say: rule ids are unique over all files, and keys that never join cannot make a case. */
 function problemsOf(flow: Flow, place: Place, places: Map<string, string>): Problem[] {
-  return flow.expectations.flatMap((rule, index) => {
+  const objectives = flow.objectives.flatMap(({ id }, index) => {
+    const at = place(['objectives', index, 'id']);
+    const before = places.get(id);
+    places.set(id, before ?? at);
+    if (id === STALE_SOURCE_RULE) return [{ where: at, what: `rule ${id} is built in` }];
+    return before ? [{ where: at, what: `rule ${id} is already at ${before}` }] : [];
+  });
+  const rules = flow.expectations.flatMap((rule, index) => {
     const at = (...rest: string[]): string => place(['expectations', index, ...rest]);
     const found: Problem[] = [];
     const before = places.get(rule.id);
@@ -104,6 +111,7 @@ function problemsOf(flow: Flow, place: Place, places: Map<string, string>): Prob
       );
     return found;
   });
+  return [...rules, ...objectives];
 }
 
 /** Groups are as large as the history, so that the first or last of one is nothing that new events could decide. */

@@ -14,6 +14,7 @@ import { createForgetting } from './forget.ts';
 import { gatherDue, gatherEvents, windowsOf } from './gather.ts';
 import { createJudge, type Moment } from './judge.ts';
 import { meetRules, missedBy, notePassed } from './missed.ts';
+import { objectivesOf } from './objectives/objectives.ts';
 import { PassTally } from './pass-tally.ts';
 import { instantOfPass, isAhead, moveBatches, moveClock, positions } from './positions.ts';
 import { createRejudge } from './rejudge.ts';
@@ -85,6 +86,7 @@ const CATCH_UP_MS = 5_000;
 export function createDetector(deps: DetectorDeps): Detector {
   const { postgres, logger } = deps;
   const rules = rulesOf(deps.flows);
+  const objectives = objectivesOf(deps.flows).map(({ objective }) => objective.id);
   const looking = rulesByType(rules);
   const inhibitors = rules.flatMap(({ expectation: { id, inhibits } }) =>
     inhibits ? [{ rule: id, explains: inhibits }] : [],
@@ -116,7 +118,7 @@ export function createDetector(deps: DetectorDeps): Detector {
     await inTurn(postgres, patienceMs, async (turn) => {
       const moment = await momentOf(asked);
       for (let left = true; left; ) {
-        const closed = await turn.write((trx) => closeOtherRules(trx, rules, moment.at));
+        const closed = await turn.write((trx) => closeOtherRules(trx, rules, objectives, moment.at));
         tally.add('', closed);
         left = closed.judged > 0;
       }

@@ -29,14 +29,15 @@ export async function* gatherOtherVersions(
 
 /**
  * Ends what rules left behind that are no longer there or switched off, 50,000 obligations at most: their open exceptions
- * resolve and say so. `judged` says how many; none: nothing is left.
+ * resolve and say so; `others` are rules that are judged elsewhere. `judged` says how many; none: nothing is left.
  */
 export async function closeOtherRules(
   trx: Transaction<Database>,
   rules: readonly Rule[],
+  others: readonly string[],
   at: Date,
 ): Promise<Recorded> {
-  const active = [...rules.map(({ expectation }) => expectation.id), STALE_SOURCE_RULE];
+  const active = [...rules.map(({ expectation }) => expectation.id), ...others, STALE_SOURCE_RULE];
   const left = await obligationsOfOtherRules(trx, active);
   const exceptions = await exceptionsOf(
     trx,

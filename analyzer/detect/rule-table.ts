@@ -32,6 +32,10 @@ export function ruleTable(flows: readonly Flow[]): string {
         '| rule | what is expected | kind | starts with | expects | severity | close | |',
         '|---|---|---|---|---|---|---|---|',
         ...rows.map((row) => `| ${row} |`),
+        ...flow.objectives.map(
+          (one) =>
+            `| ${one.id} | ${cell(one.name ?? '')} | ${one.kind} | telemetry of ${one.service.map((name) => `\`${name}\``).join(', ')} | – | medium / high | ${one.closeImpact === 'none' ? '' : one.closeImpact} | ${one.observe ? 'observe-only' : ''} |`,
+        ),
         '',
       ].join('\n');
     })

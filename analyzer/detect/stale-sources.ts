@@ -4,33 +4,15 @@ import { expectedTypesOf } from '../../model/expectation.ts';
 import type { Obligation } from '../../model/obligation.ts';
 import { formatInstant } from '../../model/time.ts';
 import { isFresh, type SourceStream } from '../../model/watermark.ts';
-import {
-  type DetectedException,
-  exceptionsOf,
-  inhibitExceptions,
-  openExceptionsOfRule,
-} from '../../store/postgres/exceptions.ts';
-import {
-  type IndeterminateGroup,
-  indeterminateGroups,
-  removeObligations,
-  saveObligations,
-} from '../../store/postgres/obligations.ts';
+import { inhibitExceptions } from '../../store/postgres/exceptions.ts';
+import { type IndeterminateGroup, indeterminateGroups } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { type CompletenessQuestion, completenessOf, effectiveWatermark } from './completeness.ts';
 import { obligationId } from './evaluator.ts';
-import { nextException } from './exception-changes.ts';
-import {
-  asDetected,
-  beforeOf,
-  columnsOf,
-  judgedOf,
-  type Recorded,
-  rowOf,
-  writeExceptions,
-} from './record.ts';
+import type { Recorded } from './record.ts';
 import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
 import { anyOf } from './sentences.ts';
+import { recordStanding } from './standing.ts';
 
 interface Stale {
   readonly company: string;
@@ -71,7 +53,12 @@ export async function recordStaleSources(
     }
     if (behind[0]) await inhibitExceptions(trx, group, `source:${behind[0].source}`, at);
   }
-  return await save(trx, [...stale.values()].map(obligationOfStale), at);
+  const standing = [...stale.values()].map((one) => ({
+    obligation: obligationOfStale(one),
+    severity: 'medium' as const,
+    closeImpact: 'warning' as const,
+  }));
+  return await recordStanding(trx, [STALE_SOURCE_RULE], standing, at);
 }
 
 /**
@@ -126,51 +113,4 @@ function obligationOfStale(stale: Stale): Obligation {
     watermark,
     history: false,
   };
-}
-
-async function save(trx: Transaction<Database>, stale: readonly Obligation[], at: Date): Promise<Recorded> {
-  const known = await exceptionsOf(
-    trx,
-    stale.map(({ id }) => id),
-  );
-  const writes: { row: DetectedException; change: string }[] = [];
-  const fresh: Obligation[] = [];
-  for (const obligation of stale) {
-    const before = known.get(obligation.id);
-    const judged = { severity: 'medium', closeImpact: 'warning' } as const;
-    const next = nextException(before && beforeOf(before), 'open', judged, at);
-    if (!next || next.change === 'changed') continue;
-    fresh.push(obligation);
-    const { id, rule, flow, kind, company, source, subject, occurrence, why } = obligation;
-    writes.push({
-      change: next.change,
-      row: {
-        ...{ id, rule, flow, kind, company, source, subject, occurrence, why },
-        rule_version: obligation.ruleVersion,
-        due_ns: obligation.dueAt,
-        anchor_ns: obligation.anchorAt,
-        events: [],
-        trace_ids: [],
-        ...columnsOf(next),
-      },
-    });
-  }
-  const current = new Set(stale.map(({ id }) => id));
-  const over = (await openExceptionsOfRule(trx, STALE_SOURCE_RULE)).filter(({ id }) => !current.has(id));
-  for (const row of over) {
-    const next = nextException(beforeOf(row), 'resolved', judgedOf(row), at);
-    if (next) writes.push({ row: { ...asDetected(row), ...columnsOf(next) }, change: next.change });
-  }
-  await saveObligations(
-    trx,
-    fresh.map((obligation) => rowOf(obligation, 'medium')),
-    new Map(),
-    at,
-  );
-  await removeObligations(
-    trx,
-    over.map(({ id }) => id),
-  );
-  await writeExceptions(trx, writes, at);
-  return { judged: stale.length, opened: fresh.length, closed: over.length };
 }

@@ -232,6 +232,23 @@ export interface ObligationTable {
   revisit_ns: Int8OrNull;
 }
 
+export interface ObjectiveMinuteTable {
+  objective: string;
+  minute: Int8;
+  total: Int8;
+  bad: Int8;
+}
+
+export interface ErrorSignatureTable {
+  objective: string;
+  service: string;
+  signature: string;
+  first_at: Instant;
+  last_at: Instant;
+  total: Int8;
+  rate: number;
+}
+
 export interface ObligationKeyTable {
   join_key: string;
   obligation: string;
@@ -499,6 +516,8 @@ export interface Database {
   source_clocks: SourceClockTable;
   obligations: ObligationTable;
   obligation_keys: ObligationKeyTable;
+  objective_minutes: ObjectiveMinuteTable;
+  error_signatures: ErrorSignatureTable;
   incidents: IncidentTable;
   exceptions: ExceptionTable;
   assessments: AssessmentTable;
