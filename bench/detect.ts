@@ -22,7 +22,7 @@ import { declareComplete } from '../store/postgres/sources.ts';
 import { type Cost, createMeter, printTable } from './measure.ts';
 
 const SIZES = (process.argv[2] ?? '10000,100000').split(',').map(Number);
-const BILLS_A_PASS = 500;
+const BILLS_A_PASS = Number(process.argv[3] ?? 500);
 const PASSES = 3;
 const HOUR = 3_600_000_000_000n;
 const logger = { info() {}, warn() {}, error() {}, debug() {} };

@@ -1,6 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
-import type { FinanceEvent } from '../../model/event.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import {
@@ -21,7 +20,7 @@ import {
   type ToJudge,
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { caseEventOf } from './case-event.ts';
+import { caseEventOf, type StoredEvent } from './case-event.ts';
 import { caseKeysOf, isSubjectOnly } from './cases.ts';
 import { obligationsOfMovedClose } from './close-moves.ts';
 import { completenessOf } from './completeness.ts';
@@ -77,7 +76,7 @@ export interface Gathered {
  * stored: it starts nothing.
  */
 export async function gatherEvents(
-  events: Pick<FinanceEventStore, 'inBatches' | 'byRefs'>,
+  events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>,
   db: Kysely<Database>,
   looking: Looking,
   window: Window,
@@ -108,11 +107,11 @@ export async function gatherEvents(
 }
 
 async function* eventsIn(
-  events: Pick<FinanceEventStore, 'inBatches' | 'byRefs'>,
+  events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>,
   db: Kysely<Database>,
   window: Window,
-): AsyncGenerator<FinanceEvent> {
-  yield* events.inBatches(window.after, window.upTo);
+): AsyncGenerator<StoredEvent> {
+  yield* events.factsInBatches(window.after, window.upTo);
   const again = await sentOnIn(db, window);
   if (again.length === 0) return;
   // What ClickHouse did not have has the batch of the window there, and has come already.

@@ -1,8 +1,9 @@
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
+import { keysStoredByRule } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { companyOfCase, ruleOfCompany } from './company-rules.ts';
 import { createCompleteness, isApplicable } from './completeness.ts';
@@ -10,19 +11,20 @@ import { evaluate } from './evaluators.ts';
 import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
 import { loadGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
-import { type Judgement, record } from './record.ts';
+import { hasNews, type Judgement, record } from './record.ts';
 import type { Rule } from './rules.ts';
 import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
 import type { Turn } from './turn.ts';
 
 /** Join keys judged in one transaction: others get at the database in between. */
-const KEYS_A_STEP = 1_000;
+const KEYS_A_STEP = 4_000;
 /** Join keys, of all rules together, whose events are read at once. */
-const KEYS_A_READ = 5_000;
+const KEYS_A_READ = 40_000;
 
 interface JudgeDeps {
-  readonly events: Pick<FinanceEventStore, 'byJoinKeys' | 'inGroups'>;
+  readonly events: Pick<FinanceEventStore, 'factsByJoinKeys' | 'inGroups'>;
   readonly rules: readonly Rule[];
+  readonly db: Kysely<Database>;
   readonly companyOf: (key: string) => Company;
   readonly logger: Logger;
 }
@@ -55,21 +57,43 @@ export function createJudge(deps: JudgeDeps) {
     for (const group of togetherUpTo(KEYS_A_READ, parts)) {
       const keys = group.flatMap((part) => (part.rule.expectation.group ? [] : part.keys));
       const read = await readEvents(deps.events, deps.rules, keys, moment.now);
+      const stored = await keysStoredByRule(deps.db, [...new Set(group.flatMap((part) => part.keys))]);
       for (const part of group) {
         const loaded = part.rule.expectation.group
           ? await loadGroups(deps.events, part, moment.now)
           : await loadCases(read, part.rule, part.keys);
         const judgement = judgeCases(loaded, part, moment, companyOf);
-        lastDone = part === parts.at(-1);
+        const { id } = part.rule.expectation;
+        const isStored = isAnyStored(stored.get(id), part, loaded);
+        lastDone = part === parts.at(-1) && last !== undefined;
+        // What is as it should be, and was never otherwise, leaves nothing to write.
+        if (!isStored && !lastDone && !hasNews(judgement)) {
+          tally.add(id, { judged: judgement.obligations.length, opened: 0, closed: 0 });
+          continue;
+        }
         await turn.write(async (trx) => {
-          const recorded = await record(trx, judgement, { ...moment, companyOf, logger });
-          tally.add(judgement.rule.expectation.id, recorded);
+          const recorded = await record(trx, judgement, { ...moment, companyOf, logger, isStored });
+          tally.add(id, recorded);
           if (lastDone) await last?.(trx);
         });
+        remember(stored, id, judgement);
       }
     }
     if (!lastDone && last) await turn.write(last);
   };
+}
+
+/** May an obligation of the rule be stored that the part touches? What else its cases brought in was not asked for, and may. */
+function isAnyStored(keys: ReadonlySet<string> | undefined, part: TouchedPart, loaded: LoadedCases): boolean {
+  if (part.obligations.length > 0 || loaded.keys.length > part.keys.length) return true;
+  return keys !== undefined && part.keys.some((key) => keys.has(key));
+}
+
+/** Notes the keys of what was written just now. */
+function remember(stored: Map<string, Set<string>>, rule: string, { obligations }: Judgement): void {
+  const keys = stored.get(rule) ?? new Set<string>();
+  for (const { joinKeys } of obligations) for (const key of joinKeys) keys.add(key);
+  stored.set(rule, keys);
 }
 
 /** Judges the cases of a part, live. Of a group only what starts in its span is judged: the rest was not loaded whole. */

@@ -173,7 +173,17 @@ test('the flow has every kind of which order matters', () => {
   expect([...new Set(KINDS.expectations.map(({ kind }) => kind))].sort()).toEqual([...all].sort());
 });
 
-const ONLY_FAULTS = ['threshold', 'membership', 'integrity', 'watermark', 'sequence'];
+const ONLY_FAULTS = [
+  'precedence',
+  'distinct-actors',
+  'equal-value',
+  'no-duplicate',
+  'threshold',
+  'membership',
+  'integrity',
+  'watermark',
+  'sequence',
+];
 const lineOf = (
   o: { rule: string; subject: string; occurrence: string; state: string },
   due: unknown,

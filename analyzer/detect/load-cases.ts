@@ -14,7 +14,7 @@ export interface EventsByKey {
 
 /** Reads events up to `at` (epoch nanoseconds) of the types of these rules, those of the keys at once. */
 export async function readEvents(
-  events: Pick<FinanceEventStore, 'byJoinKeys'>,
+  events: Pick<FinanceEventStore, 'factsByJoinKeys'>,
   rules: readonly Rule[],
   keys: Iterable<string>,
   at: bigint,
@@ -25,7 +25,7 @@ export async function readEvents(
   async function read(asked: Iterable<string>): Promise<void> {
     const missing = [...new Set(asked)].filter((key) => !byKey.has(key));
     if (missing.length === 0) return;
-    const stored = await events.byJoinKeys(missing, { asOf: at, types });
+    const stored = await events.factsByJoinKeys(missing, { asOf: at, types });
     for (const key of missing) byKey.set(key, []);
     const fresh = new Set(missing);
     for (const one of stored) {

@@ -29,7 +29,7 @@ export interface DetectorDeps {
   readonly postgres: Postgres;
   readonly events: Pick<
     FinanceEventStore,
-    'inBatches' | 'byRefs' | 'byJoinKeys' | 'inGroups' | 'byIds' | 'datedIn'
+    'factsInBatches' | 'byRefs' | 'factsByJoinKeys' | 'inGroups' | 'byIds' | 'datedIn'
   >;
   readonly flows: readonly Flow[];
   readonly companies: readonly Company[];
@@ -93,7 +93,7 @@ export function createDetector(deps: DetectorDeps): Detector {
   );
   const companyOf = companyFinder(deps.companies);
   const inbox = openInbox(postgres);
-  const judge = createJudge({ events: deps.events, rules, companyOf, logger });
+  const judge = createJudge({ events: deps.events, db: postgres.db, rules, companyOf, logger });
   const forget = createForgetting();
   const rejudge = createRejudge({ postgres, events: deps.events, judge, momentOf });
   const patienceMs = deps.turnPatienceMs ?? TURN_PATIENCE_MS;

@@ -52,6 +52,8 @@ export interface RecordContext {
   readonly at: Date;
   companyOf(key: string): Company;
   readonly logger: Logger;
+  /** May something of the judged cases be stored already? */
+  readonly isStored: boolean;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function record(
   context: RecordContext,
 ): Promise<Recorded> {
   const { rule } = judgement;
-  const stored = await storedOf(trx, judgement);
+  const stored = context.isStored ? await storedOf(trx, judgement) : [];
   const before = new Map(stored.map((row) => [row.id, row]));
   const judged = onceEach(judgement, context)
     .map((obligation) => steady(obligation, before.get(obligation.id), context.now))
@@ -130,7 +132,7 @@ export async function record(
   ]);
   await writeExceptions(trx, writes, context.at);
   return {
-    judged: judged.length + gone.length,
+    judged: judgement.obligations.length + gone.length,
     opened: writes.filter(({ change }) => change === 'opened' || change === 'reopened').length,
     closed: writes.filter(({ change }) => change === 'closed').length,
     became: moved.map(({ state }) => state),
@@ -153,6 +155,10 @@ async function storedOf(trx: Transaction<Database>, judgement: Judgement): Promi
 
 /** Kinds that look at every event and find few faults: what was never a fault is told by the control run and needs no row. */
 const ONLY_FAULTS: ReadonlySet<string> = new Set([
+  'precedence',
+  'distinct-actors',
+  'equal-value',
+  'no-duplicate',
   'threshold',
   'membership',
   'integrity',
@@ -160,6 +166,12 @@ const ONLY_FAULTS: ReadonlySet<string> = new Set([
   'sequence',
   'anomaly',
 ]);
+
+/** Is any of the judgement to be stored, though nothing of its cases was? */
+export const hasNews = ({ obligations }: Judgement): boolean =>
+  obligations.some((obligation) => isKept(obligation, NOTHING));
+
+const NOTHING: ReadonlyMap<string, ObligationRow> = new Map();
 
 const isKept = ({ id, kind, state }: Obligation, before: ReadonlyMap<string, ObligationRow>): boolean =>
   !ONLY_FAULTS.has(kind) ||

@@ -11,7 +11,7 @@ import { inTurn, Overtaken, type Turn } from './turn.ts';
 
 interface RejudgeDeps {
   readonly postgres: Postgres;
-  readonly events: Pick<FinanceEventStore, 'inBatches' | 'byRefs'>;
+  readonly events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>;
   readonly judge: ReturnType<typeof createJudge>;
   /** The instant of a judgement and the sources then; asked for in every turn, for passes in between move it on. */
   momentOf(asked: bigint): Promise<Moment>;

@@ -120,6 +120,17 @@ export const factsOf = (row: z.infer<typeof factsTuple>): EventFacts => ({
   data: row[23],
 });
 
+/** Facts with the batch under which they came. */
+export type BatchFacts = EventFacts & { readonly batch: string };
+
+/** A row of the batch, then `factsColumns`. */
+export const batchFactsTuple = z.tuple([text, ...factsTuple.def.items]);
+
+export const batchFactsOf = ([batch, ...row]: z.infer<typeof batchFactsTuple>): BatchFacts => ({
+  batch,
+  ...factsOf(row as z.infer<typeof factsTuple>),
+});
+
 const OPTIONAL = [
   'docNumber',
   'state',

@@ -5,6 +5,9 @@ import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
 import { type Block, documentBlock, eventBlock, keyBlocks } from './finance-event-blocks.ts';
 import {
+  type BatchFacts,
+  batchFactsOf,
+  batchFactsTuple,
   EVENT_COLUMNS,
   type EventFacts,
   eventOfRow,
@@ -38,6 +41,13 @@ export interface FinanceEventStore {
     joinKeys: readonly string[],
     options?: { asOf?: bigint | undefined; types?: readonly string[] | undefined },
   ): Promise<FinanceEvent[]>;
+  /** The facts of the events of the batches in (after, upTo], by batch, then in the order of events. */
+  factsInBatches(after: bigint, upTo: bigint): AsyncIterable<BatchFacts>;
+  /** The facts of events that have at least one of the join keys, each once, in no order; the rest as `byJoinKeys`. */
+  factsByJoinKeys(
+    joinKeys: readonly string[],
+    options: { asOf: bigint; types: readonly string[] },
+  ): Promise<EventFacts[]>;
   /** Events dated in (after, upTo], epoch nanoseconds, of the type patterns, in no order. */
   datedIn(span: { after: bigint; upTo: bigint; types: readonly string[] }): AsyncIterable<FinanceEvent>;
   /** Events with these ids, of whatever source, in the order of events. */
@@ -110,6 +120,25 @@ const eventsByJoinKeys = defineQuery({
     ORDER BY Time, Sequence, EventId`,
   params: z.object({ joinKeys: texts, asOf: whole, types: z.string() }),
   row: eventRow,
+});
+
+const factsInBatches = defineQuery({
+  name: 'finance_events.facts_in_batches',
+  sql: `SELECT toString(Batch), ${factsColumns('Data')} FROM finance_events
+    WHERE Batch > {after:UInt64} AND Batch <= {upTo:UInt64} ORDER BY Batch, Time, Sequence, EventId`,
+  params: z.object({ after: whole, upTo: whole }),
+  row: batchFactsTuple,
+});
+
+const factsByJoinKeys = defineQuery({
+  name: 'finance_events.facts_by_join_keys',
+  sql: `SELECT ${factsColumns('Data')} FROM finance_events
+    WHERE (Company, Source, Subject, Time, EventId) IN (
+      SELECT Company, Source, Subject, Time, EventId FROM event_keys
+      WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
+        AND match(Type, {types:String}))`,
+  params: z.object({ joinKeys: texts, asOf: whole, types: z.string() }),
+  row: factsTuple,
 });
 
 const eventsDatedIn = defineQuery({
@@ -354,6 +383,21 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     insertKeys,
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
+    async *factsInBatches(after, upTo) {
+      for await (const rows of clickhouse.tuples(factsInBatches, { after: `${after}`, upTo: `${upTo}` }))
+        for (const row of rows) yield batchFactsOf(row);
+    },
+    async factsByJoinKeys(joinKeys, { asOf, types }) {
+      const found: EventFacts[] = [];
+      const chunks = chunksOf(new Set(joinKeys));
+      await inParallel(chunks, async (chunk) => {
+        const params = { joinKeys: chunk, asOf: int64(asOf), types: typesRegex(types) };
+        for await (const rows of clickhouse.tuples(factsByJoinKeys, params))
+          for (const row of rows) found.push(factsOf(row));
+      });
+      if (chunks.length <= 1) return found;
+      return [...new Map(found.map((one) => [`${one.source}\n${one.id}`, one])).values()];
+    },
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
       const answers: FinanceEvent[][] = [];
       await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {

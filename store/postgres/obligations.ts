@@ -47,6 +47,29 @@ export async function obligationsTouched(
   return [...found.values()];
 }
 
+/** By rule, which of the join keys touch an obligation of it. */
+export async function keysStoredByRule(
+  db: Kysely<Database>,
+  keys: readonly string[],
+): Promise<Map<string, Set<string>>> {
+  const stored = new Map<string, Set<string>>();
+  for (const some of slices(keys, KEYS_A_STATEMENT)) {
+    const rows = await db
+      .selectFrom('obligation_keys')
+      .innerJoin('obligations', 'obligations.id', 'obligation_keys.obligation')
+      .select(['obligation_keys.join_key', 'obligations.rule'])
+      .distinct()
+      .where(sql<boolean>`obligation_keys.join_key = ANY(${some}::text[])`)
+      .execute();
+    for (const { join_key, rule } of rows) {
+      const known = stored.get(rule);
+      if (known) known.add(join_key);
+      else stored.set(rule, new Set([join_key]));
+    }
+  }
+  return stored;
+}
+
 /** Which of the join keys touch any obligation. */
 export async function keysWithObligations(
   db: Kysely<Database>,
