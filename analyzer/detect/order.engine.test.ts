@@ -18,9 +18,9 @@ afterAll(() => house.remove());
 beforeEach(() => house.clear());
 const { arrive, clear, complete, detector, obligations, postgres } = house;
 
-/** Of duplicates only those that are open are told apart: what was never a fault needs no row. */
-const isTold = ({ kind, state }: { kind: string; state: string }): boolean =>
-  kind !== 'no-duplicate' || state === 'open';
+/** What was never a question leaves no row. */
+const isTold = ({ state }: { state: string }): boolean =>
+  ['open', 'pending', 'indeterminate'].includes(state);
 
 /** What one judgement of all the events at once says. */
 async function atOnce(flows: readonly Flow[], all: readonly FinanceEvent[], now: bigint): Promise<string[]> {

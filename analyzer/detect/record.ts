@@ -153,19 +153,8 @@ async function storedOf(trx: Transaction<Database>, judgement: Judgement): Promi
   return rows.filter((row) => named.has(row.id) || isJudged(keysOf.get(row.id)?.[0], BigInt(row.anchor_ns)));
 }
 
-/** Kinds that look at every event and find few faults: what was never a fault is told by the control run and needs no row. */
-const ONLY_FAULTS: ReadonlySet<string> = new Set([
-  'precedence',
-  'distinct-actors',
-  'equal-value',
-  'no-duplicate',
-  'threshold',
-  'membership',
-  'integrity',
-  'watermark',
-  'sequence',
-  'anomaly',
-]);
+/** Kinds without an answer: late is a fault that was over before anybody saw it. */
+const WITHOUT_ANSWER: ReadonlySet<string> = new Set(['threshold', 'watermark', 'sequence', 'anomaly']);
 
 /** Is any of the judgement to be stored, though nothing of its cases was? */
 export const hasNews = ({ obligations }: Judgement): boolean =>
@@ -173,10 +162,13 @@ export const hasNews = ({ obligations }: Judgement): boolean =>
 
 const NOTHING: ReadonlyMap<string, ObligationRow> = new Map();
 
+/**
+ * Is the obligation stored? What is satisfied or voided when it is first seen was never a question to anybody: the control run counts
+ * it, and its case tells it again when it is touched.
+ */
 const isKept = ({ id, kind, state }: Obligation, before: ReadonlyMap<string, ObligationRow>): boolean =>
-  !ONLY_FAULTS.has(kind) ||
   before.has(id) ||
-  (state !== 'satisfied' && state !== 'voided' && state !== 'late');
+  (state !== 'satisfied' && state !== 'voided' && !(state === 'late' && WITHOUT_ANSWER.has(kind)));
 
 /**
  * The obligations, one for each id. Two with one id would be a mistake of an evaluator, and one statement cannot write
