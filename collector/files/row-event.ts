@@ -31,7 +31,7 @@ export function coreColumns(
   if (listed === undefined) return 'columns.case is needed';
   if (activity === undefined) return 'columns.activity is needed';
   if (time === undefined)
-    return 'columns.time is needed: a log without times cannot be imported, for every expectation has a deadline';
+    return 'columns.time is needed: of a log without times, the column that orders its events, with timeFormat: unix';
   return { case: [listed].flat(), activity, time };
 }
 
