@@ -53,6 +53,20 @@ function fact(
 const named = ({ land, company }: Place, kind: string): string =>
   `${kind}/${company.key}-${land.next(`failure:${kind}`)}`;
 
+/** Spans of a service that failed, one after the other. */
+function fail(
+  land: Landscape,
+  service: Parameters<Landscape['span']>[0]['service'],
+  name: string,
+  at: number,
+  type: string,
+  message: string,
+  count: number,
+): void {
+  for (let i = 0; i < count; i += 1)
+    land.span({ service, name, kind: 'client', at: at + i * 9000, ms: 900, error: { type, message } });
+}
+
 /** A draft that Odoo holds, and what becomes of it. */
 function draft(
   place: Place,
@@ -172,6 +186,15 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
   'retry-storm': ({ land, company, day }) => {
     const channel = `storm-${land.next('storm')}`;
     const at = day(0, 13);
+    fail(
+      land,
+      'middleware',
+      'POST /json/2/account.move/create',
+      at + 240_000,
+      'TooManyRequests',
+      '429 Too Many Requests',
+      12,
+    );
     const subjects = Array.from({ length: 20 }, (_, i) => {
       const subject = chain.message(land, company, at + i * 10_000, 'nothing', channel);
       chain.retryMessage(land, company, subject, at + 240_000 + i * 9000, 'retried', channel);
@@ -180,6 +203,11 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
     for (const subject of subjects)
       chain.retryMessage(land, company, subject, at + 30 * MINUTE, 'received', channel);
     return [['IN-04', channel]];
+  },
+  /** 38: three times as many invoices as usual in an hour, each of which is posted. 6: some of them told late and out of order. */
+  peak: ({ land, company, day }) => {
+    for (let i = 0; i < 30; i += 1) doc.invoiceWay(land, company, day(0, 10) + ((i * 7) % 30) * 2 * MINUTE);
+    return [];
   },
   /** 9 and 25: a queue that grows. */
   'queue-growing': (place) => {
@@ -198,9 +226,11 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
     return [['IN-03', queue]];
   },
   /** 10: a dead letter that nobody handles. */
-  'dead-letter': ({ land, company, day }) => [
-    ['IN-02', chain.message(land, company, day(0, 11), 'deadlettered')],
-  ],
+  'dead-letter': ({ land, company, day }) => {
+    const at = day(0, 11) + 5 * MINUTE;
+    fail(land, 'middleware', 'process bills', at, 'ParseError', 'the message is no JSON', 1);
+    return [['IN-02', chain.message(land, company, day(0, 11), 'deadlettered')]];
+  },
   'message-never-done': ({ land, company, day }) => [
     ['IN-06', chain.message(land, company, day(0, 12), 'nothing')],
   ],
@@ -355,6 +385,18 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
     doc.answerPayment(land, company, payment, 'payment.confirmed', day(1, 12));
     return [['CT-02', payment.odooSubject]];
   },
+  /** 22: one technical account for two flows. */
+  'shared-account': (place) => {
+    const account = `svc-${place.land.random.hex(6)}`;
+    return ['bills', 'payroll'].map((flow, index) => {
+      const subject = named(place, 'account.move');
+      fact(place, 'odoo', 'journalentry.posted', subject, place.day(index, 10), {
+        attributes: { flow },
+        actor: service(account),
+      });
+      return ['IN-11', subject] as const;
+    });
+  },
   /** 23: a credential that nobody rotates. */
   'credential-expires': (place) => {
     const { land, company, day } = place;
@@ -363,6 +405,15 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
   /** 26: a circuit breaker that stays open. */
   'circuit-open': (place) => {
     const subject = named(place, 'flow');
+    fail(
+      place.land,
+      'middleware',
+      'POST /payments',
+      place.day(0, 10),
+      'CircuitOpen',
+      'bank gateway answered 503, the circuit is open',
+      5,
+    );
     fact(place, 'middleware', 'flow.circuitopened', subject, place.day(0, 10));
     fact(place, 'middleware', 'flow.circuitclosed', subject, place.day(0, 12));
     return [['IN-12', subject]];
@@ -646,9 +697,11 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
     chain.postEntry(land, company, day(0, 10) + HOUR, [], '15.00', { skip: 1 });
     return [['DC-05', `${company.key}-MISC`]];
   },
-  'tax-engine-silent': ({ land, company, day }) => [
-    ['TX-01', chain.taxCall(land, company, day(0, 10), false)],
-  ],
+  'tax-engine-silent': ({ land, company, day }) => {
+    const message = 'the tax engine did not answer within 30 s';
+    fail(land, 'tax-engine', 'POST /v2/calculate', day(0, 10), 'Timeout', message, 1);
+    return [['TX-01', chain.taxCall(land, company, day(0, 10), false)]];
+  },
   'einvoice-stuck': ({ land, company, day }) => [
     ['TX-02', chain.shopWay(land, company, day(0, 10), { accepted: false }).invoice],
   ],

@@ -76,9 +76,27 @@ export function inEventOrder(a: CaseEvent, b: CaseEvent): number {
 export const isSameSubject = (a: CaseEvent, b: CaseEvent): boolean =>
   a.subject === b.subject && a.source === b.source && a.company === b.company;
 
+/** The join keys of an event by their type: many rules ask for the same ones of the same event. */
+const KEYS = new WeakMap<CaseEvent, Map<string, readonly string[]>>();
+
+function keysOfType(event: CaseEvent, type: string): readonly string[] {
+  const known = KEYS.get(event) ?? new Map<string, readonly string[]>();
+  KEYS.set(event, known);
+  let keys = known.get(type);
+  if (!keys) {
+    keys =
+      type === 'subject'
+        ? [joinKey({ type, value: event.subject }, event)]
+        : event.keys
+            .filter((key) => key.type === type && strengthOf(key) !== 'heuristic')
+            .map((key) => joinKey(key, event));
+    known.set(type, keys);
+  }
+  return keys;
+}
+
 /** The join key of the event's subject: its raw text within its source. */
-export const subjectKeyOf = (event: CaseEvent): string =>
-  joinKey({ type: 'subject', value: event.subject }, event);
+export const subjectKeyOf = (event: CaseEvent): string => keysOfType(event, 'subject')[0] as string;
 
 /**
  * The join keys of an event of the given key types. A key that several documents share (trace, batch) or that only
@@ -86,13 +104,6 @@ export const subjectKeyOf = (event: CaseEvent): string =>
  */
 export function joinKeysOfTypes(event: CaseEvent, types: readonly string[]): string[] {
   const found: string[] = [];
-  for (const type of types) {
-    if (type === 'subject') found.push(subjectKeyOf(event));
-    else if (!GROUP_KEY_TYPES.has(type)) {
-      for (const key of event.keys) {
-        if (key.type === type && strengthOf(key) !== 'heuristic') found.push(joinKey(key, event));
-      }
-    }
-  }
+  for (const type of types) if (!GROUP_KEY_TYPES.has(type)) found.push(...keysOfType(event, type));
   return found;
 }
