@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { eventField, type FieldBearer, fieldOf } from './event-field.ts';
-import { compareAmounts } from './money.ts';
+import { compareAmounts, isDecimal } from './money.ts';
 
 /** A set of event types; each may be a glob in which `*` stands for any text: `bill.*`, `*.rejected`, `*.final_approved_by_*`. */
 const typePattern = z
@@ -130,18 +130,16 @@ function conditionTest(wanted: Condition): (value: string | undefined) => boolea
 /** Equal by text, by glob, or, of numbers, by value: `50` is `50.00`. */
 export function valueMatcher(values: readonly string[]): (value: string) => boolean {
   const test = textMatcher(values);
-  const numbers = values.filter(isNumber);
+  const numbers = values.filter(isDecimal);
   return (value) =>
     test(value) ||
-    (numbers.length > 0 && isNumber(value) && numbers.some((one) => compareAmounts(one, value) === 0));
+    (numbers.length > 0 && isDecimal(value) && numbers.some((one) => compareAmounts(one, value) === 0));
 }
-
-const isNumber = (text: string): boolean => /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(text);
 
 /** −1, 0 or 1: numbers by value, else text by its characters, as ISO dates need it. NaN, which meets no limit, of a number and a text. */
 function compareValues(a: string, b: string): number {
-  if (isNumber(a) && isNumber(b)) return compareAmounts(a, b);
-  if (isNumber(a) !== isNumber(b)) return Number.NaN;
+  if (isDecimal(a) && isDecimal(b)) return compareAmounts(a, b);
+  if (isDecimal(a) !== isDecimal(b)) return Number.NaN;
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

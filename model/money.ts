@@ -9,6 +9,10 @@ export const decimalText = z
   .trim()
   .regex(/^[+-]?\d{1,38}(\.\d{1,60})?$/, 'must be a decimal number as text, such as "1234.50"');
 
+/** Is the text a decimal number, as amounts are? */
+export const isDecimal = (text: string | undefined): text is string =>
+  text !== undefined && /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(text);
+
 /** ISO 4217 code, `EUR`. */
 export const currencyCode = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code, such as EUR');
 

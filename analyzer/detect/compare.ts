@@ -1,13 +1,19 @@
 import { type FieldBearer, fieldOf } from '../../model/event-field.ts';
 import type { SameField } from '../../model/expectation.ts';
-import { absoluteAmount, canonicalAmount, compareAmounts, differenceOf, shareOf } from '../../model/money.ts';
+import {
+  absoluteAmount,
+  canonicalAmount,
+  compareAmounts,
+  differenceOf,
+  isDecimal,
+  shareOf,
+} from '../../model/money.ts';
 import { dayOfDate } from '../../model/zone.ts';
 
-const isNumber = (text: string): boolean => /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(text);
 const isDate = (text: string): boolean => /^\d{4}-\d\d-\d\d$/.test(text);
 
 /** The one text of a value: equal numbers have equal texts. */
-export const canonicalValue = (text: string): string => (isNumber(text) ? canonicalAmount(text) : text);
+export const canonicalValue = (text: string): string => (isDecimal(text) ? canonicalAmount(text) : text);
 
 /**
  * How two values stand to each other: −1, 0 or 1 as `a` is below, equal to (within the tolerance) or above `b`. Numbers
@@ -15,7 +21,7 @@ export const canonicalValue = (text: string): string => (isNumber(text) ? canoni
  * is equal or not: undefined when it is not.
  */
 export function compareWithin(a: string, b: string, tolerance?: string): -1 | 0 | 1 | undefined {
-  if (isNumber(a) && isNumber(b)) {
+  if (isDecimal(a) && isDecimal(b)) {
     const difference = differenceOf(a, b);
     const allowed = tolerance === undefined || tolerance.endsWith('d') ? '0' : allowedOf(a, b, tolerance);
     if (compareAmounts(absoluteAmount(difference), allowed) <= 0) return 0;

@@ -1,9 +1,6 @@
 import { textOf } from '../../model/event-field.ts';
-import { canonicalAmount, sumAmounts } from '../../model/money.ts';
+import { canonicalAmount, isDecimal, sumAmounts } from '../../model/money.ts';
 import type { CaseEvent } from './case-event.ts';
-
-const isNumber = (text: string | undefined): text is string =>
-  text !== undefined && /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(text);
 
 /** The lines of a document: orders, receipts and bills carry `data.lines`. */
 export const linesOf = ({ data }: Pick<CaseEvent, 'data'>): readonly Readonly<Record<string, unknown>>[] =>
@@ -19,7 +16,7 @@ export const lineField = (field: string): string | undefined =>
 export function lineSum(event: Pick<CaseEvent, 'data'>, field: string): string | undefined {
   const values = linesOf(event)
     .flatMap((line) => textOf(line[field]) ?? [])
-    .filter(isNumber);
+    .filter(isDecimal);
   return values.length === 0 ? undefined : canonicalAmount(sumAmounts(values));
 }
 
@@ -32,7 +29,7 @@ export function lineSums(
   const values = new Map<string, string[]>();
   for (const line of events.flatMap(linesOf)) {
     const [name, value] = [textOf(line[join]), textOf(line[field])];
-    if (name === undefined || !isNumber(value)) continue;
+    if (name === undefined || !isDecimal(value)) continue;
     const known = values.get(name);
     if (known) known.push(value);
     else values.set(name, [value]);

@@ -80,8 +80,9 @@ function isWithin(event: CaseEvent, { atLeast, below }: AmountLimits, company: C
   const amount = companyAmountOf(event, company);
   const limitOf = (limit: string): string | undefined =>
     /^[+-]?\d/.test(limit) ? limit : company.materiality?.[limit as 'trivial' | 'performance' | 'overall'];
+  // The middle band begins at the trivial amount and ends at performance materiality.
   const isMiddle = (limit: string, above: boolean): boolean =>
-    limit === 'trivial' ? above : above ? false : limit === 'performance' || limit === 'overall';
+    above ? limit === 'trivial' : limit === 'performance' || limit === 'overall';
   const meets = (limit: string | undefined, above: boolean): boolean => {
     if (limit === undefined) return true;
     const value = limitOf(limit);

@@ -1,7 +1,7 @@
 import { fieldOf } from '../../../model/event-field.ts';
 import { eventMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
-import { absoluteAmount, differenceOf, sumAmounts } from '../../../model/money.ts';
+import { absoluteAmount, differenceOf, isDecimal, sumAmounts } from '../../../model/money.ts';
 import type { Obligation, ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
@@ -16,9 +16,6 @@ import { assumedText, incompleteText } from '../sentences.ts';
 type Rule = RuleOf<'balance'>;
 type Measured = Pick<Rule['when'], 'types' | 'where' | 'pick' | 'value'>;
 
-const isNumber = (text: string | undefined): text is string =>
-  text !== undefined && /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(text);
-
 /** The balance after each event that moves it: the last value, or the sum so far. */
 function runningOf(side: Measured, events: readonly CaseEvent[]): { event: CaseEvent; value: string }[] {
   const matches = eventMatcher(side);
@@ -26,7 +23,7 @@ function runningOf(side: Measured, events: readonly CaseEvent[]): { event: CaseE
   return events.flatMap((event) => {
     if (!matches(event)) return [];
     const value = fieldOf(event, side.value);
-    if (!isNumber(value)) return [];
+    if (!isDecimal(value)) return [];
     sum = side.pick === 'sum' ? sumAmounts([sum, value]) : value;
     return [{ event, value: sum }];
   });

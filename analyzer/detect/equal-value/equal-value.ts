@@ -1,7 +1,7 @@
 import { fieldOf } from '../../../model/event-field.ts';
 import { eventMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
-import { sumAmounts } from '../../../model/money.ts';
+import { isDecimal, sumAmounts } from '../../../model/money.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
@@ -119,9 +119,7 @@ function compareLines(
 const sideValue = (events: readonly CaseEvent[], field: string, sum: boolean): string | undefined => {
   const values = events.flatMap((event) => fieldOf(event, field) ?? []);
   if (values.length === 0) return undefined;
-  return sum
-    ? sumAmounts(values.filter((value) => /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(value)))
-    : values.at(-1);
+  return sum ? sumAmounts(values.filter((value) => isDecimal(value))) : values.at(-1);
 };
 
 const MUST = { equal: 'equal', 'at-most': 'be at most', 'at-least': 'be at least' } as const;

@@ -1,7 +1,7 @@
 import { fieldOf } from '../../../model/event-field.ts';
 import { eventMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
-import { absoluteAmount, differenceOf, sumAmounts } from '../../../model/money.ts';
+import { absoluteAmount, differenceOf, isDecimal, sumAmounts } from '../../../model/money.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import { type CaseEvent, isSameSubject } from '../case-event.ts';
@@ -27,8 +27,6 @@ interface Held {
 
 /** Names that a sentence lists of those missing. */
 const NAMED = 10;
-const isNumber = (text: string | undefined): text is string =>
-  text !== undefined && /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(text);
 
 /**
  * Judges that two sides of a case or a group hold the same: the same items by name, or what a side states of its count and
@@ -113,7 +111,7 @@ function held(side: Side, events: readonly CaseEvent[], isOut?: (event: CaseEven
       (side.item ? fieldOf(event, side.item) : event.subject) ?? event.subject,
       side.sum ? fieldOf(event, side.sum) : undefined,
     );
-  const sum = side.sum ? sumAmounts([...items.values()].filter(isNumber)) : undefined;
+  const sum = side.sum ? sumAmounts([...items.values()].filter(isDecimal)) : undefined;
   return { count: `${items.size}`, sum, items, events: kept };
 }
 
@@ -127,7 +125,7 @@ function differences(rule: Rule, left: Held, right: Held): string[] {
     const extra = [...theirs.keys()].filter((item) => !mine.has(item));
     const other = [...mine].filter(([item, amount]) => {
       const value = theirs.get(item);
-      return isNumber(amount) && isNumber(value) && compareWithin(amount, value, rule.tolerance) !== 0;
+      return isDecimal(amount) && isDecimal(value) && compareWithin(amount, value, rule.tolerance) !== 0;
     });
     if (missing.length > 0) faults.push(`missing on the right: ${named(missing)}`);
     if (extra.length > 0) faults.push(`only on the right: ${named(extra)}`);
@@ -139,7 +137,7 @@ function differences(rule: Rule, left: Held, right: Held): string[] {
   }
   if (left.count !== undefined && right.count !== undefined && compareWithin(left.count, right.count) !== 0)
     faults.push(`${left.count} items on the left, ${right.count} on the right`);
-  if (isNumber(left.sum) && isNumber(right.sum) && compareWithin(left.sum, right.sum, rule.tolerance) !== 0)
+  if (isDecimal(left.sum) && isDecimal(right.sum) && compareWithin(left.sum, right.sum, rule.tolerance) !== 0)
     faults.push(`sum ${left.sum} on the left, ${right.sum} on the right`);
   if (left.events.length === 0 || right.events.length === 0)
     faults.push(`no ${anyOf(left.events.length === 0 ? rule.left.types : rule.right.types)}`);
@@ -150,6 +148,6 @@ const named = (items: readonly string[]): string =>
   `${items.length} (${[...items].sort().slice(0, NAMED).join(', ')}${items.length > NAMED ? ', …' : ''})`;
 
 function amountOf(left: Held, right: Held): string | undefined {
-  if (!isNumber(left.sum) || !isNumber(right.sum)) return undefined;
+  if (!isDecimal(left.sum) || !isDecimal(right.sum)) return undefined;
   return absoluteAmount(differenceOf(left.sum, right.sum));
 }

@@ -3,7 +3,7 @@ import { parseDuration } from '../../../model/duration.ts';
 import { fieldOf } from '../../../model/event-field.ts';
 import { eventMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
-import { compareAmounts, sumAmounts } from '../../../model/money.ts';
+import { compareAmounts, isDecimal, sumAmounts } from '../../../model/money.ts';
 import type { Obligation, ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
@@ -13,9 +13,6 @@ import { groupName } from '../groups.ts';
 import { starter } from '../scope.ts';
 
 type Rule = RuleOf<'threshold'>;
-
-const isNumber = (text: string | undefined): text is string =>
-  text !== undefined && /^[+-]?\d{1,38}(\.\d{1,60})?$/.test(text);
 
 /**
  * Judges that something keeps within limits. A `value` is judged event by event. A count, a sum or a ratio is judged over the
@@ -49,7 +46,7 @@ function values(
   return events.flatMap((event) => {
     if (!matches(event) || !mayStart(event)) return [];
     const value = fieldOf(event, rule.value);
-    if (!isNumber(value)) return [];
+    if (!isDecimal(value)) return [];
     const found = fault(rule, value);
     const state: ObligationState = voided ? 'voided' : found ? 'open' : 'satisfied';
     const why = () =>
@@ -83,7 +80,7 @@ function whole(
   let passed: { event: CaseEvent; total: string } | undefined;
   for (const event of counted) {
     const value = rule.sum === undefined ? '1' : fieldOf(event, rule.sum);
-    if (isNumber(value)) total = sumAmounts([total, value]);
+    if (isDecimal(value)) total = sumAmounts([total, value]);
     if (fault(rule, total)) passed ??= { event, total };
     else passed = undefined;
   }
@@ -162,7 +159,7 @@ function episodesOf(
   let open: { onset: CaseEvent; worst: string } | undefined;
   const amountOf = (event: CaseEvent): string => {
     const value = rule.sum === undefined ? undefined : fieldOf(event, rule.sum);
-    return isNumber(value) ? value : '0';
+    return isDecimal(value) ? value : '0';
   };
   const move = (event: CaseEvent, sign: 1 | -1): void => {
     if (counts(event)) {
