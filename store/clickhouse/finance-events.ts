@@ -181,7 +181,7 @@ const scanEventsWithData = defineQuery({
   row: factsTuple,
 });
 
-/** Whole groups of events are asked for by what they are of: each text is `field=value`, those of a group joined by line feeds. */
+/** Events of a company in a span of time, by what groups them; an empty list asks nothing of its field. */
 const eventsInGroups = defineQuery({
   name: 'finance_events.in_groups',
   sql: `SELECT ${EVENT_COLUMNS} FROM finance_events

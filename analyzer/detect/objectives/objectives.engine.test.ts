@@ -59,7 +59,7 @@ test('an outage burns the budget, tells its error once it is known what is usual
   await run(instantOf('2 01:02:30'));
   expect(await exceptions()).toEqual([
     ['errors', 'middle*', 'open', 'high'],
-    ['words', 'middleware', 'open', 'medium'],
+    ['words', 'middleware', 'open', 'high'],
   ]);
 
   await spans('2026-05-02 01:01:00', 60, { bad: '0', ms: '50' });
@@ -67,7 +67,7 @@ test('an outage burns the budget, tells its error once it is known what is usual
   expect(await exceptions()).toEqual([
     // Of a budget that burnt for an hour a tenth is gone: that is still told over a day, as less urgent.
     ['errors', 'middle*', 'open', 'medium'],
-    ['words', 'middleware', 'resolved', 'medium'],
+    ['words', 'middleware', 'resolved', 'high'],
   ]);
 
   await spans('2026-05-02 02:01:00', 330, { bad: '0', ms: '50' });

@@ -87,9 +87,9 @@ export function createObjectives({ postgres, clickhouse, flows, logger }: Deps):
     string,
     { detector: SeriesDetector; upTo: number; standing: Map<string, Obligation> }
   >();
-  /** Errors that were told, until they are quiet again. */
   let lookedAt: number | undefined;
-  const told = new Map<string, { obligation: Obligation; until: bigint }>();
+  /** Errors that were told, until they are quiet again. */
+  const told = new Map<string, { standing: Standing; until: bigint }>();
 
   async function spans(
     { flow, objective }: Watched & { objective: One<'error-rate'> | One<'latency'> },
@@ -155,27 +155,20 @@ export function createObjectives({ postgres, clickhouse, flows, logger }: Deps):
       const until = BigInt(minute + STANDS_MINUTES) * MINUTE;
       for (const { service, signature, isNew, why } of findings) {
         const severity = isNew ? 'medium' : 'high';
-        const { obligation } = standing(flow, objective, {
+        const found = standing(flow, objective, {
           subject: service,
           occurrence: signature,
           at: BigInt(from + 1) * MINUTE,
           severity,
           why,
         });
-        const known = told.get(obligation.id);
-        told.set(obligation.id, { obligation: known?.obligation ?? obligation, until });
+        const { id } = found.obligation;
+        told.set(id, { standing: told.get(id)?.standing ?? found, until });
       }
     }
-    for (const [id, { obligation, until }] of told)
-      if (obligation.rule === objective.id && until <= BigInt(minute) * MINUTE) told.delete(id);
-    return [...told.values()]
-      .filter(({ obligation }) => obligation.rule === objective.id)
-      .map(({ obligation }) => ({
-        obligation,
-        severity: 'medium',
-        closeImpact: objective.closeImpact,
-        quiet: objective.observe,
-      }));
+    const mine = [...told].filter(([, one]) => one.standing.obligation.rule === objective.id);
+    for (const [id, { until }] of mine) if (until <= BigInt(minute) * MINUTE) told.delete(id);
+    return mine.flatMap(([id, one]) => (told.has(id) ? [one.standing] : []));
   }
 
   async function series(
