@@ -25,39 +25,81 @@ const NOTHING: Readonly<Record<string, unknown>> = {};
 const nanosOf = (time: string | bigint): bigint | undefined =>
   typeof time === 'bigint' ? time : parseInstant(time);
 
+/** A stored event as rules see it: the payload is read, and join keys are made, when they are first asked for. */
+class StoredCaseEvent implements CaseEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly company: string;
+  readonly subject: string;
+  readonly type: string;
+  readonly at: bigint;
+  readonly receivedAt: bigint | undefined;
+  readonly sequence: bigint;
+  readonly history: boolean;
+  readonly amount: string | undefined;
+  readonly currency: string | undefined;
+  readonly companyAmount: string | undefined;
+  readonly companyCurrency: string | undefined;
+  readonly partyKey: string | undefined;
+  readonly docNumber: string | undefined;
+  readonly state: string | undefined;
+  readonly period: string | undefined;
+  readonly actorId: string | undefined;
+  readonly actorKind: string | undefined;
+  readonly traceId: string | undefined;
+  readonly keys: FinanceEvent['keys'];
+  readonly attributes: FinanceEvent['attributes'];
+  readonly #text: string;
+  #data: Readonly<Record<string, unknown>> | undefined;
+  #joinKeys: Map<string, readonly string[]> | undefined;
+
+  constructor(event: StoredEvent, at: bigint) {
+    this.id = event.id;
+    this.source = event.source;
+    this.company = event.company;
+    this.subject = event.subject;
+    this.type = event.type;
+    this.at = at;
+    this.receivedAt = nanosOf(event.receivedAt);
+    this.sequence = event.sequence === '0' || event.sequence === '' ? 0n : BigInt(event.sequence);
+    this.history = isHistory(event.ingestPath);
+    this.amount = event.amount;
+    this.currency = event.currency;
+    this.companyAmount = event.companyAmount;
+    this.companyCurrency = event.companyCurrency;
+    this.partyKey = event.partyKey;
+    this.docNumber = event.docNumber;
+    this.state = event.state;
+    this.period = event.period;
+    this.actorId = event.actorId;
+    this.actorKind = event.actorKind;
+    this.traceId = event.traceId;
+    this.keys = event.keys;
+    this.attributes = event.attributes;
+    this.#text = event.data;
+  }
+
+  get data(): Readonly<Record<string, unknown>> {
+    this.#data ??= this.#text.length > 2 ? objectOf(this.#text) : NOTHING;
+    return this.#data;
+  }
+
+  joinKeysOfType(type: string): readonly string[] {
+    this.#joinKeys ??= new Map();
+    let keys = this.#joinKeys.get(type);
+    if (!keys) {
+      keys = makeJoinKeys(this, type);
+      this.#joinKeys.set(type, keys);
+    }
+    return keys;
+  }
+}
+
 /** The event as rules see it. Throws a `RangeError` for an event whose time is no instant, which no store holds. */
 export function caseEventOf(event: StoredEvent): CaseEvent {
   const at = nanosOf(event.time);
   if (at === undefined) throw new RangeError(`event ${event.id} has no time: ${event.time}`);
-  let read: Readonly<Record<string, unknown>> | undefined;
-  return {
-    id: event.id,
-    source: event.source,
-    company: event.company,
-    subject: event.subject,
-    type: event.type,
-    at,
-    receivedAt: nanosOf(event.receivedAt),
-    sequence: BigInt(event.sequence || '0'),
-    history: isHistory(event.ingestPath),
-    amount: event.amount,
-    currency: event.currency,
-    companyAmount: event.companyAmount,
-    companyCurrency: event.companyCurrency,
-    partyKey: event.partyKey,
-    docNumber: event.docNumber,
-    state: event.state,
-    period: event.period,
-    actorId: event.actorId,
-    actorKind: event.actorKind,
-    traceId: event.traceId,
-    keys: event.keys,
-    attributes: event.attributes,
-    get data() {
-      read ??= event.data.length > 2 ? objectOf(event.data) : NOTHING;
-      return read;
-    },
-  };
+  return new StoredCaseEvent(event, at);
 }
 
 function objectOf(text: string): Readonly<Record<string, unknown>> {
@@ -76,24 +118,16 @@ export function inEventOrder(a: CaseEvent, b: CaseEvent): number {
 export const isSameSubject = (a: CaseEvent, b: CaseEvent): boolean =>
   a.subject === b.subject && a.source === b.source && a.company === b.company;
 
-/** The join keys of an event by their type: many rules ask for the same ones of the same event. */
-const KEYS = new WeakMap<CaseEvent, Map<string, readonly string[]>>();
-
-function keysOfType(event: CaseEvent, type: string): readonly string[] {
-  const known = KEYS.get(event) ?? new Map<string, readonly string[]>();
-  KEYS.set(event, known);
-  let keys = known.get(type);
-  if (!keys) {
-    keys =
-      type === 'subject'
-        ? [joinKey({ type, value: event.subject }, event)]
-        : event.keys
-            .filter((key) => key.type === type && strengthOf(key) !== 'heuristic')
-            .map((key) => joinKey(key, event));
-    known.set(type, keys);
-  }
-  return keys;
+function makeJoinKeys(event: CaseEvent, type: string): readonly string[] {
+  if (type === 'subject') return [joinKey({ type, value: event.subject }, event)];
+  return event.keys
+    .filter((key) => key.type === type && strengthOf(key) !== 'heuristic')
+    .map((key) => joinKey(key, event));
 }
+
+/** The join keys of a type: many rules ask for the same ones of the same event. */
+const keysOfType = (event: CaseEvent, type: string): readonly string[] =>
+  event instanceof StoredCaseEvent ? event.joinKeysOfType(type) : makeJoinKeys(event, type);
 
 /** The join key of the event's subject: its raw text within its source. */
 export const subjectKeyOf = (event: CaseEvent): string => keysOfType(event, 'subject')[0] as string;

@@ -62,8 +62,97 @@ export interface Outcome {
   readonly againAt?: bigint | undefined;
 }
 
+/** The obligation of an outcome: what only some readers ask for is made when they do. */
+class JudgedObligation implements Obligation {
+  readonly rule: string;
+  readonly ruleVersion: number;
+  readonly flow: string;
+  readonly kind: string;
+  readonly company: string;
+  readonly source: string;
+  readonly subject: string;
+  readonly occurrence: string;
+  readonly state: ObligationState;
+  readonly anchorEvent: string;
+  readonly anchorAt: bigint;
+  readonly dueAt: bigint;
+  readonly answeredAt: bigint | undefined;
+  readonly amount: string | undefined;
+  readonly currency: string | undefined;
+  readonly companyAmount: string | undefined;
+  readonly period: string | undefined;
+  readonly watermark: bigint | undefined;
+  readonly history: boolean;
+  readonly raisesAt: readonly bigint[] | undefined;
+  readonly againAt: bigint | undefined;
+  readonly #outcome: Outcome;
+  #id: string | undefined;
+  #deciding: readonly CaseEvent[] | undefined;
+
+  constructor(rule: Expectation, outcome: Outcome, flow: string, money: CaseEvent | undefined) {
+    const { anchor, about } = outcome;
+    this.rule = rule.id;
+    this.ruleVersion = rule.version;
+    this.flow = flow;
+    this.kind = rule.kind;
+    this.company = anchor.company;
+    this.source = about === undefined ? anchor.source : '';
+    this.subject = about ?? anchor.subject;
+    this.occurrence = outcome.occurrence;
+    this.state = outcome.state;
+    this.anchorEvent = anchor.id;
+    this.anchorAt = anchor.at;
+    this.dueAt = outcome.dueAt;
+    this.answeredAt = outcome.answeredAt;
+    this.amount = outcome.amount ?? money?.amount;
+    this.currency = money?.currency;
+    this.companyAmount = outcome.amount === undefined ? money?.companyAmount : undefined;
+    this.period = anchor.period;
+    this.watermark = outcome.watermark;
+    this.history = anchor.history;
+    this.raisesAt = outcome.raisesAt;
+    this.againAt = outcome.againAt;
+    this.#outcome = outcome;
+  }
+
+  get #events(): readonly CaseEvent[] {
+    const { events } = this.#outcome;
+    this.#deciding ??=
+      events.length === 1
+        ? events
+        : [...new Map(events.map((event) => [eventRefKey(event), event])).values()];
+    return this.#deciding;
+  }
+
+  get id(): string {
+    this.#id ??= obligationId(this.rule, this, this.occurrence);
+    return this.#id;
+  }
+
+  get events(): readonly string[] {
+    return this.#events.map(({ id }) => id);
+  }
+
+  get eventSources(): readonly string[] {
+    return this.#events.map(({ source }) => source);
+  }
+
+  get traceIds(): readonly string[] {
+    return [...new Set(this.#outcome.events.flatMap(({ traceId }) => traceId || []))];
+  }
+
+  get joinKeys(): readonly string[] {
+    const { joinKeys } = this.#outcome;
+    return joinKeys.length === 1 ? joinKeys : [...new Set(joinKeys)];
+  }
+
+  get why(): string {
+    return this.#outcome.why();
+  }
+}
+
 /**
- * The obligation of an outcome; its id and sentence are made when they are read. The amount is the anchor's; an anchor without one takes that of the first of the deciding
+ * The obligation of an outcome. The amount is the anchor's; an anchor without one takes that of the first of the deciding
  * events, else of the case, that has one.
  */
 export function obligationOf(
@@ -72,49 +161,28 @@ export function obligationOf(
   context: EvaluationContext,
   caseEvents: readonly CaseEvent[],
 ): Obligation {
-  const { anchor } = outcome;
-  const place =
-    outcome.about === undefined
-      ? { company: anchor.company, source: anchor.source, subject: anchor.subject }
-      : { company: anchor.company, source: '', subject: outcome.about };
-  const money =
-    anchor.amount === undefined
-      ? (outcome.events.find((event) => event.amount !== undefined) ??
-        caseEvents.find((event) => event.amount !== undefined))
-      : anchor;
-  const deciding = [...new Map(outcome.events.map((event) => [eventRefKey(event), event])).values()];
-  return {
-    get id() {
-      return obligationId(rule.id, place, outcome.occurrence);
-    },
-    rule: rule.id,
-    ruleVersion: rule.version,
-    flow: context.flow,
-    kind: rule.kind,
-    ...place,
-    occurrence: outcome.occurrence,
-    state: outcome.state,
-    anchorEvent: anchor.id,
-    anchorAt: anchor.at,
-    dueAt: outcome.dueAt,
-    answeredAt: outcome.answeredAt,
-    amount: outcome.amount ?? money?.amount,
-    currency: money?.currency,
-    companyAmount: outcome.amount === undefined ? money?.companyAmount : undefined,
-    period: anchor.period,
-    events: deciding.map(({ id }) => id),
-    eventSources: deciding.map(({ source }) => source),
-    traceIds: [...new Set(outcome.events.flatMap((event) => event.traceId || []))],
-    joinKeys: [...new Set(outcome.joinKeys)],
-    get why() {
-      return outcome.why();
-    },
-    watermark: outcome.watermark,
-    history: anchor.history,
-    raisesAt: outcome.raisesAt,
-    againAt: outcome.againAt,
-  };
+  const hasAmount = ({ amount }: CaseEvent): boolean => amount !== undefined;
+  const money = hasAmount(outcome.anchor)
+    ? outcome.anchor
+    : (outcome.events.find(hasAmount) ?? caseEvents.find(hasAmount));
+  return new JudgedObligation(rule, outcome, context.flow, money);
 }
+
+/** The obligation in another state, as found before: the rest stays as it was judged now. */
+export const inState = (
+  obligation: Obligation,
+  { state, why, watermark }: Pick<Obligation, 'state' | 'why' | 'watermark'>,
+): Obligation => ({
+  ...obligation,
+  id: obligation.id,
+  events: obligation.events,
+  eventSources: obligation.eventSources,
+  traceIds: obligation.traceIds,
+  joinKeys: obligation.joinKeys,
+  state,
+  why,
+  watermark,
+});
 
 /** The state of something unanswered: pending until its deadline, then open, or indeterminate when the watermark is short of it. */
 export function unansweredState(dueAt: bigint, at: bigint, watermark: bigint | undefined): ObligationState {

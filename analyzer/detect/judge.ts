@@ -5,9 +5,11 @@ import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts
 import type { Logger } from '../../store/logger.ts';
 import { keysStoredByRule } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
+import { isOfToday } from './anomaly/days.ts';
 import { companyOfCase, ruleOfCompany } from './company-rules.ts';
 import { createCompleteness, isApplicable } from './completeness.ts';
 import { evaluate } from './evaluators.ts';
+import { lookbackOf, readGroupKey } from './groups.ts';
 import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
 import { loadGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
@@ -58,14 +60,17 @@ export function createJudge(deps: JudgeDeps) {
       const keys = group.flatMap((part) => (part.rule.expectation.group ? [] : part.keys));
       const read = await readEvents(deps.events, deps.rules, keys, moment.now);
       const stored = await keysStoredByRule(deps.db, [...new Set(group.flatMap((part) => part.keys))]);
-      for (const part of group) {
+      const judge = async (whole: TouchedPart): Promise<JudgedPart> => {
+        const part = withoutToday(whole, stored.get(whole.rule.expectation.id), moment.now, companyOf);
         const loaded = part.rule.expectation.group
           ? await loadGroups(deps.events, part, moment.now)
           : await loadCases(read, part.rule, part.keys);
-        const judgement = judgeCases(loaded, part, moment, companyOf);
+        return { whole, part, loaded, judgement: judgeCases(loaded, part, moment, companyOf) };
+      };
+      for await (const { whole, part, loaded, judgement } of oneAhead(group, judge)) {
         const { id } = part.rule.expectation;
         const isStored = isAnyStored(stored.get(id), part, loaded);
-        lastDone = part === parts.at(-1) && last !== undefined;
+        lastDone = whole === parts.at(-1) && last !== undefined;
         // What is as it should be, and was never otherwise, leaves nothing to write.
         if (!isStored && !lastDone && !hasNews(judgement)) {
           tally.add(id, { judged: judgement.obligations.length, opened: 0, closed: 0 });
@@ -81,6 +86,52 @@ export function createJudge(deps: JudgeDeps) {
     }
     if (!lastDone && last) await turn.write(last);
   };
+}
+
+interface JudgedPart {
+  /** As it was touched, and what of it is judged now. */
+  readonly whole: TouchedPart;
+  readonly part: TouchedPart;
+  readonly loaded: LoadedCases;
+  readonly judgement: Judgement;
+}
+
+/** The results of the work on the items, in their order; the work on the next one goes on while its consumer has one. */
+async function* oneAhead<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result> {
+  let ahead: Promise<Result> | undefined;
+  for (const [index, item] of items.entries()) {
+    const result = await (ahead ?? work(item));
+    const next = items[index + 1];
+    ahead = next && work(next);
+    // A consumer that stops leaves it behind.
+    ahead?.catch(() => {});
+    yield result;
+  }
+}
+
+/**
+ * The part without the groups of which days are judged and which only events of today touched: the day is judged when it is over,
+ * which an obligation of the group that waits will tell.
+ */
+function withoutToday(
+  part: TouchedPart,
+  stored: ReadonlySet<string> | undefined,
+  now: bigint,
+  companyOf: (key: string) => Company,
+): TouchedPart {
+  const { expectation } = part.rule;
+  if (expectation.kind !== 'anomaly' || !expectation.group || part.obligations.length > 0 || !stored)
+    return part;
+  const reach = lookbackOf(expectation) ?? 0n;
+  const keys = part.keys.filter((key) => {
+    const span = part.spans.get(key);
+    if (!span || !stored.has(key)) return true;
+    return !isOfToday(expectation, span.from + reach, now, companyOf(readGroupKey(key).company));
+  });
+  return keys.length === part.keys.length ? part : { ...part, keys };
 }
 
 /** May an obligation of the rule be stored that the part touches? What else its cases brought in was not asked for, and may. */

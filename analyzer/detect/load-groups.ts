@@ -1,4 +1,4 @@
-import { typesOf } from '../../model/expectation.ts';
+import { needsData, typesOf } from '../../model/expectation.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import { type CaseEvent, caseEventOf } from './case-event.ts';
 import { casesOf } from './cases.ts';
@@ -33,6 +33,7 @@ export async function loadGroups(
       types: typesOf(expectation),
       from: wanted.from - reach,
       to: to < at ? to : at,
+      data: needsData(expectation),
       ...fieldsOf(expectation.group ?? [], groups),
     });
     const asked = new Set(groups.map(({ key }) => key));

@@ -20,6 +20,7 @@ import {
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { ruleOfCompany } from './company-rules.ts';
+import { inState } from './evaluator.ts';
 import { type ExceptionBefore, exceptionStateOf, nextException } from './exception-changes.ts';
 import type { Rule } from './rules.ts';
 import { obligationSeverity, revisitAt } from './severity.ts';
@@ -202,7 +203,7 @@ function steady(obligation: Obligation, before: ObligationRow | undefined, now: 
     BigInt(before.watermark_ns) >= obligation.dueAt &&
     BigInt(before.watermark_ns) <= now;
   return assured
-    ? { ...obligation, state: 'open', why: before.why, watermark: BigInt(before.watermark_ns ?? 0) }
+    ? inState(obligation, { state: 'open', why: before.why, watermark: BigInt(before.watermark_ns ?? 0) })
     : obligation;
 }
 

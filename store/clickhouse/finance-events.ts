@@ -69,7 +69,7 @@ export interface FinanceEventStore {
    * Events of a company of the type patterns, dated in [from, to] (epoch nanoseconds), that have one of the values of each
    * field that is named, in the order of events. Read by their time: it costs what the span holds, not the history.
    */
-  inGroups(groups: GroupsQuestion): Promise<FinanceEvent[]>;
+  inGroups(groups: GroupsQuestion): Promise<EventFacts[]>;
   /** The ids of those of the events that the source has already, under the same subject and time. */
   knownIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
   /** The ids of those of the events that the source has already, whatever their subject, within a week of their time. */
@@ -90,6 +90,8 @@ export interface GroupsQuestion {
   /** Decimal texts; equal by value. */
   readonly amounts: readonly string[];
   readonly attribute?: { readonly name: string; readonly values: readonly string[] } | undefined;
+  /** With their payload? */
+  readonly data: boolean;
 }
 
 const MAX_ROWS = 50_000;
@@ -184,12 +186,12 @@ const scanEventsWithData = defineQuery({
 /** Events of a company in a span of time, by what groups them; an empty list asks nothing of its field. */
 const eventsInGroups = defineQuery({
   name: 'finance_events.in_groups',
-  sql: `SELECT ${EVENT_COLUMNS} FROM finance_events
+  sql: `SELECT ${factsColumns(`if({data:Bool}, Data, '')`)} FROM finance_events
     WHERE Company = {company:String} AND match(Type, {types:String})
       AND Time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({to:Int64}, 'UTC')
       AND (empty({parties:Array(String)}) OR PartyKey IN {parties:Array(String)})
       AND (empty({periods:Array(String)}) OR Period IN {periods:Array(String)})
-      AND (empty({amounts:Array(String)}) OR Amount IN arrayMap(a -> toDecimal128(a, 18), {amounts:Array(String)}))
+      AND (empty({amounts:Array(String)}) OR Amount IN (SELECT toDecimal128(arrayJoin({amounts:Array(String)}), 18)))
       AND (empty({attribute:String}) OR Attributes[{attribute:String}] IN {values:Array(String)})
     ORDER BY Time, Sequence, EventId`,
   params: z.object({
@@ -202,8 +204,9 @@ const eventsInGroups = defineQuery({
     amounts: texts,
     attribute: z.string(),
     values: texts,
+    data: z.boolean(),
   }),
-  row: eventRow,
+  row: factsTuple,
 });
 
 function scanSql(data: string): string {
@@ -440,7 +443,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
           : clickhouse.tuples(scanEventsWithData, { ...params, dataTypes: typesRegex(dataTypes) });
       for await (const rows of found) for (const row of rows) yield factsOf(row);
     },
-    async inGroups({ company, types, from, to, parties, periods, amounts, attribute }) {
+    async inGroups({ company, types, from, to, parties, periods, amounts, attribute, data }) {
       const params = {
         company,
         types: typesRegex(types),
@@ -451,8 +454,12 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
         amounts: [...amounts],
         attribute: attribute?.name ?? '',
         values: [...(attribute?.values ?? [])],
+        data,
       };
-      return (await clickhouse.query(eventsInGroups, params)).map(eventOfRow);
+      const found: EventFacts[] = [];
+      for await (const rows of clickhouse.tuples(eventsInGroups, params))
+        for (const row of rows) found.push(factsOf(row));
+      return found;
     },
     async knownIds(source, asked) {
       const known = new Set<string>();

@@ -24,13 +24,14 @@ export async function obligationsTouched(
     for (const row of rows) found.set(row.id, row);
   };
   for (const keys of slices(touched.keys, KEYS_A_STATEMENT)) {
-    const touchedIds = sql<string>`(SELECT obligation FROM obligation_keys WHERE join_key = ANY(${keys}::text[]))`;
+    // The ids first, as one array: the plan stays the same where the tables have no statistics yet.
+    const touchedIds = sql<string>`ARRAY(SELECT obligation FROM obligation_keys WHERE join_key = ANY(${keys}::text[]))`;
     add(
       await db
         .selectFrom('obligations')
         .selectAll()
         .where('rule', '=', rule)
-        .where(sql<boolean>`id IN ${touchedIds}`)
+        .where(sql<boolean>`id = ANY(${touchedIds})`)
         .execute(),
     );
   }

@@ -1,4 +1,5 @@
 import { addDuration } from '../../../model/business-time.ts';
+import type { Company } from '../../../model/company.ts';
 import { parseDuration } from '../../../model/duration.ts';
 import { fieldOf } from '../../../model/event-field.ts';
 import { eventMatcher } from '../../../model/event-pattern.ts';
@@ -135,6 +136,17 @@ function dueOf(rule: Rule, day: number, { company }: EvaluationContext): bigint 
   const end = startOfDay(day + 1, company);
   const allowed = rule.measure === 'completeness' && rule.within ? parseDuration(rule.within) : undefined;
   return allowed ? addDuration(end, allowed, company) : end;
+}
+
+/**
+ * Does an event dated `at` change only what is not judged yet? A day is judged when it is over, and for what was to follow
+ * it when that had its time.
+ */
+export function isOfToday(rule: RuleOf<'anomaly'>, at: bigint, now: bigint, company: Company): boolean {
+  if (rule.measure !== 'count' && rule.measure !== 'completeness') return false;
+  const allowed = rule.within === undefined ? undefined : parseDuration(rule.within);
+  const start = startOfDay(localDay(now, company), company);
+  return at >= (allowed && rule.measure === 'completeness' ? addDuration(start, allowed, company) : start);
 }
 
 /** The earlier days that are most alike, as fine as there are enough of. */
