@@ -31,7 +31,7 @@ const dir = mkdtempSync(join(tmpdir(), 'closewatch-bench-'));
 const engine = await temporaryEngine();
 const plain = connectClickHouse(engine);
 await migrate(plain);
-const postgres = await openPostgres({ dataDir: dir }, { logger });
+const postgres = await openPostgres({ dataDir: dir, statementTimeoutMs: 3_600_000 }, { logger });
 const meter = createMeter(plain, engine.pid);
 const events = openFinanceEvents(meter.clickhouse);
 const flows = await loadFlows(join(import.meta.dirname, '../flows'));

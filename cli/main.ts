@@ -24,6 +24,7 @@ const command = defineCommand({
     inbox: () => import('./inbox.ts').then((module) => module.default),
     'dead-letters': () => import('./inbox.ts').then((module) => module.deadLetters),
     odoo: () => import('./odoo.ts').then((module) => module.default),
+    audit: () => import('./audit.ts').then((module) => module.default),
     retention: () => import('./retention.ts').then((module) => module.default),
     doctor: () => import('./doctor.ts').then((module) => module.default),
   },

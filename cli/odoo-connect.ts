@@ -229,7 +229,8 @@ export default defineCommand({
         const webhookTest = hookUrl === undefined ? 'not-tested' : await tryHooks(odoo, made, source, config);
         return report({ ...examination, webhookTest }, args.json);
       } catch (error) {
-        if (isAdded) await runTask(removeOdooTask, { source }, config).catch(() => {});
+        if (isAdded)
+          await runTask(removeOdooTask, { source, by: userInfo().username }, config).catch(() => {});
         const left = (await deprovision(odoo, made)).filter(({ outcome }) => outcome === 'failed');
         tell(
           left.length === 0

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { defineCommand } from 'citty';
 import { deprovision } from '../collector/odoo/provision.ts';
 import { connectOdoo } from '../odoo/client.ts';
@@ -39,7 +40,7 @@ export default defineCommand({
       } else await agreed(args.yes, `Stop watching ${source}?`);
       const failed = removals.filter(({ outcome }) => outcome === 'failed');
       // What is left would never be found again.
-      if (failed.length === 0) await runTask(removeOdooTask, { source }, config);
+      if (failed.length === 0) await runTask(removeOdooTask, { source, by: userInfo().username }, config);
       if (args.json) say(JSON.stringify({ source, removals, disconnected: failed.length === 0 }));
       else {
         for (const { model, id, outcome, reason } of removals)

@@ -88,26 +88,26 @@ export const addOdooTask: Task<Stores, z.infer<typeof newOdoo>, never, { readonl
   },
 };
 
-const named = z.strictObject({ source: z.string().min(1).max(1024) });
+const named = z.strictObject({ source: z.string().min(1).max(1024), by: z.string().max(256) });
 
 export const removeOdooTask: Task<Stores, z.infer<typeof named>, never, { readonly source: string }> = {
   name: 'odoo-remove',
   args: named,
-  async run({ postgres }, { source }) {
-    if (!(await removeOdooSource(postgres, source)))
+  async run({ postgres }, { source, by }) {
+    if (!(await removeOdooSource(postgres, source, by)))
       throw new ClosewatchError('not-found', `no Odoo is connected as ${source}`);
     return { source };
   },
 };
 
-const newWriter = z.strictObject({ source: z.string().min(1).max(1024), writer: credential.nullable() });
+const newWriter = z.strictObject({ ...named.shape, writer: credential.nullable() });
 
 export const setWriterTask: Task<Stores, z.infer<typeof newWriter>, never, { readonly source: string }> = {
   name: 'odoo-writer',
   args: newWriter,
-  async run({ postgres, config }, { source, writer }) {
+  async run({ postgres, config }, { source, writer, by }) {
     const given = writer ? { login: writer.login, secret: writer.secret } : undefined;
-    if (!(await setOdooWriter(postgres, sealerOf(config), source, given)))
+    if (!(await setOdooWriter(postgres, sealerOf(config), source, given, by)))
       throw new ClosewatchError('not-found', `no Odoo is connected as ${source}`);
     return { source };
   },

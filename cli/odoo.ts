@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { defineCommand } from 'citty';
 import { connectOdoo } from '../odoo/client.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
@@ -48,14 +49,14 @@ const writer = defineCommand({
       const config = configOf(args);
       const { source, url, database } = await findOdoo(args.name, config);
       if (args.remove) {
-        await runTask(setWriterTask, { source, writer: null }, config);
+        await runTask(setWriterTask, { source, writer: null, by: userInfo().username }, config);
         say(`${source}: no action runs there any more.`);
         return EXIT.ok;
       }
       const login = await given(args.login, '--login', 'Login of the writer?');
       const secret = await givenSecret(args['secret-file'], '--secret-file', 'API key or password?');
       await connectOdoo({ url, database: database ?? undefined, login, secret });
-      await runTask(setWriterTask, { source, writer: { login, secret } }, config);
+      await runTask(setWriterTask, { source, writer: { login, secret }, by: userInfo().username }, config);
       say(`${source}: approved actions run as ${login}.`);
       return EXIT.ok;
     }),

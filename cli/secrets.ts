@@ -27,7 +27,10 @@ const LEAST_LENGTH = 32;
  * The secret `name` of the data directory, made at the first call; it lies in `secrets/<name>`, for its owner's eyes (0600).
  * Throws `config.invalid` when the file holds none that was written whole.
  */
-export function secretOf(dataDir: string, name: 'admin-token' | 'pseudonym-key' | 'secrets-key'): Secret {
+export function secretOf(
+  dataDir: string,
+  name: 'admin-token' | 'pseudonym-key' | 'secrets-key' | 'audit-key',
+): Secret {
   const folder = join(dataDir, 'secrets');
   const file = join(folder, name);
   const known = read(file);

@@ -25,6 +25,7 @@ import { createClosing } from './closing.ts';
 import { type Collector, startCollector } from './collector.ts';
 import type { Config } from './config.ts';
 import { serveControl } from './control.ts';
+import { scheduleAnchors } from './audit-anchors.ts';
 import { scheduleHousekeeping } from './housekeeping.ts';
 import { type Handler as Handle, type HttpServer, listen } from './http.ts';
 import { secretOf } from './secrets.ts';
@@ -100,6 +101,7 @@ export async function startUp(
       await scheduleAnalysis(analysis, { queues, clock, everySeconds: config.detectEverySeconds });
       await scheduleAlerts(alerts, { queues, clock });
       await scheduleHousekeeping(stores, catalogue.collector.retention, queues);
+      await scheduleAnchors(stores, queues);
     }
 
     // Only now: a start that fails before, on a port in use, must not have used up what is told once, nor ended the tokens

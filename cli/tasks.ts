@@ -1,3 +1,4 @@
+import { anchorAuditTask, exportAuditTask, verifyAuditTask } from './audit-tasks.ts';
 import { backtestTask, sweepTask } from './backtest.ts';
 import { detectTask } from './detect.ts';
 import { doctorTask } from './doctor-stores.ts';
@@ -51,6 +52,9 @@ const ALL: readonly AnyTask<Stores>[] = [
   removeOdooTask,
   setWriterTask,
   examineOdooTask,
+  verifyAuditTask,
+  exportAuditTask,
+  anchorAuditTask,
 ];
 
 /** The tasks that a running process does for other commands, by name. */

@@ -122,12 +122,12 @@ interface Revoked {
   readonly left?: number;
 }
 
-export const revokeTokenTask: Task<Stores, { id: string }, never, Revoked> = {
+export const revokeTokenTask: Task<Stores, { id: string; by: string }, never, Revoked> = {
   name: 'token-revoke',
-  args: z.strictObject({ id: z.string().min(1).max(64) }),
-  run: async ({ postgres }, { id }) => {
-    const secret = await revokeSigningSecret(postgres, id, new Date());
-    if (!secret) await revokeToken(postgres, id, new Date());
+  args: z.strictObject({ id: z.string().min(1).max(64), by: z.string().max(256) }),
+  run: async ({ postgres }, { id, by }) => {
+    const secret = await revokeSigningSecret(postgres, id, by, new Date());
+    if (!secret) await revokeToken(postgres, id, by, new Date());
     return { id, ...secret };
   },
 };
@@ -245,7 +245,11 @@ const revoke = defineCommand({
   },
   run: ({ args }) =>
     exitCodeOf(async () => {
-      const { id, source, left } = await runTask(revokeTokenTask, { id: args.id }, configOf(args));
+      const { id, source, left } = await runTask(
+        revokeTokenTask,
+        { id: args.id, by: userInfo().username },
+        configOf(args),
+      );
       process.stdout.write(args.json ? `${JSON.stringify({ revoked: id })}\n` : `revoked ${id}\n`);
       if (left === 0)
         process.stderr.write(

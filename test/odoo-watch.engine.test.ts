@@ -83,7 +83,7 @@ async function watch(major: number, login = 'reader', users = USERS) {
       now: clock,
     });
   };
-  closing.push(() => removeOdooSource(postgres, source));
+  closing.push(() => removeOdooSource(postgres, source, 'test'));
   return {
     odoo,
     source,
@@ -240,7 +240,7 @@ test.each([17, 19])(
           ({ type, subject, actorId }) => `${type} ${subject.split('/')[1]} ${String(actorId).split('/')[1]}`,
         );
         expect(told.sort()).toEqual(truth.sort());
-        await removeOdooSource(postgres, source);
+        await removeOdooSource(postgres, source, 'test');
         await odoo.close();
       }),
       { numRuns: 40 },

@@ -82,7 +82,7 @@ async function connected(
     liveFrom: new Date(Date.now() - 5_000),
     installed: { made, hooked: [...new Set(plan.hooks.map(({ model }) => model as string))] },
   });
-  closing.push(() => removeOdooSource(postgres, source));
+  closing.push(() => removeOdooSource(postgres, source, 'test'));
   const counters = createCounters();
   watch = await openOdooWatch({
     ...{ postgres, sealer, counters, logger: keepingLogger(), now, everyMs },

@@ -259,7 +259,7 @@ describe('what is sent', () => {
     const made = await createToken(stores.postgres, { name: 'gone', source: '/shop', createdBy: 'test' });
     const send = () => post(JSON.stringify(eventOf(randomUUID())), { authorization: `Bearer ${made.token}` });
     expect((await send()).status).toBe(202);
-    await revokeToken(stores.postgres, made.id, new Date());
+    await revokeToken(stores.postgres, made.id, 'test', new Date());
     clock += 5_001;
     expect((await send()).status).toBe(401);
   });

@@ -231,10 +231,10 @@ test('rotated, both hold until the overlap is over; revoked, it ends at once', a
     }),
   ).rejects.toMatchObject({ code: 'state.conflict' });
   const at = new Date(Date.now() + ahead);
-  expect(await revokeSigningSecret(postgres, second.id, at)).toEqual({ source: '/turns', left: 0 });
+  expect(await revokeSigningSecret(postgres, second.id, 'test', at)).toEqual({ source: '/turns', left: 0 });
   later();
   expect(await send(second)).toBe(401);
-  expect(await revokeSigningSecret(postgres, 'none', at)).toBeUndefined();
+  expect(await revokeSigningSecret(postgres, 'none', 'test', at)).toBeUndefined();
   const listed = await listSigningSecrets(postgres);
   expect(listed.find(({ id }) => id === second.id)).toMatchObject({
     source: '/turns',

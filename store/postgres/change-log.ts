@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
 import type { ClickHouse } from '../clickhouse/client.ts';
+import { appendAudit, type Recorded } from './audit.ts';
 import type { Postgres } from './database.ts';
 import { recordset } from './recordset.ts';
 import type { Database } from './schema.ts';
@@ -53,7 +54,7 @@ const COLUMNS = [
   'data',
 ] as const;
 
-/** Appends changes in the transaction that makes them. */
+/** Appends changes in the transaction that makes them. What somebody decided goes into the audit chain as well. */
 export async function appendChanges(trx: Transaction<Database>, changes: readonly Change[]): Promise<void> {
   for (let from = 0; from < changes.length; from += ROWS_A_STATEMENT) {
     const rows = changes.slice(from, from + ROWS_A_STATEMENT).map((change) => ({
@@ -76,6 +77,33 @@ export async function appendChanges(trx: Transaction<Database>, changes: readonl
       .expression(recordset('change_log', COLUMNS, rows))
       .execute();
   }
+  await appendAudit(trx, changes.flatMap(decisionOf));
+}
+
+/** The change of a setting by somebody: a grant, a token, a credential. `data` never holds a secret. */
+export const settingChange = (
+  entityId: string,
+  change: string,
+  { by, at, data = {} }: { by: string; at: Date; data?: object },
+): Change => ({ entity: 'setting', entityId, company: '', change, at, actor: by, data });
+
+/** What the audit chain says of a change; nothing of one that nobody decided. */
+function decisionOf({ actor, at, entity, entityId, company, change, state, ...more }: Change): Recorded[] {
+  if (!actor) return [];
+  const { rule, severity, amount, currency, data } = more;
+  const facts = Object.entries({ rule, severity, amount, currency }).filter(([, value]) => value != null);
+  return [
+    {
+      actor,
+      at,
+      entity,
+      entityId,
+      company,
+      change,
+      state: state ?? undefined,
+      data: { ...Object.fromEntries(facts), ...data },
+    },
+  ];
 }
 
 /**

@@ -302,7 +302,7 @@ describe.each(await backEnds())('on $name', ({ isAbsent, create }) => {
       await configure(first);
       expect(await taken()).toEqual(['*', undefined]);
       const { tokenId } = (await createIngestAuth(postgres).verifyToken(first)) ?? { tokenId: '' };
-      await revokeToken(postgres, tokenId, new Date('2026-05-31T12:00:00Z'));
+      await revokeToken(postgres, tokenId, 'test', new Date('2026-05-31T12:00:00Z'));
       await expect(configure(first)).rejects.toMatchObject({
         code: 'config.invalid',
         message: expect.stringContaining('which was revoked at'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { Sealer } from '../sealed.ts';
+import { appendChanges, settingChange } from './change-log.ts';
 import type { Postgres } from './database.ts';
 
 type Db = Pick<Postgres, 'db'>;
@@ -99,34 +100,44 @@ export async function addOdooSource(
   },
 ): Promise<void> {
   const { source } = given;
-  const added = await db
-    .insertInto('odoo_sources')
-    .values({
-      source,
-      url: given.url,
-      database: given.database ?? null,
-      login: given.reader.login ?? null,
-      sealed: sealer.seal(given.reader.secret, about(source, 'reader')),
-      hook_hash: given.hookHash ?? null,
-      pace: given.pace === undefined ? null : JSON.stringify(given.pace),
-      live_from: given.liveFrom,
-      history_from: given.historyFrom,
-      installed: JSON.stringify(given.installed),
-      created_by: given.by,
-    })
-    .onConflict((conflict) => conflict.column('source').doNothing())
-    .returning('source')
-    .executeTakeFirst();
-  if (!added) throw new ClosewatchError('state.conflict', `${source} is connected already`);
+  await db.transaction().execute(async (trx) => {
+    const added = await trx
+      .insertInto('odoo_sources')
+      .values({
+        source,
+        url: given.url,
+        database: given.database ?? null,
+        login: given.reader.login ?? null,
+        sealed: sealer.seal(given.reader.secret, about(source, 'reader')),
+        hook_hash: given.hookHash ?? null,
+        pace: given.pace === undefined ? null : JSON.stringify(given.pace),
+        live_from: given.liveFrom,
+        history_from: given.historyFrom,
+        installed: JSON.stringify(given.installed),
+        created_by: given.by,
+      })
+      .onConflict((conflict) => conflict.column('source').doNothing())
+      .returning('source')
+      .executeTakeFirst();
+    if (!added) throw new ClosewatchError('state.conflict', `${source} is connected already`);
+    const data = { url: given.url, database: given.database, login: given.reader.login };
+    await appendChanges(trx, [
+      settingChange(`odoo:${source}`, 'connected', { by: given.by, at: new Date(), data }),
+    ]);
+  });
 }
 
 /** Stops to watch an Odoo; what it told stays. False when there is none of this name. */
-export async function removeOdooSource({ db }: Db, source: string): Promise<boolean> {
-  const { numDeletedRows } = await db
-    .deleteFrom('odoo_sources')
-    .where('source', '=', source)
-    .executeTakeFirst();
-  return numDeletedRows > 0n;
+export async function removeOdooSource({ db }: Db, source: string, by: string): Promise<boolean> {
+  return await db.transaction().execute(async (trx) => {
+    const { numDeletedRows } = await trx
+      .deleteFrom('odoo_sources')
+      .where('source', '=', source)
+      .executeTakeFirst();
+    if (numDeletedRows === 0n) return false;
+    await appendChanges(trx, [settingChange(`odoo:${source}`, 'disconnected', { by, at: new Date() })]);
+    return true;
+  });
 }
 
 /** The Odoos that are watched, by name; never their credentials. */
@@ -167,16 +178,23 @@ export async function setOdooWriter(
   sealer: Sealer,
   source: string,
   writer: OdooCredential | undefined,
+  by: string,
 ): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable('odoo_sources')
-    .set({
-      writer_login: writer?.login ?? null,
-      writer_sealed: writer ? sealer.seal(writer.secret, about(source, 'writer')) : null,
-    })
-    .where('source', '=', source)
-    .executeTakeFirst();
-  return numUpdatedRows > 0n;
+  return await db.transaction().execute(async (trx) => {
+    const { numUpdatedRows } = await trx
+      .updateTable('odoo_sources')
+      .set({
+        writer_login: writer?.login ?? null,
+        writer_sealed: writer ? sealer.seal(writer.secret, about(source, 'writer')) : null,
+      })
+      .where('source', '=', source)
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) return false;
+    const change = writer ? 'writer given' : 'writer taken away';
+    const who = { by, at: new Date(), data: writer ? { login: writer.login } : {} };
+    await appendChanges(trx, [settingChange(`odoo:${source}`, change, who)]);
+    return true;
+  });
 }
 
 /** Keeps how an Odoo stands. */

@@ -1,6 +1,6 @@
 import { ClosewatchError } from '../../model/errors.ts';
 import type { Role } from '../../model/principal.ts';
-import { appendChanges } from './change-log.ts';
+import { appendChanges, settingChange } from './change-log.ts';
 import type { Postgres } from './database.ts';
 
 export interface NewPerson {
@@ -35,17 +35,7 @@ export async function putPerson({ db }: Postgres, person: NewPerson, by: string,
       .returning('id')
       .executeTakeFirst();
     if (!saved) throw new ClosewatchError('state.conflict', `${person.id} is no person`);
-    await appendChanges(trx, [
-      {
-        entity: 'setting',
-        entityId: `principal:${person.id}`,
-        company: '',
-        change: 'granted',
-        at,
-        actor: by,
-        data: given,
-      },
-    ]);
+    await appendChanges(trx, [settingChange(`principal:${person.id}`, 'granted', { by, at, data: given })]);
   });
 }
 
@@ -72,17 +62,8 @@ export async function linkIdentity(
         conflict.columns(['provider', 'external_id']).doUpdateSet({ principal: person, verified: true }),
       )
       .execute();
-    await appendChanges(trx, [
-      {
-        entity: 'setting',
-        entityId: `principal:${person}`,
-        company: '',
-        change: 'linked',
-        at,
-        actor: by,
-        data: { provider, externalId },
-      },
-    ]);
+    const data = { provider, externalId };
+    await appendChanges(trx, [settingChange(`principal:${person}`, 'linked', { by, at, data })]);
   });
 }
 

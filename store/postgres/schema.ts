@@ -423,6 +423,18 @@ export interface ChangeLogTable {
   shipped: Generated<boolean>;
 }
 
+export interface AuditTable {
+  seq: Int8;
+  body: string;
+  body_hash: string;
+  hash: string;
+  at: Instant;
+  actor: string;
+  entity: string;
+  entity_id: string;
+  company: string;
+}
+
 export interface TurnTable {
   name: string;
   token: Int8;
@@ -527,6 +539,7 @@ export interface Database {
   cursors: CursorTable;
   control_runs: ControlRunTable;
   change_log: ChangeLogTable;
+  audit: AuditTable;
   settings: SettingTable;
   turns: TurnTable;
   events_ahead: EventAheadTable;

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { Sealer } from '../sealed.ts';
+import { appendChanges, settingChange } from './change-log.ts';
 import type { Postgres } from './database.ts';
 
 type Db = Pick<Postgres, 'db'>;
@@ -55,7 +56,11 @@ function rowOf(sealer: Sealer, { source, alone, createdBy, at }: Wish) {
 /** Makes a secret for a source: from now on its requests must be signed. */
 export async function createSigningSecret({ db }: Db, sealer: Sealer, wish: Wish): Promise<NewSecret> {
   const { secret, row } = rowOf(sealer, wish);
-  await db.insertInto('signing_secrets').values(row).execute();
+  await db.transaction().execute(async (trx) => {
+    await trx.insertInto('signing_secrets').values(row).execute();
+    const who = { by: wish.createdBy, at: wish.at, data: { source: wish.source, alone: wish.alone } };
+    await appendChanges(trx, [settingChange(`signing-secret:${row.id}`, 'created', who)]);
+  });
   return { id: row.id, secret, source: wish.source };
 }
 
@@ -82,6 +87,8 @@ export async function rotateSigningSecret(
     await trx.updateTable('signing_secrets').set({ expires_at: ends }).where('id', '=', id).execute();
     const { secret, row } = rowOf(sealer, { source: old.source, alone: old.alone, createdBy: by, at });
     await trx.insertInto('signing_secrets').values(row).execute();
+    const data = { source: old.source, follows: id, oldHoldsUntil: ends.toISOString() };
+    await appendChanges(trx, [settingChange(`signing-secret:${row.id}`, 'rotated', { by, at, data })]);
     return { id: row.id, secret, source: old.source, oldHoldsUntil: ends.toISOString() };
   });
 }
@@ -93,6 +100,7 @@ export async function rotateSigningSecret(
 export async function revokeSigningSecret(
   { db }: Db,
   id: string,
+  by: string,
   at: Date,
 ): Promise<{ source: string; left: number } | undefined> {
   return await db.transaction().execute(async (trx) => {
@@ -103,6 +111,7 @@ export async function revokeSigningSecret(
       .returning('source')
       .executeTakeFirst();
     if (!row) return undefined;
+    await appendChanges(trx, [settingChange(`signing-secret:${id}`, 'revoked', { by, at, data: row })]);
     const { left } = await trx
       .selectFrom('signing_secrets')
       .select((eb) => eb.fn.countAll().as('left'))

@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import type { IncomingMessage } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { ClosewatchError } from '../../model/errors.ts';
+import { appendChanges, settingChange } from './change-log.ts';
 import type { Postgres } from './database.ts';
 
 /** Who may send: the token's id, the source for which it speaks, and for which companies; left out, for all. */
@@ -33,10 +34,15 @@ export async function createToken(
   const [id, token] = [randomUUID(), `cw_${randomBytes(32).toString('base64url')}`];
   const { name, source, companies } = given;
   const row = { id, name, source, token_hash: hashOf(token), companies: companies ? [...companies] : null };
-  await db
-    .insertInto('ingest_tokens')
-    .values({ ...row, created_by: given.createdBy })
-    .execute();
+  await db.transaction().execute(async (trx) => {
+    await trx
+      .insertInto('ingest_tokens')
+      .values({ ...row, created_by: given.createdBy })
+      .execute();
+    const data = { name, source, companies: row.companies };
+    const who = { by: given.createdBy, at: new Date(), data };
+    await appendChanges(trx, [settingChange(`token:${id}`, 'created', who)]);
+  });
   return { id, token };
 }
 
@@ -96,13 +102,17 @@ export async function listTokens({ db }: Postgres): Promise<IngestToken[]> {
 }
 
 /** Revokes the token with this id; collectors that know it stop taking it within 5 seconds. Throws `not-found`. */
-export async function revokeToken({ db }: Postgres, id: string, now: Date): Promise<void> {
-  const { numUpdatedRows } = await db
-    .updateTable('ingest_tokens')
-    .set((set) => ({ revoked_at: set.fn.coalesce('revoked_at', set.val(now)) }))
-    .where('id', '=', id)
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) throw new ClosewatchError('not-found', `there is no ingest token ${id}`);
+export async function revokeToken({ db }: Postgres, id: string, by: string, now: Date): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const revoked = await trx
+      .updateTable('ingest_tokens')
+      .set((set) => ({ revoked_at: set.fn.coalesce('revoked_at', set.val(now)) }))
+      .where('id', '=', id)
+      .returning(['name', 'source'])
+      .executeTakeFirst();
+    if (!revoked) throw new ClosewatchError('not-found', `there is no ingest token ${id}`);
+    await appendChanges(trx, [settingChange(`token:${id}`, 'revoked', { by, at: now, data: revoked })]);
+  });
 }
 
 /** How long a collector may take a token that was revoked meanwhile. */

@@ -7,6 +7,7 @@ export const QUEUES = {
   ask: 'ask',
   alerts: 'alerts',
   housekeeping: 'housekeeping',
+  anchors: 'anchors',
 } as const;
 
 /** Has a queue worked soon. However often it is asked for, one job waits and one more follows the one that runs. */
