@@ -64,6 +64,7 @@ const base: IncidentNews = {
     material_hash: 'm',
     asked: 1,
     ask_again_at: null,
+    proposed: false,
   },
   acknowledgedBy: undefined,
   recurrenceOf: undefined,

@@ -24,6 +24,7 @@ test('a model that does not answer holds up neither passes nor assessments', asy
       async assess() {
         done.assess += 1;
       },
+      async propose() {},
       async ask(clock) {
         done.ask += 1;
         expect(clock()).toBe(7n);
@@ -50,6 +51,7 @@ test('an assessment that fails keeps nobody from being asked and told', async ()
     {
       detect: async () => {},
       assess: () => Promise.reject(new Error('one could not be assessed')),
+      propose: async () => {},
       async ask() {
         asked += 1;
       },

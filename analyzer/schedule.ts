@@ -7,6 +7,7 @@ export type Stage = (now: bigint) => Promise<unknown>;
 export interface Stages {
   readonly detect: Stage;
   readonly assess: Stage;
+  readonly propose: Stage;
   /** Reads the clock itself: it lasts as long as a model takes to answer. */
   readonly ask: (clock: () => bigint) => Promise<unknown>;
 }
@@ -23,11 +24,13 @@ export async function scheduleAnalysis(
   const { queues, clock } = deps;
   await queues.work(QUEUES.ask, async () => {
     await stages.ask(clock);
+    await stages.propose(clock());
     await wake(queues, 'alerts');
   });
   await queues.work(QUEUES.triage, async () => {
     try {
       await stages.assess(clock());
+      await stages.propose(clock());
     } finally {
       await Promise.all([wake(queues, 'ask'), wake(queues, 'alerts')]);
     }

@@ -4,6 +4,7 @@ import { type Company, companyFinder } from '../model/company.ts';
 import { type EventRef, eventRefKey, type FinanceEvent } from '../model/event.ts';
 import type { Flow } from '../model/flow.ts';
 import type { LogRecord } from '../model/log.ts';
+import { DEFAULT_POLICY, type Policy } from '../model/policy.ts';
 import { type Actor, type CompanyScope, companyScope } from '../model/principal.ts';
 import type { Span } from '../model/span.ts';
 import { dateOf } from '../model/time.ts';
@@ -30,6 +31,7 @@ import {
 } from '../store/postgres/incident-queries.ts';
 import type { IncidentRow } from '../store/postgres/incidents.ts';
 import { namesOf } from '../store/postgres/principal-queries.ts';
+import { proposalsOf, type StoredProposal } from '../store/postgres/proposals.ts';
 import { intakeOf, type StreamIntake } from '../store/postgres/streams.ts';
 import { type Allowance, createAllowance } from './allowance.ts';
 import { QUERY_LIMITS } from './limits.ts';
@@ -47,10 +49,13 @@ export interface Reads {
   readonly companies: () => readonly Company[];
   /** The catalogued flows, as of now: they name rules, owners and runbooks. */
   readonly flows?: (() => readonly Flow[]) | undefined;
+  /** Who may do what; the default policy when left out. */
+  readonly policy?: (() => Policy) | undefined;
 }
 
 /** One request: who asks, which companies are readable, the instant, and loaders that read each row once. */
 export interface ApiContext extends Reads {
+  readonly policy: () => Policy;
   readonly actor: Actor;
   readonly scope: CompanyScope;
   /** Epoch nanoseconds. */
@@ -67,6 +72,8 @@ export interface ApiContext extends Reads {
     readonly assessments: DataLoader<string, readonly AssessmentRow[]>;
     readonly exception: DataLoader<string, ExceptionListRow | undefined>;
     readonly event: DataLoader<EventRef, FinanceEvent | undefined, string>;
+    /** The proposals of an incident, the newest first. */
+    readonly proposals: DataLoader<string, readonly StoredProposal[]>;
     /** The rules of an incident's exceptions. */
     readonly rules: DataLoader<string, readonly string[]>;
     /** The name of a principal; the id of one that has none, such as the administrator. */
@@ -116,6 +123,7 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
   const { postgres, clickhouse } = reads;
   return {
     ...reads,
+    policy: reads.policy ?? (() => DEFAULT_POLICY),
     actor,
     scope,
     now,
@@ -127,6 +135,10 @@ export function createContext(reads: Reads, actor: Actor, now: bigint): ApiConte
       incident: new DataLoader(async (ids) =>
         inOrder(ids, await incidentsById(postgres, scope, ids), (row) => row.id),
       ),
+      proposals: new DataLoader(async (ids) => {
+        const byIncident = Map.groupBy(await proposalsOf(postgres, ids), ({ row }) => row.incident);
+        return ids.map((id) => byIncident.get(id) ?? []);
+      }),
       exception: new DataLoader(async (ids) =>
         inOrder(ids, await exceptionsById(postgres, scope, ids), (row) => row.id),
       ),

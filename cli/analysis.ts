@@ -1,3 +1,4 @@
+import { proposeActions } from '../analyzer/actions/propose.ts';
 import { findContradictions } from '../analyzer/correlation/contradictions.ts';
 import { createObjectives } from '../analyzer/detect/objectives/objectives.ts';
 import { createDetector, type PassOptions, type PassResult } from '../analyzer/detect/pass.ts';
@@ -21,6 +22,8 @@ export interface Analysis {
   detect(now: bigint, options?: PassOptions): Promise<DetectResult>;
   /** Writes the rules' assessments. */
   assess(now: bigint): Promise<unknown>;
+  /** Proposes the actions that assessments name. */
+  propose(now: bigint): Promise<unknown>;
   /** Has a model write its own, when there is one; takes as long as the model does. */
   ask(clock: () => bigint): Promise<unknown>;
 }
@@ -73,6 +76,18 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
       return result;
     },
     assess: (now) => triage.assess(now),
+    propose: (now) =>
+      proposeActions(
+        {
+          postgres,
+          events,
+          flows,
+          company,
+          policy: catalogue.policy,
+          hasTickets: config.ticketUrl !== undefined,
+        },
+        now,
+      ),
     ask: (clock) => triage.ask(clock),
   };
 }

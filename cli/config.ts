@@ -180,6 +180,20 @@ export const SETTINGS = {
     'the same with its path, and before the other',
   ),
   slackApiUrl: setting('SLACK_API_URL', z.url().optional(), 'another address of the Slack Web API'),
+  ticketUrl: setting(
+    'CLOSEWATCH_TICKET_URL',
+    z.url({ protocol: /^https?$/ }).optional(),
+    'where approved actions open tickets: a webhook that takes JSON',
+  ),
+  signingSecret: setting(
+    'CLOSEWATCH_SIGNING_SECRET',
+    z
+      .string()
+      .regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/, 'must be whsec_ and base64')
+      .optional(),
+    'signs what approved actions send to others, as Standard Webhooks says',
+    { secret: true },
+  ),
 } as const satisfies Record<string, Setting>;
 
 type Settings = typeof SETTINGS;

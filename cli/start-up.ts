@@ -9,8 +9,10 @@ import { nanosOf } from '../model/time.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import { readGauges } from '../store/gauges.ts';
 import type { Logger } from '../store/logger.ts';
+import { recordConfiguration } from '../store/postgres/configuration.ts';
 import type { Postgres } from '../store/postgres/database.ts';
 import { listOdooSources } from '../store/postgres/odoo-sources.ts';
+import { actorOfToken } from '../store/postgres/principal-tokens.ts';
 import {
   admitConfiguredToken,
   createToken,
@@ -19,13 +21,14 @@ import {
 } from '../store/postgres/tokens.ts';
 import { openQueues } from '../store/queue/queues.ts';
 import { writeRunFile } from '../store/run-file.ts';
+import { createActions, scheduleActions } from './actions.ts';
 import { type Analysis, createAnalysis } from './analysis.ts';
-import { readCatalogue } from './catalogue.ts';
+import { scheduleAnchors } from './audit-anchors.ts';
+import { configurationHashes, readCatalogue } from './catalogue.ts';
 import { createClosing } from './closing.ts';
 import { type Collector, startCollector } from './collector.ts';
 import type { Config } from './config.ts';
 import { serveControl } from './control.ts';
-import { scheduleAnchors } from './audit-anchors.ts';
 import { scheduleHousekeeping } from './housekeeping.ts';
 import { type Handler as Handle, type HttpServer, listen } from './http.ts';
 import { secretOf } from './secrets.ts';
@@ -75,6 +78,7 @@ export async function startUp(
     if (config.ingestToken) await admitConfiguredToken(postgres, config.ingestToken);
     const queues = await openQueues({ postgres, redisUrl: config.redisUrl }, { logger, counters });
     closing.push(() => queues.close());
+    await recordConfiguration(postgres, configurationHashes(catalogue), new Date());
     const analysis = createAnalysis(stores, catalogue);
     const collector = await startCollector(stores, catalogue.collector, {
       companies: catalogue.companies,
@@ -102,6 +106,7 @@ export async function startUp(
       await scheduleAlerts(alerts, { queues, clock });
       await scheduleHousekeeping(stores, catalogue.collector.retention, queues);
       await scheduleAnchors(stores, queues);
+      await scheduleActions(createActions(stores, catalogue), queues);
     }
 
     // Only now: a start that fails before, on a port in use, must not have used up what is told once, nor ended the tokens
@@ -111,7 +116,10 @@ export async function startUp(
       ? { text: config.adminToken, isNew: false }
       : secretOf(config.dataDir, 'admin-token');
     const newIngestToken = config.ingestToken ? undefined : await firstIngestToken(postgres);
-    const signIn = createSignIn({ adminToken: token.text }, { now: Date.now });
+    const signIn = createSignIn(
+      { adminToken: token.text },
+      { now: Date.now, actorOf: (text) => actorOfToken(postgres, text, new Date()) },
+    );
     const api = createApi(
       { secureCookies: publicUrl.startsWith('https:') },
       {
@@ -121,6 +129,7 @@ export async function startUp(
         traces: openTraces(clickhouse),
         companies: () => catalogue.companies,
         flows: () => catalogue.flows,
+        policy: () => catalogue.policy,
         letters: collector.letters,
         signIn,
         counters: () => collector.counters(),
@@ -173,6 +182,7 @@ async function runPasses(
   await analysis.detect(now);
   await analysis.assess(now);
   await analysis.ask(() => now);
+  await analysis.propose(now);
   await tell(now);
 }
 

@@ -20,7 +20,7 @@ import { retentionTask } from './retention.ts';
 import type { Stores } from './stores.ts';
 import type { AnyTask } from './task.ts';
 import { createTokenTask, listTokensTask, revokeTokenTask, rotateSecretTask } from './token.ts';
-import { addUserTask, linkUserTask, listUsersTask } from './users.ts';
+import { addUserTask, linkUserTask, listUsersTask, roleUserTask, tokenUserTask } from './users.ts';
 
 const ALL: readonly AnyTask<Stores>[] = [
   importTask,
@@ -40,6 +40,8 @@ const ALL: readonly AnyTask<Stores>[] = [
   addUserTask,
   linkUserTask,
   listUsersTask,
+  roleUserTask,
+  tokenUserTask,
   listDeadLettersTask,
   showDeadLetterTask,
   discardDeadLettersTask,

@@ -2,7 +2,9 @@ import { userInfo } from 'node:os';
 import { defineCommand } from 'citty';
 import { z } from 'zod';
 import { role } from '../model/principal.ts';
+import { createPrincipalToken, revokePrincipalTokens } from '../store/postgres/principal-tokens.ts';
 import {
+  changePerson,
   linkIdentity,
   listPeople,
   type NewPerson,
@@ -24,11 +26,21 @@ const newPerson = z.strictObject({
   companies: z.array(z.string().min(1).max(128)).min(1),
   by: z.string().max(256),
 });
-const link = z.strictObject({
-  id: personId,
-  slack: z.string().regex(/^[UW][A-Z0-9]{5,20}$/, "must be the Slack member's id, such as U0123456789"),
-  by: z.string().max(256),
-});
+const slackId = z
+  .string()
+  .regex(/^[UW][A-Z0-9]{5,20}$/, "must be the Slack member's id, such as U0123456789");
+const account = z
+  .string()
+  .max(512)
+  .regex(/^\S+ \S+$/, 'must be the source and the id of the account there, such as "/odoo/prod 7"');
+const link = z
+  .strictObject({
+    id: personId,
+    slack: slackId.optional(),
+    account: account.optional(),
+    by: z.string().max(256),
+  })
+  .refine((given) => (given.slack === undefined) !== (given.account === undefined), 'name one account');
 
 export const addUserTask: Task<Stores, NewPerson & { by: string }, never, { id: string }> = {
   name: 'user-add',
@@ -39,12 +51,61 @@ export const addUserTask: Task<Stores, NewPerson & { by: string }, never, { id: 
   },
 };
 
-export const linkUserTask: Task<Stores, z.infer<typeof link>, never, { id: string; slack: string }> = {
+interface Linked {
+  readonly id: string;
+  readonly slack?: string | undefined;
+  readonly account?: string | undefined;
+}
+
+export const linkUserTask: Task<Stores, z.infer<typeof link>, never, Linked> = {
   name: 'user-link',
   args: link,
-  async run({ postgres }, { id, slack, by }) {
-    await linkIdentity(postgres, id, { provider: 'slack', externalId: slack }, by, new Date());
-    return { id, slack };
+  async run({ postgres }, { id, slack, account: other, by }) {
+    const identity = slack
+      ? ({ provider: 'slack', externalId: slack } as const)
+      : ({ provider: 'source', externalId: other ?? '' } as const);
+    await linkIdentity(postgres, id, identity, by, new Date());
+    return { id, slack, account: other };
+  },
+};
+
+const roleChange = z.strictObject({
+  id: personId,
+  roles: newPerson.shape.roles.optional(),
+  companies: newPerson.shape.companies.optional(),
+  disable: z.boolean(),
+  by: z.string().max(256),
+});
+
+export const roleUserTask: Task<Stores, z.infer<typeof roleChange>, never, { id: string }> = {
+  name: 'user-role',
+  args: roleChange,
+  async run({ postgres }, { id, by, ...change }) {
+    await changePerson(postgres, id, change, by, new Date());
+    return { id };
+  },
+};
+
+const newPersonToken = z.strictObject({
+  id: personId,
+  days: z.number().positive().max(366),
+  revoke: z.boolean(),
+  by: z.string().max(256),
+});
+
+export const tokenUserTask: Task<
+  Stores,
+  z.infer<typeof newPersonToken>,
+  never,
+  { id: string; token?: string; revoked?: number }
+> = {
+  name: 'user-token',
+  args: newPersonToken,
+  async run({ postgres }, { id, days, revoke, by }) {
+    const at = new Date();
+    if (revoke) return { id, revoked: await revokePrincipalTokens(postgres, { principal: id, by, at }) };
+    const expiresAt = new Date(at.getTime() + days * 86_400_000);
+    return { id, token: await createPrincipalToken(postgres, { principal: id, by, at, expiresAt }) };
   },
 };
 
@@ -101,7 +162,12 @@ const linkCommand = defineCommand({
   },
   args: {
     id: { type: 'positional', description: 'id of the person' },
-    slack: { type: 'string', required: true, description: "the Slack member's id, such as U0123456789" },
+    slack: { type: 'string', description: "the Slack member's id, such as U0123456789" },
+    account: {
+      type: 'string',
+      description:
+        'a source and the id of the account there, such as "/odoo/prod 7": whose documents are whose',
+    },
     ...commonFlags,
     ...jsonFlag,
   },
@@ -109,11 +175,13 @@ const linkCommand = defineCommand({
     exitCodeOf(async () => {
       const linked = await runTask(
         linkUserTask,
-        link.parse({ id: args.id, slack: args.slack, by: by() }),
+        link.parse({ id: args.id, slack: args.slack, account: args.account, by: by() }),
         configOf(args),
       );
       process.stdout.write(
-        args.json ? `${JSON.stringify(linked)}\n` : `${linked.slack} acts as ${linked.id}\n`,
+        args.json
+          ? `${JSON.stringify(linked)}\n`
+          : `${linked.slack ?? linked.account} acts as ${linked.id}\n`,
       );
       return EXIT.ok;
     }),
@@ -133,7 +201,60 @@ const list = defineCommand({
 const lineOf = ({ id, name, roles, companies, identities }: Person): string =>
   `${id}  ${name}  ${roles.join(',')}  ${companies.join(',')}  ${identities.map(({ provider, externalId }) => `${provider}:${externalId}`).join(' ')}\n`;
 
+const roleCommand = defineCommand({
+  meta: { name: 'role', description: 'Change the roles or companies of a person, or switch the person off' },
+  args: {
+    id: { type: 'positional', description: 'id of the person' },
+    roles: { type: 'string', description: 'the new roles, several with commas' },
+    companies: { type: 'string', description: 'the new companies, several with commas; * for every company' },
+    disable: { type: 'boolean', description: 'may do nothing any more, from now on' },
+    ...commonFlags,
+    ...jsonFlag,
+  },
+  run: ({ args }) =>
+    exitCodeOf(async () => {
+      const change = roleChange.parse({
+        id: args.id,
+        ...(args.roles === undefined ? {} : { roles: words(args.roles) }),
+        ...(args.companies === undefined ? {} : { companies: words(args.companies) }),
+        disable: args.disable ?? false,
+        by: by(),
+      });
+      const changed = await runTask(roleUserTask, change, configOf(args));
+      process.stdout.write(args.json ? `${JSON.stringify(changed)}\n` : `${changed.id} is changed\n`);
+      return EXIT.ok;
+    }),
+});
+
+const tokenCommand = defineCommand({
+  meta: {
+    name: 'token',
+    description:
+      'Make a token with which a person signs in, in the console or as a bearer token; it is printed once',
+  },
+  args: {
+    id: { type: 'positional', description: 'id of the person' },
+    days: { type: 'string', default: '90', description: 'how long it holds' },
+    revoke: { type: 'boolean', description: 'end every token of the person instead' },
+    ...commonFlags,
+    ...jsonFlag,
+  },
+  run: ({ args }) =>
+    exitCodeOf(async () => {
+      const wish = newPersonToken.parse({
+        id: args.id,
+        days: Number(args.days),
+        revoke: args.revoke ?? false,
+        by: by(),
+      });
+      const made = await runTask(tokenUserTask, wish, configOf(args));
+      const text = made.token ?? `${made.revoked} tokens of ${made.id} ended`;
+      process.stdout.write(args.json ? `${JSON.stringify(made)}\n` : `${text}\n`);
+      return EXIT.ok;
+    }),
+});
+
 export default defineCommand({
-  meta: { name: 'users', description: 'People: what they may do, and which Slack account is whose' },
-  subCommands: { add, link: linkCommand, list },
+  meta: { name: 'users', description: 'People: what they may do, and which accounts elsewhere are whose' },
+  subCommands: { add, link: linkCommand, role: roleCommand, token: tokenCommand, list },
 });

@@ -17,11 +17,46 @@ export const ACTIONS = {
   },
   'rerun-posting': { tier: 'four-eyes', title: 'Run the posting in Odoo again' },
   'mark-for-accrual': { tier: 'operator', title: 'Put the document on the accrual list' },
+  waive: { tier: 'operator', title: 'Waive the exceptions: they stand, and hold up nothing until a date' },
   'open-ticket': { tier: 'operator', title: 'Open a ticket with the owner of the interface' },
   investigate: { tier: 'none', title: 'Look into it by hand' },
 } as const satisfies Record<string, { tier: Tier; title: string }>;
 export type ActionKind = keyof typeof ACTIONS;
 export const actionKind = z.enum(Object.keys(ACTIONS) as [ActionKind, ...ActionKind[]]);
+
+const document = z.strictObject({
+  source: z.string().max(1024).describe('the connected Odoo, such as /odoo/prod'),
+  model: z
+    .string()
+    .regex(/^[a-z][a-z0-9_.]{0,63}$/)
+    .describe('account.move, purchase.order …'),
+  id: z.int().min(1),
+});
+const events = z
+  .array(z.strictObject({ source: z.string().max(1024), id: z.string().max(512) }))
+  .min(1)
+  .max(1_000);
+const exceptions = z.array(z.string().max(128)).min(1).max(1_000);
+const plainText = (most: number) => z.string().trim().min(1).max(most);
+
+/** What each action is told: nothing else reaches whoever carries it out. */
+export const ACTION_PARAMETERS = {
+  'reprocess-events': z.strictObject({ events }),
+  'redrive-events': z.strictObject({ flow: z.string().max(128), events }),
+  'requeue-job': z.strictObject({ source: document.shape.source, job: z.int().min(1) }),
+  'nudge-approver': document,
+  'create-odoo-activity': document.extend({
+    user: z.int().min(1),
+    summary: plainText(100),
+    note: plainText(1_000),
+    deadline: z.iso.date(),
+  }),
+  'rerun-posting': z.strictObject({ source: document.shape.source, id: z.int().min(1) }),
+  'mark-for-accrual': z.strictObject({ exceptions }),
+  waive: z.strictObject({ exceptions, until: z.iso.date() }),
+  'open-ticket': z.strictObject({ title: plainText(200), text: plainText(4_000) }),
+  investigate: z.strictObject({}),
+} as const satisfies Record<ActionKind, z.ZodType>;
 
 /** A proposed action: by rules, a model or a person. Nothing runs it before people have decided. */
 export const action = z.strictObject({

@@ -32,6 +32,8 @@ const ERRORS = {
   'model.unusable': { status: 502, retryable: false },
   'detect.busy': { status: 503, retryable: true },
   'delivery.failed': { status: 502, retryable: true },
+  'action.refused': { status: 422, retryable: false },
+  'action.unreachable': { status: 503, retryable: true },
   'odoo.credentials': { status: 502, retryable: false },
   'odoo.access': { status: 502, retryable: false },
   'odoo.missing': { status: 404, retryable: false },

@@ -13,6 +13,10 @@ export const flow = z.strictObject({
   latency: z.enum(['real-time', 'micro-batch', 'batch']).default('micro-batch').describe('latency class'),
   owner: z.string().describe('team or person who answers for it'),
   runbook: runbook.optional(),
+  redriveUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('where its owner takes a signed request to send events again'),
   expectations: z.array(expectation).default([]),
   objectives: z.array(objective).default([]).describe('what the telemetry of its services must keep to'),
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ACTIONS, type ActionKind } from './action.ts';
-import { DEFAULT_POLICY, mayAcknowledge, mayAct, policy } from './policy.ts';
+import { bandOf, DEFAULT_POLICY, mayAcknowledge, policy, tierOf } from './policy.ts';
 import { type Principal, ROLES, type Role } from './principal.ts';
 
 const human = (roles: Role[], companies = ['acme']): Principal => ({
@@ -34,24 +34,44 @@ describe('acknowledging', () => {
   });
 });
 
-describe('acting', () => {
-  test.each(kinds)('%s: its tier holds for everybody, administrators too', (kind) => {
-    const wanted = ACTIONS[kind].tier === 'four-eyes' ? 'needs-approval' : 'allowed';
-    for (const role of ['finance', 'sre', 'admin'] as const)
-      expect(mayAct(human([role]), kind, 'acme').outcome).toBe(wanted);
-    expect(mayAct(human(['auditor', 'manager', 'support']), kind, 'acme').outcome).toBe('denied');
+describe('how many people an action takes', () => {
+  const limits = { overall: '100000', performance: '60000', trivial: '5000' };
+  test.each([
+    ['0', 'below'],
+    ['4999.99', 'below'],
+    ['5000', 'trivial'],
+    ['-59999.99', 'trivial'],
+    ['60000', 'performance'],
+    ['100000', 'overall'],
+    [undefined, 'overall'],
+  ] as const)('%s lies in the band %s', (amount, band) => {
+    expect(bandOf(amount, limits)).toBe(band);
   });
 
-  test('a policy may ask for a second person where the catalogue does not', () => {
-    const strict = {
-      ...DEFAULT_POLICY,
-      actions: { ...DEFAULT_POLICY.actions, tiers: { 'requeue-job': 'four-eyes' as const } },
-    };
-    expect(mayAct(human(['sre']), 'requeue-job', 'acme', strict).outcome).toBe('needs-approval');
+  test('without materiality every amount counts as the highest', () => {
+    expect(bandOf('1', undefined)).toBe('overall');
+  });
+
+  test.each([
+    ['redrive-events', 'below', 'operator'],
+    ['redrive-events', 'trivial', 'four-eyes'],
+    ['redrive-events', 'overall', 'four-eyes'],
+    ['waive', 'trivial', 'operator'],
+    ['waive', 'performance', 'four-eyes'],
+    ['rerun-posting', 'below', 'four-eyes'],
+    ['nudge-approver', 'overall', 'none'],
+  ] as const)('%s of an amount %s: %s', (kind, band, tier) => {
+    expect(tierOf(DEFAULT_POLICY, kind, band)).toBe(tier);
+  });
+
+  test('the policy has an entry for every action, and may ask for more people', () => {
+    expect(Object.keys(DEFAULT_POLICY.actions).sort()).toEqual([...kinds].sort());
+    const { 'requeue-job': job } = DEFAULT_POLICY.actions;
+    const actions = { ...DEFAULT_POLICY.actions, 'requeue-job': { ...job, tier: 'four-eyes' as const } };
+    expect(tierOf({ ...DEFAULT_POLICY, actions }, 'requeue-job', 'below')).toBe('four-eyes');
   });
 });
 
 test('a model may nothing', () => {
   expect(mayAcknowledge(model, 'acme').outcome).toBe('denied');
-  for (const kind of kinds) expect(mayAct(model, kind, 'acme').outcome).toBe('denied');
 });

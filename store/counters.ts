@@ -91,6 +91,10 @@ export const COUNTERS = {
     labels: ['outcome'],
   },
   closewatch_messages_over_limits: { help: "messages that break Slack's limits", labels: [] },
+  closewatch_actions: {
+    help: 'Approved actions that ended or are to be tried again, by action and outcome',
+    labels: ['action', 'outcome'],
+  },
   closewatch_model_fallbacks: {
     help: "times that the rules' assessment stood though there is a model, by reason",
     labels: ['reason'],

@@ -16,7 +16,7 @@ export interface LoadedFlow extends Flow {
 
 const COMPANIES = /^companies\.ya?ml$/;
 /** Files of the folder that are no flows. */
-const OTHERS = /^(companies|collector)\.ya?ml$/;
+const OTHERS = /^(companies|collector|policy)\.ya?ml$/;
 
 /**
  * The flows of every `*.yaml` and `*.yml` file of a folder (not of folders in it), by file name. Throws `flow.invalid`

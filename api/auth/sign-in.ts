@@ -27,12 +27,19 @@ export interface SignIn {
 }
 
 /** `now` gives epoch milliseconds. Throws for an empty token, with which anybody could sign in. */
-export function createSignIn(config: { adminToken: string }, deps: { now: () => number }): SignIn {
+export function createSignIn(
+  config: { adminToken: string },
+  deps: {
+    now: () => number;
+    /** Whose token it is, of people and services; left out, only the administrator has one. */
+    actorOf?: ((token: string) => Promise<Actor | undefined>) | undefined;
+  },
+): SignIn {
   if (config.adminToken === '') throw new Error("the administrator's token is empty");
   const expected = digest(config.adminToken);
   const links = new Map<string, { actor: Actor; until: number }>();
   const verify = async (token: string): Promise<Actor | undefined> =>
-    token !== '' && timingSafeEqual(digest(token), expected) ? ADMINISTRATOR : undefined;
+    token !== '' && timingSafeEqual(digest(token), expected) ? ADMINISTRATOR : await deps.actorOf?.(token);
   return {
     verify,
     async exchange(token) {

@@ -1,16 +1,12 @@
 import { z } from 'zod';
-import { ACTIONS, action, TIERS } from '../../model/action.ts';
+import { ACTIONS, action } from '../../model/action.ts';
 import { CATEGORIES, type Category, claim, evidenceItem, verdict } from '../../model/assessment.ts';
 import type { AssessmentRow } from '../../store/postgres/incident-queries.ts';
 import { builder } from './builder.ts';
-import { hyphenated, SeverityEnum } from './enums.ts';
+import { hyphenated, SeverityEnum, TierEnum } from './enums.ts';
 import { instantOfDate, KeyValueRef, keyValues } from './scalars.ts';
 
 const CategoryEnum = builder.enumType('Category', { values: hyphenated(CATEGORIES) });
-const TierEnum = builder.enumType('Tier', {
-  description: 'How many people an action needs.',
-  values: hyphenated(TIERS),
-});
 const AuthorEnum = builder.enumType('Author', { values: ['rules', 'model'] as const });
 
 const ClaimRef = builder.objectRef<z.infer<typeof claim>>('Claim').implement({

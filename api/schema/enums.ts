@@ -1,3 +1,4 @@
+import { TIERS } from '../../model/action.ts';
 import { EXCEPTION_STATES } from '../../model/exception.ts';
 import { CAUSE_KINDS, INCIDENT_STATES } from '../../model/incident.ts';
 import { CLOSE_IMPACTS, SEVERITIES } from '../../model/severity.ts';
@@ -26,4 +27,9 @@ export const hyphenated = <T extends string>(values: readonly T[]) =>
 export const CauseKindEnum = builder.enumType('CauseKind', {
   description: 'What makes exceptions one incident: the first that applies.',
   values: hyphenated(CAUSE_KINDS),
+});
+
+export const TierEnum = builder.enumType('Tier', {
+  description: 'How many people an action needs.',
+  values: hyphenated(TIERS),
 });

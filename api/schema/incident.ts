@@ -14,7 +14,7 @@ import { builder } from './builder.ts';
 import { ChangeRef } from './change.ts';
 import { page } from './connection.ts';
 import { CauseKindEnum, ExceptionStateEnum, IncidentStateEnum, OrderEnum, SeverityEnum } from './enums.ts';
-import { ExceptionRef, IncidentRef } from './refs.ts';
+import { ExceptionRef, IncidentRef, ProposalRef } from './refs.ts';
 import { instantOfDate, instantOrNull, MoneyRef } from './scalars.ts';
 
 const MAX_CHANGES = 500;
@@ -100,6 +100,12 @@ IncidentRef.implement({
             args.order,
           ),
         ),
+    }),
+    proposals: t.field({
+      type: [ProposalRef],
+      extensions: { costRows: 20 },
+      description: 'Actions that were proposed, the newest first',
+      resolve: (row, _, { load }) => load.proposals.load(row.id),
     }),
     assessment: t.field({
       type: AssessmentRef,

@@ -5,6 +5,7 @@ import type { Span, SpanHead } from '../../model/span.ts';
 import type { TraceSummary } from '../../store/clickhouse/trace-summaries.ts';
 import type { ExceptionListRow } from '../../store/postgres/exception-queries.ts';
 import type { IncidentRow } from '../../store/postgres/incidents.ts';
+import type { StoredProposal } from '../../store/postgres/proposals.ts';
 import { builder } from './builder.ts';
 
 /** Types that refer to each other: declared here, each implemented in its own file. */
@@ -16,4 +17,5 @@ export const FinanceEventRef = builder.objectRef<EventHead & { readonly data?: s
 export const LogRecordRef = builder.objectRef<LogHead & Partial<LogRecord>>('LogRecord');
 export const SpanRef = builder.objectRef<SpanHead & Partial<Span>>('Span');
 export const TraceRef = builder.objectRef<TraceSummary>('Trace');
+export const ProposalRef = builder.objectRef<StoredProposal>('Proposal');
 export const CaseDocumentRef = builder.objectRef<CaseDocument>('CaseDocument');

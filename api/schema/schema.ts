@@ -4,6 +4,7 @@ import './scalars.ts';
 import './enums.ts';
 import './incident.ts';
 import './exception.ts';
+import './proposal.ts';
 import './event.ts';
 import './trace.ts';
 import './log.ts';

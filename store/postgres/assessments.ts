@@ -238,3 +238,20 @@ function rowOf(assessment: NewAssessment, version: number, now: bigint): Inserta
     created_at: dateOf(now),
   };
 }
+
+/** Assessments whose actions were not proposed yet, the oldest first. */
+export async function assessmentsToPropose({ db }: Postgres, limit: number): Promise<AssessmentRow[]> {
+  return await db
+    .selectFrom('assessments')
+    .selectAll()
+    .where('proposed', '=', false)
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+}
+
+/** Notes that the actions of an assessment were proposed. */
+export async function markProposed({ db }: Postgres, id: string): Promise<void> {
+  await db.updateTable('assessments').set({ proposed: true }).where('id', '=', id).execute();
+}

@@ -14,6 +14,7 @@ export interface Change {
     | 'incident'
     | 'assessment'
     | 'message'
+    | 'proposal'
     | 'setting'
     | 'dead-letter'
     | 'inbox'

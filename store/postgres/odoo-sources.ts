@@ -197,6 +197,26 @@ export async function setOdooWriter(
   });
 }
 
+/** How an Odoo is reached for what was approved; undefined while nobody has set its writer, or none has this name. */
+export async function writerOf(
+  { db }: Db,
+  sealer: Sealer,
+  source: string,
+): Promise<(OdooCredential & { readonly url: string; readonly database: string | undefined }) | undefined> {
+  const row = await db
+    .selectFrom('odoo_sources')
+    .select(['url', 'database', 'writer_login', 'writer_sealed'])
+    .where('source', '=', source)
+    .executeTakeFirst();
+  if (!row?.writer_sealed) return undefined;
+  return {
+    url: row.url,
+    database: row.database ?? undefined,
+    login: row.writer_login ?? undefined,
+    secret: sealer.open(row.writer_sealed, about(source, 'writer')),
+  };
+}
+
 /** Keeps how an Odoo stands. */
 export async function keepOdooState({ db }: Db, source: string, state: OdooState): Promise<void> {
   await db

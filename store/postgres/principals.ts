@@ -14,7 +14,8 @@ export interface NewPerson {
 
 /** An account of a person elsewhere: the Slack member id `U0123456789`, say. */
 export interface Identity {
-  readonly provider: 'slack';
+  /** `source`: an account of a system that sends events, by the source and its id there: `/odoo/prod 7`. */
+  readonly provider: 'slack' | 'source';
   readonly externalId: string;
 }
 
@@ -36,6 +37,38 @@ export async function putPerson({ db }: Postgres, person: NewPerson, by: string,
       .executeTakeFirst();
     if (!saved) throw new ClosewatchError('state.conflict', `${person.id} is no person`);
     await appendChanges(trx, [settingChange(`principal:${person.id}`, 'granted', { by, at, data: given })]);
+  });
+}
+
+/** Changes what a person may do, or switches the person off. Throws `not-found` for nobody. */
+export async function changePerson(
+  { db }: Postgres,
+  id: string,
+  {
+    roles,
+    companies,
+    disable,
+  }: { roles?: readonly Role[] | undefined; companies?: readonly string[] | undefined; disable: boolean },
+  by: string,
+  at: Date,
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const before = await trx
+      .selectFrom('principals')
+      .select(['roles', 'companies', 'disabled_at'])
+      .where('id', '=', id)
+      .where('kind', '=', 'human')
+      .forUpdate()
+      .executeTakeFirst();
+    if (!before) throw new ClosewatchError('not-found', `there is no person ${id}`);
+    const after = {
+      roles: roles ? [...roles] : before.roles,
+      companies: companies ? [...companies] : before.companies,
+      disabled_at: disable ? at : null,
+    };
+    await trx.updateTable('principals').set(after).where('id', '=', id).execute();
+    const who = { by, at, data: { before, after } };
+    await appendChanges(trx, [settingChange(`principal:${id}`, disable ? 'disabled' : 'changed', who)]);
   });
 }
 
@@ -86,6 +119,9 @@ export async function listPeople({ db }: Postgres): Promise<Person[]> {
     roles: person.roles as Role[],
     identities: links
       .filter(({ principal }) => principal === person.id)
-      .map(({ provider, external_id }) => ({ provider: provider as 'slack', externalId: external_id })),
+      .map(({ provider, external_id }) => ({
+        provider: provider as Identity['provider'],
+        externalId: external_id,
+      })),
   }));
 }

@@ -1,6 +1,9 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
+import type { ActionKind } from '../../model/action.ts';
 import type { ClockState } from '../../model/clock-skew.ts';
 import type { Problem } from '../../model/errors.ts';
+import type { Band } from '../../model/policy.ts';
+import type { ProposalState } from '../../model/proposal.ts';
 import type { Severity } from '../../model/severity.ts';
 
 /** int8: read as text, written as bigint, number or text. */
@@ -346,6 +349,7 @@ export interface AssessmentTable {
   material_hash: Generated<string>;
   asked: Generated<number>;
   ask_again_at: InstantOrNull;
+  proposed: Generated<boolean>;
 }
 
 export interface MessageTable {
@@ -433,6 +437,80 @@ export interface AuditTable {
   entity: string;
   entity_id: string;
   company: string;
+}
+
+/** Somebody who made a document of a case, as `proposals.makers` has it. */
+interface MakerJson {
+  kind: 'human' | 'service';
+  account: string;
+  principal?: string;
+}
+
+export interface ProposalTable {
+  id: string;
+  incident: string;
+  company: string;
+  action: ActionKind;
+  parameters: Json<unknown>;
+  reason: string;
+  evidence: Generated<number[]>;
+  amount: string | null;
+  band: Band;
+  origin: 'rules' | 'model' | 'human';
+  assessment: string | null;
+  editors: Generated<string[]>;
+  makers: Json<MakerJson[]>;
+  state: ProposalState;
+  hash: string;
+  expires_at: Instant;
+  created_at: Instant;
+  updated_at: Instant;
+  version: Generated<number>;
+  attempts: Generated<number>;
+  held_until: InstantOrNull;
+  before: JsonOrNull<unknown>;
+  after: JsonOrNull<unknown>;
+  outcome: string | null;
+  error: string | null;
+}
+
+export interface ApprovalTable {
+  proposal: string;
+  number: number;
+  hash: string;
+  approver: string;
+  approver_kind: Generated<'human'>;
+  roles: string[];
+  at: Instant;
+  expires_at: Instant;
+  used_at: InstantOrNull;
+}
+
+export interface AccrualTable {
+  exception: string;
+  proposal: string;
+  company: string;
+  amount: string | null;
+  currency: string | null;
+  at: Instant;
+}
+
+export interface WaiverTable {
+  exception: string;
+  proposal: string;
+  reason: string;
+  until: Instant;
+  at: Instant;
+  ended_at: InstantOrNull;
+}
+
+export interface PrincipalTokenTable {
+  token_hash: string;
+  principal: string;
+  created_at: Instant;
+  created_by: string;
+  expires_at: Instant;
+  revoked_at: InstantOrNull;
 }
 
 export interface TurnTable {
@@ -540,6 +618,11 @@ export interface Database {
   control_runs: ControlRunTable;
   change_log: ChangeLogTable;
   audit: AuditTable;
+  proposals: ProposalTable;
+  approvals: ApprovalTable;
+  accruals: AccrualTable;
+  waivers: WaiverTable;
+  principal_tokens: PrincipalTokenTable;
   settings: SettingTable;
   turns: TurnTable;
   events_ahead: EventAheadTable;

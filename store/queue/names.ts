@@ -6,6 +6,7 @@ export const QUEUES = {
   triage: 'triage',
   ask: 'ask',
   alerts: 'alerts',
+  actions: 'actions',
   housekeeping: 'housekeeping',
   anchors: 'anchors',
 } as const;

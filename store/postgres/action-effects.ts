@@ -1,0 +1,156 @@
+import { sql } from 'kysely';
+import { ClosewatchError } from '../../model/errors.ts';
+import { appendChanges } from './change-log.ts';
+import type { Postgres } from './database.ts';
+import { asExecutor } from './proposals.ts';
+
+interface Effect {
+  readonly outcome: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+interface Wish {
+  readonly proposal: string;
+  readonly incident: string;
+  readonly exceptions: readonly string[];
+  readonly at: Date;
+}
+
+/** Has the document an open exception of a control? */
+export async function hasControlException(
+  { db }: Postgres,
+  source: string,
+  subject: string,
+): Promise<boolean> {
+  const found = await db
+    .selectFrom('exceptions')
+    .select('id')
+    .where('source', '=', source)
+    .where('subject', '=', subject)
+    .where('state', 'in', ['open', 'indeterminate'])
+    .where((row) =>
+      row.or([row('rule', 'like', 'CT-%'), row('kind', 'in', ['distinct-actors', 'no-duplicate'])]),
+    )
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
+/** Puts exceptions of the incident on the accrual list; those that are on it stay. */
+export async function accrue(
+  postgres: Postgres,
+  { proposal, incident, exceptions, at }: Wish,
+): Promise<Effect> {
+  return await asExecutor(postgres, async (trx) => {
+    const rows = await trx
+      .selectFrom('exceptions')
+      .select(['id', 'company', 'amount', 'currency'])
+      .where('incident', '=', incident)
+      .where(sql<boolean>`id = ANY(${exceptions}::text[])`)
+      .orderBy('id')
+      .execute();
+    if (rows.length === 0)
+      throw new ClosewatchError('action.refused', 'none of the exceptions is of this incident');
+    const listed = await trx
+      .insertInto('accruals')
+      .values(
+        rows.map(({ id, company, amount, currency }) => ({
+          exception: id,
+          proposal,
+          company,
+          amount,
+          currency,
+          at,
+        })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('exception')
+      .execute();
+    const outcome = listed.length > 0 ? 'done' : 'already';
+    return { outcome, before: { listed: rows.length - listed.length }, after: { listed: rows.length } };
+  });
+}
+
+/** Waives open exceptions of the incident until an instant; detection leaves them waived as long as they breach. */
+export async function waive(
+  postgres: Postgres,
+  { proposal, incident, exceptions, at, reason, until }: Wish & { reason: string; until: Date },
+): Promise<Effect> {
+  if (until <= at) throw new ClosewatchError('action.refused', 'the waiver would be over already');
+  return await asExecutor(postgres, async (trx) => {
+    const rows = await trx
+      .updateTable('exceptions')
+      .set({ state: 'waived', updated_at: at })
+      .where('incident', '=', incident)
+      .where(sql<boolean>`id = ANY(${exceptions}::text[])`)
+      .where('state', 'in', ['open', 'indeterminate'])
+      .returning(['id', 'company', 'rule', 'severity', 'amount', 'currency', 'state'])
+      .execute();
+    if (rows.length === 0) return { outcome: 'already', before: { waived: 0 }, after: { waived: 0 } };
+    await trx
+      .insertInto('waivers')
+      .values(rows.map(({ id }) => ({ exception: id, proposal, reason, until, at })))
+      .onConflict((conflict) =>
+        conflict.column('exception').doUpdateSet({ proposal, reason, until, at, ended_at: null }),
+      )
+      .execute();
+    await appendChanges(
+      trx,
+      rows.map((row) => ({
+        entity: 'exception' as const,
+        entityId: row.id,
+        company: row.company,
+        change: 'waived',
+        at,
+        rule: row.rule,
+        state: 'waived',
+        severity: row.severity,
+        amount: row.amount,
+        currency: row.currency,
+        actor: 'closewatch',
+        data: { proposal, until: until.toISOString(), reason },
+      })),
+    );
+    return { outcome: 'done', before: { waived: 0 }, after: { waived: rows.length } };
+  });
+}
+
+/** Ends waivers whose time is over: what still breaches is open again. Returns how many. */
+export async function endWaivers({ db }: Postgres, at: Date): Promise<number> {
+  return await db.transaction().execute(async (trx) => {
+    const over = await trx
+      .updateTable('waivers')
+      .set({ ended_at: at })
+      .where('ended_at', 'is', null)
+      .where('until', '<=', at)
+      .returning('exception')
+      .execute();
+    if (over.length === 0) return 0;
+    const ids = over.map(({ exception }) => exception);
+    const rows = await trx
+      .updateTable('exceptions')
+      .set({ state: 'open', notify: true, updated_at: at })
+      .where(sql<boolean>`id = ANY(${ids}::text[])`)
+      .where('state', '=', 'waived')
+      .returning(['id', 'company', 'rule', 'severity', 'amount', 'currency'])
+      .execute();
+    await appendChanges(
+      trx,
+      rows.map((row) => ({
+        entity: 'exception' as const,
+        entityId: row.id,
+        company: row.company,
+        change: 'waiver ended',
+        at,
+        rule: row.rule,
+        state: 'open',
+        severity: row.severity,
+        amount: row.amount,
+        currency: row.currency,
+        actor: 'closewatch',
+        data: {},
+      })),
+    );
+    return rows.length;
+  });
+}
