@@ -19,6 +19,7 @@ import { storedEvents, streamsOf } from '../simulator/stored.ts';
 import { instantOf } from './backtest.ts';
 import { readLandscape, readTruth } from './eval-events.ts';
 import { readSeries } from './eval-series.ts';
+import triage from './eval-triage.ts';
 import { EXIT, exitCodeOf, jsonFlag } from './flags.ts';
 
 const DEFAULT_FLOWS = resolve(import.meta.dirname, '..', 'flows');
@@ -189,6 +190,6 @@ function windowReport(score: WindowScore): string {
 }
 
 export default defineCommand({
-  meta: { name: 'eval', description: 'Score detection against a known truth; changes nothing' },
-  subCommands: { detection, anomalies },
+  meta: { name: 'eval', description: 'Score detection and triage against a known truth; changes nothing' },
+  subCommands: { detection, anomalies, triage },
 });

@@ -24,6 +24,10 @@ export const ACTIONS = {
 export type ActionKind = keyof typeof ACTIONS;
 export const actionKind = z.enum(Object.keys(ACTIONS) as [ActionKind, ...ActionKind[]]);
 
+/** What a model may name: everything but to let something be as it is. */
+export const modelActionKind = actionKind.exclude(['waive']);
+export type ModelActionKind = z.infer<typeof modelActionKind>;
+
 const document = z.strictObject({
   source: z.string().max(1024).describe('the connected Odoo, such as /odoo/prod'),
   model: z

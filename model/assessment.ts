@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { actionKind } from './action.ts';
+import { modelActionKind } from './action.ts';
 import { severity } from './severity.ts';
 
 /** The closed list of categories. */
@@ -46,7 +46,7 @@ export const modelAnswer = z.strictObject({
   proposedActions: z
     .array(
       z.strictObject({
-        kind: actionKind,
+        kind: modelActionKind,
         reason: z.string().max(300),
         evidence: z.array(z.int().min(1)).max(12),
       }),

@@ -172,7 +172,7 @@ function spanItems(input: PackageInput): Item[] {
         at: formatInstant(BigInt(span.startNs)),
         facts: some({
           service: technicalName(span.service),
-          operation: technicalName(without(normaliseText(span.name)), 80),
+          operation: technicalName(fewWords(without(normaliseText(span.name))), 80),
           httpStatus: statusOf(span.attributes),
           grpcStatus: numberIn(span.attributes['rpc.grpc.status_code']),
           errorType: technicalWords(thrown?.['exception.type'] ?? span.attributes['error.type'] ?? ''),
@@ -184,6 +184,10 @@ function spanItems(input: PackageInput): Item[] {
       };
     });
 }
+
+/** An operation's name has a verb and a path, or a few words: a sentence in it is nobody's name. */
+const NAME_WORDS = 4;
+const fewWords = (text: string): string => text.split(/\s+/).slice(0, NAME_WORDS).join(' ');
 
 const numberIn = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) : undefined;

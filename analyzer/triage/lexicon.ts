@@ -3,20 +3,32 @@
  * instructions) stays out. Lower case.
  */
 const WORDS = new Set(
-  `access account aborted already amount approval archived auth authentication authorization bad balance balanced bank
-  batch broken busy cancelled cannot capacity certificate chart claim closed code column company conflict connect
-  connection constraint corrupt could credentials currency cycle database date deadline deadlock decode default delayed
-  denied digit disabled disk dns does duplicate duplicated econnrefused econnreset empty encoding engine entry enotfound
-  error etimedout exceeded exhausted exist exists expected expired failed failure field file fiscal forbidden format found
-  gap gateway handshake hash host id internal invalid inactive incomplete incorrect integrity job journal json key late
-  limit locale lock locked login longer malformed mandatory mapping master match memory message mismatch missing model
-  move must name network no node not null number of order overflow overloaded parse parser partner password payload
-  payment pending period permission pool posted product property queue quota rate read reached refused rejected relation
-  reset required resource response retries retry route row schema sequence server service session shutdown socket space
-  space ssl stale state syntax table tax temporarily throttled throttling time timed timeout tls token too many
-  transaction type unable unauthenticated unauthorized unavailable unbalanced undefined unexpected unique unit unknown
-  unmapped unprocessable unreachable unsupported upstream user valid validation value vat vendor version violates
-  violation wrong xml year`
+  `aborted access account accounts agent allowed already amount another apikey approval approve approver archived
+  argument attribute attributes auth authentication authorization avalara avatax backlog bad balance balanced bank
+  batch belong belongs blank blocked broken broker busy cancelled cannot capacity catalog catalogue certificate
+  character chargeback chart claim clients closed closedaccountnumber closing code codec column companies company
+  complete configured conflict connect connection connections constraint consumer contact control conversion corrupt
+  could counter counterpart credentials creditor currencies currency customer cycle database date deadline deadlock
+  debtor decode decoding default define defined delayed deleted denied deprecated determine determined differ
+  difference differences differs digit disabled disk dns does draft dropped duplicate duplicated duplicates ebics
+  econnrefused econnreset element empty encoded encoding engine enotfound enough entity entries entry eof error
+  etimedout exceeded exhausted exist exists expected expense expired expires failed failure field file fiscal
+  forbidden format found full funds gap gateway gone grant handshake hangup hash heap hold host hosts id inactive
+  incompatible incomplete incorrect insufficient integrity internal invalid item job journal journals json jumped
+  jurisdiction key keys keyword killed lag late legal limit line locale lock locked locks login longer lookup loss
+  lost malformed mandate mandatory many mapped mapping mappings master match memory message mismatch mismatching
+  missing model move must name needed needs network nexus no node nomandate not null number numbering of oom opened
+  order overflow overloaded own padding parse parser partition partner passphrase password payload payment pending
+  peppol period permission permitted permitting pool posted privileges producer product property queue quota rate
+  rates reachable reached read reader readonly recipient record records reference refused rejected rejection relation
+  removed renamed repeated required requires reset resolve resource response restricted retries retry returned
+  reversal revoked rights rjct route row schema scope secret segment segregation self sequence server service session
+  set shutdown signature signed skipped sku slow socket space ssl stale state storage structure sum supplier syntax
+  table tag tax taxes temporarily terminated throttled throttling tie time timed timeout tls token tolerance too total
+  totals transaction translate translation truncated trusted twice type unable unauthenticated unauthorised
+  unauthorized unavailable unbalanced undefined unexpected unique unit units unknown unmapped unprocessable
+  unreachable unrecognised unrecognized unresolved unsupported upstream user valid validation value vat vendor version
+  vertex vies violates violation waiting worker workers wrong xml year yourself`
     .split(/\s+/)
     .filter((word) => word !== ''),
 );

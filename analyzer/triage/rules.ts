@@ -1,4 +1,4 @@
-import type { ActionKind } from '../../model/action.ts';
+import type { ModelActionKind } from '../../model/action.ts';
 import type { Category, EvidenceItem, ModelAnswer } from '../../model/assessment.ts';
 import type { Severity } from '../../model/severity.ts';
 
@@ -16,7 +16,7 @@ interface Rule {
   readonly when: (items: readonly EvidenceItem[]) => number[];
   readonly cause: string;
   readonly next: string;
-  readonly actions: readonly ActionKind[];
+  readonly actions: readonly ModelActionKind[];
   readonly confidence: number;
 }
 
@@ -94,7 +94,7 @@ export const RULES: readonly Rule[] = [
     category: 'duplicate',
     when: either(
       all(({ kind }) => kind === 'no-duplicate'),
-      failing([], /\bduplicated?\b|\bunique (constraint|violation)|already exists?/),
+      failing([], /\bduplicated?\b|\bmust\b.*\bunique\b|\bunique (constraint|violation)|already exists?/),
     ),
     cause: 'Documents share what must be unique: the same thing seems to have been entered twice.',
     next: 'Compare the documents; cancel the one too many before it is paid.',
@@ -106,6 +106,7 @@ export const RULES: readonly Rule[] = [
     when: either(
       rule(/^CT-/),
       all(({ kind }) => kind === 'distinct-actors' || kind === 'precedence'),
+      failing([], /\bapprove\b.*\bown\b|\bself approv|\bsegregation\b/),
     ),
     cause: 'A control was not kept.',
     next: 'Have the controller look at who did what and when.',
@@ -116,7 +117,10 @@ export const RULES: readonly Rule[] = [
     category: 'amount-mismatch',
     when: either(
       all(({ kind }) => kind === 'equal-value' || kind === 'balance'),
-      failing([], /\bunbalanced\b|\b(amount|balance)\b.*\bmismatch\b|\bmismatch\b.*\b(amount|balance)\b/),
+      failing(
+        [],
+        /\bunbalanced\b|\bnot balanced\b|\b(amount|total|balance|sum)\b.*\bdiffers?\b|\b(amount|balance)\b.*\bmismatch\b|\bmismatch\b.*\b(amount|balance)\b/,
+      ),
     ),
     cause: 'Amounts that must be equal differ.',
     next: 'Find the document or line that differs and correct it at its origin.',
@@ -125,10 +129,14 @@ export const RULES: readonly Rule[] = [
   },
   {
     category: 'credentials',
-    when: failing(
-      [401],
-      /\bunauthenticated\b|\b(expired|invalid|bad)\b.*\b(token|credentials|certificate|password|key)\b|\b(token|credentials|certificate|password)\b.*\b(expired|invalid)\b|\bauthentication failed\b/,
-      [16],
+    when: either(
+      // What Odoo calls so is a login that failed, not a right that is missing.
+      (items) => numbers(of(items, 'span').filter(({ facts }) => facts.errorType === 'access denied')),
+      failing(
+        [401],
+        /\bunauthenticated\b|\bnot authenticated\b|\b(session|token|grant|key|certificate)\b.*\b(expired|revoked)\b|\bexpired\b.*\bsession\b|\b(expired|invalid|bad)\b.*\b(token|credentials|certificate|password|key)\b|\b(token|credentials|certificate|password)\b.*\b(expired|invalid)\b|\bauthentication failed\b/,
+        [16],
+      ),
     ),
     cause: 'The interface is not let in: its credential is wrong or has expired.',
     next: 'Renew the credential of the interface, then send again what failed.',
@@ -139,7 +147,7 @@ export const RULES: readonly Rule[] = [
     category: 'access',
     when: failing(
       [403],
-      /\b(access|permission)\b.*\bdenied\b|\bforbidden\b|\bnot .*authorized\b|\baccess error\b/,
+      /\b(access|permission|privileges)\b.*\bdenied\b|\bforbidden\b|\bnot .*(authorized|allowed|permitted)\b.*\b(access|records?|scope|operation)\b|\bnot authorized\b|\baccess error\b|\benough\b.*\brights\b|\baccess rights\b|\bpermission error\b/,
       [7],
     ),
     cause: 'The account of the interface lacks a right.',
@@ -149,7 +157,11 @@ export const RULES: readonly Rule[] = [
   },
   {
     category: 'rate-limit',
-    when: failing([429], /\btoo many\b|\brate limit\b|\bthrottl|\bquota\b.*\bexceeded\b/, [8]),
+    when: failing(
+      [429],
+      /\btoo many\b(?!.*\b(clients|connections)\b)|\brate limit\b|\bthrottl|\bquota\b.*\bexceeded\b/,
+      [8],
+    ),
     cause: 'The receiving system refuses calls because there are too many.',
     next: 'Slow the sender down or have the limit raised; then put what failed back into the queue.',
     actions: ['requeue-job', 'open-ticket'],
@@ -168,9 +180,12 @@ export const RULES: readonly Rule[] = [
   },
   {
     category: 'sequence',
-    when: failing(
-      [],
-      /\bsequence\b.*\b(gap|missing|conflict|broken)\b|\bgap\b.*\bsequence\b|\bintegrity hash\b|\bhash\b.*\bbroken\b/,
+    when: either(
+      all(({ kind }) => kind === 'sequence'),
+      failing(
+        [],
+        /\b(sequence|numbering|counter)\b.*\b(gap|missing|conflict|broken|skipped|jumped|wrong|expected)\b|\b(gap|missing number)\b.*\b(sequence|numbering)\b|\bintegrity hash\b|\bhash\b.*\bbroken\b|\b(broken|altered)\b.*\bhash\b|\bgap\b|\b(locked|signature) by hash\b|\bhash\b.*\b(cannot|field|date)\b/,
+      ),
     ),
     cause: 'The numbering of documents is broken.',
     next: 'Have the sequence looked at before more documents are posted.',
@@ -181,7 +196,7 @@ export const RULES: readonly Rule[] = [
     category: 'capacity',
     when: failing(
       [507],
-      /\b(disk|memory|pool|queue|space)\b.*\b(full|exhausted|overflow|exceeded)\b|\bno space\b|\bout of memory\b|\boverload/,
+      /\b(disk|memory|pool|queue|space|storage|heap|workers?)\b.*\b(full|exhausted|overflow|exceeded|killed)\b|\bno space\b|\bmemory error\b|\boverload|\binsufficient storage\b|\boom\b|\btoo many (clients|connections)\b|\b(exhausted|full)\b.*\b(pool|queue|disk)\b/,
     ),
     cause: 'A system has run out of room or workers.',
     next: 'Have the capacity looked at; then put what failed back into the queue.',
@@ -190,7 +205,10 @@ export const RULES: readonly Rule[] = [
   },
   {
     category: 'tax-engine',
-    when: failingAt(/\b(tax|vat|avalara|avatax|vertex|peppol|einvoic\w*)\b/i),
+    when: either(
+      failingAt(/\b(tax|vat|avalara|avatax|vertex|peppol|einvoic\w*)\b/i),
+      failing([], /\b(avatax|avalara|vertex|vies)\b|\btax (engine|service|authority)\b/),
+    ),
     cause: 'The tax engine fails, so documents cannot be completed.',
     next: 'Ask the owner of the tax engine; when it answers again, put what failed back into the queue.',
     actions: ['requeue-job', 'open-ticket'],
@@ -200,7 +218,10 @@ export const RULES: readonly Rule[] = [
     category: 'bank-rejection',
     when: either(
       withEvent(/^(payment|paymentfile|statement|mandate|bank\w*)\.(rejected|returned|failed)$/),
-      failing([], /\b(payment|bank)\b.*\brejected\b|\brejected\b.*\b(payment|bank)\b/),
+      failing(
+        [],
+        /\b(payment|bank|debit|mandate|creditor|debtor)\b.*\b(rejected|returned|rejection|rjct)\b|\b(rejected|returned|rjct)\b.*\b(payment|bank|debit|mandate)\b|\bnomandate\b|\bclosedaccountnumber\b|\binsufficient funds\b/,
+      ),
     ),
     cause: 'The bank has rejected payments.',
     next: "Read the bank's reason, correct the payment data and pay again.",
@@ -219,7 +240,7 @@ export const RULES: readonly Rule[] = [
     category: 'connection',
     when: failing(
       [502, 503],
-      /\bconn(ection|ect)?\b.*\b(refused|reset|failed|broken)\b|\becon\w+|\benotfound\b|\bunavailable\b|\bunreachable\b|\bsocket\b|\bdns\b|\bhandshake\b|\bgateway\b/,
+      /\bconn(ection|ect)?\b.*\b(refused|reset|failed|broken|closed|lost|terminated|aborted|dropped)\b|\bserver\b.*\bclosed\b.*\bconnection\b|\becon\w+|\benotfound\b|\bunavailable\b|\bunreachable\b|\bsocket\b|\bdns\b|\bhandshake\b|\bgateway\b/,
       [14],
     ),
     cause: 'The receiving system is not reachable.',
@@ -228,10 +249,21 @@ export const RULES: readonly Rule[] = [
     confidence: 0.8,
   },
   {
+    category: 'parse',
+    when: failing(
+      [415],
+      /\bparsed?\b|\bparser\b|\bdecod(e|ing)\b|\bsyntax\b|\bmalformed\b|\bencod(ing|ed)\b|\bcodec\b|\bcorrupt\b|\btruncated\b|\bunexpected (token|character|end)\b/,
+    ),
+    cause: 'The receiver cannot read what was sent.',
+    next: 'Have the sender look at the file or message; send it again when it is corrected.',
+    actions: ['redrive-events', 'open-ticket'],
+    confidence: 0.75,
+  },
+  {
     category: 'schema-change',
     when: failing(
       [],
-      /\b(unknown|unexpected|undefined|invalid|unsupported)\b.*\b(field|column|property|relation|version|schema)\b|\b(field|column|property|relation|table)\b.*\b(not exist|does not|undefined|unknown)\b|\bkey error\b/,
+      /^(?!.*\b(required|mandatory|empty)\b)(.*\b(unknown|unexpected|undefined|invalid|unsupported|unrecognized|unrecognised|deprecated|removed|renamed|incompatible)\b.*\b(field|column|property|relation|version|schema|model|type|attribute|argument|structure|object)\b|.*\b(field|column|property|relation|table|object|method|model|schema)\b.*\b(not exist|does not|undefined|unknown|removed|changed|version)\b)|\battribute error\b|\bwrong value\b|^(?!.*\b(journal|mapping|mapped|configured|counterpart)\b).*\bkey error\b/,
     ),
     cause: 'The data no longer has the shape that the receiver expects.',
     next: 'Compare the versions of both ends; correct the mapping and send again.',
@@ -239,18 +271,10 @@ export const RULES: readonly Rule[] = [
     confidence: 0.7,
   },
   {
-    category: 'parse',
-    when: failing([415], /\bparse\b|\bparser\b|\bdecode\b|\bsyntax\b|\bmalformed\b|\bencoding\b|\bcorrupt\b/),
-    cause: 'The receiver cannot read what was sent.',
-    next: 'Have the sender look at the file or message; send it again when it is corrected.',
-    actions: ['redrive-events', 'open-ticket'],
-    confidence: 0.75,
-  },
-  {
     category: 'mapping',
     when: failing(
       [],
-      /\bmapping\b|\bunmapped\b|\b(no|missing|unknown)\b.*\b(account|journal|tax|currency|unit)\b|\b(account|journal|tax|currency|unit)\b.*\bnot found\b/,
+      /\bmappings?\b|\bdefine\b.*\baccount\b|\bno default account\b|\bunmapped\b|\bnot mapped\b|\bcounterpart\b|\blookup table\b|\b(no|missing|unknown|cannot)\b.*\b(accounts?|journals?|tax(es)?|currency|unit)\b.*\b(configured|found|default|code)\b|\b(no|missing|unknown)\b.*\b(journal|tax|currency|unit)\b|\b(account|journal|tax|currency|unit)\b.*\bnot (found|configured)\b/,
     ),
     cause: 'A value of the sender has no counterpart in the books.',
     next: 'Add the missing mapping, then process the events again.',
@@ -259,7 +283,10 @@ export const RULES: readonly Rule[] = [
   },
   {
     category: 'wrong-entity',
-    when: failing([], /\b(wrong|mismatch|different)\b.*\bcompany\b|\bcompany\b.*\b(mismatch|wrong)\b/),
+    when: failing(
+      [],
+      /\b(wrong|mismatch|different|another|incompatible)\b.*\b(company|companies|legal entity)\b|\b(company|companies|entity)\b.*\b(mismatch|wrong|differs?|another|different)\b|\bcompanies\b.*\brecords\b|\b(belongs?)\b.*\bcompany\b/,
+    ),
     cause: 'The document was sent to the wrong company.',
     next: 'Correct the company at the sender and send again.',
     actions: ['redrive-events', 'create-odoo-activity'],
@@ -269,7 +296,7 @@ export const RULES: readonly Rule[] = [
     category: 'master-data',
     when: failing(
       [],
-      /\b(partner|vendor|vat|bank account|master|product)\b.*\b(not found|unknown|inactive|archived|invalid|missing|disabled)\b|\b(unknown|inactive|archived|missing|no)\b.*\b(partner|vendor|vat|product)\b/,
+      /\b(partner|vendor|supplier|customer|contact|vat|bank account|master|product|item|sku)\b.*\b(not found|unknown|inactive|archived|invalid|missing|disabled|blocked|deleted|not valid)\b|\b(unknown|inactive|archived|missing|no|blocked|invalid)\b.*\b(partner|vendor|supplier|vat|product|sku|contact)\b|\brecord\b.*\b(not exist|deleted)\b/,
     ),
     cause: 'Master data that the document needs is missing or not active.',
     next: 'Complete the master data, then process the events again.',
@@ -280,7 +307,7 @@ export const RULES: readonly Rule[] = [
     category: 'missing-data',
     when: failing(
       [400, 422],
-      /\b(required|mandatory|missing)\b|\bnot null\b|\bvalidation (error|failed)\b|\bincomplete\b|\bempty\b/,
+      /\b(required|mandatory|missing)\b|\bnot null\b|\bvalidation (error|failed)\b|\bincomplete\b|\bempty\b|\bblank\b|\bmust\b.*\bset\b/,
       [3],
     ),
     cause: 'The document lacks something that the receiver requires.',
@@ -290,7 +317,14 @@ export const RULES: readonly Rule[] = [
   },
   {
     category: 'approval',
-    when: either(rule(/^SA-|(never|not|un)[-_]?approved|approval|sign-?off|review/i), waitingForApproval),
+    when: either(
+      rule(/^SA-|(never|not|un)[-_]?approved|approval|sign-?off|review/i),
+      waitingForApproval,
+      failing(
+        [],
+        /\b(needs|needed|requires?|required|waiting|pending|must)\b.*\bapprov(al|e)\b|\bapproval\b.*\b(needed|required|pending|missing)\b/,
+      ),
+    ),
     cause: 'Documents wait for an approval.',
     next: 'Remind the approver, or have a deputy named.',
     actions: ['nudge-approver', 'create-odoo-activity'],

@@ -1,6 +1,6 @@
 import { Decimal } from 'decimal.js';
 import { z } from 'zod';
-import { type ActionKind, actionKind } from '../../model/action.ts';
+import { type ActionKind, modelActionKind } from '../../model/action.ts';
 import {
   type Category,
   category,
@@ -188,7 +188,7 @@ function validActions(
   const kept = new Map<ActionKind, ModelAnswer['proposedActions'][number]>();
   loose.proposedActions.forEach((wish, at) => {
     const part = `proposedActions[${at}]`;
-    const kind = actionKind.safeParse(wish.kind);
+    const kind = modelActionKind.safeParse(wish.kind);
     const cited = citedItems(wish.evidence, on.evidence);
     const plain = plainWords(wish.reason, 300);
     if (!kind.success) on.note(part, 'dropped', 'not in the catalogue');
