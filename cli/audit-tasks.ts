@@ -4,6 +4,7 @@ import { fingerprintOf } from '../model/audit-pack.ts';
 import { ClosewatchError } from '../model/errors.ts';
 import { auditRows, type StoredAuditRow } from '../store/postgres/audit.ts';
 import { appendChanges, settingChange } from '../store/postgres/change-log.ts';
+import { proposalsOf } from '../store/postgres/proposals.ts';
 import { anchorHead, anchorsOf } from './audit-anchors.ts';
 import { packOf, publicKeyOf } from './audit-pack.ts';
 import { secretOf } from './secrets.ts';
@@ -149,11 +150,17 @@ async function incidentSubject({ postgres }: Stores, asked: string): Promise<Sub
     .where('incident', '=', incident.id)
     .orderBy('version')
     .execute();
-  const ids = new Set([incident.id, ...exceptions.map(({ id }) => id)]);
+  const proposals = await proposalsOf(postgres, [incident.id]);
+  const ids = new Set([
+    incident.id,
+    ...exceptions.map(({ id }) => id),
+    ...proposals.map(({ row }) => row.id),
+    ...assessments.map(({ id }) => id),
+  ]);
   return {
     about: `incident ${incident.number} of ${incident.company}`,
     tells: (row) => ids.has(row.entityId),
-    documents: { 'incident.json': incident, 'assessments.json': assessments },
+    documents: { 'incident.json': incident, 'assessments.json': assessments, 'proposals.json': proposals },
     tables: { 'exceptions.csv': exceptions },
   };
 }

@@ -5,7 +5,7 @@ import { scheduleAnalysis } from '../analyzer/schedule.ts';
 import { createSignIn, type SignIn } from '../api/auth/sign-in.ts';
 import { createApi } from '../api/server.ts';
 import { createConsole } from '../dashboards/console/server.ts';
-import { nanosOf } from '../model/time.ts';
+import { dateOf, nanosOf } from '../model/time.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import { readGauges } from '../store/gauges.ts';
 import type { Logger } from '../store/logger.ts';
@@ -80,6 +80,7 @@ export async function startUp(
     closing.push(() => queues.close());
     await recordConfiguration(postgres, configurationHashes(catalogue), new Date());
     const analysis = createAnalysis(stores, catalogue);
+    const actions = createActions(stores, catalogue);
     const collector = await startCollector(stores, catalogue.collector, {
       companies: catalogue.companies,
       isScheduled: options.schedule ?? true,
@@ -106,7 +107,7 @@ export async function startUp(
       await scheduleAlerts(alerts, { queues, clock });
       await scheduleHousekeeping(stores, catalogue.collector.retention, queues);
       await scheduleAnchors(stores, queues);
-      await scheduleActions(createActions(stores, catalogue), queues);
+      await scheduleActions(actions, queues);
     }
 
     // Only now: a start that fails before, on a port in use, must not have used up what is told once, nor ended the tokens
@@ -160,7 +161,10 @@ export async function startUp(
       odoos: (await listOdooSources(postgres)).map(({ source }) => source),
       newIngestToken,
       signInLink: () => linkOf(publicUrl, signIn),
-      runPasses: (now) => runPasses(collector, analysis, alerts.run, now),
+      async runPasses(now) {
+        await runPasses(collector, analysis, alerts.run, now);
+        await actions.run(() => dateOf(now));
+      },
       stop: closing.close,
     };
   } catch (error) {

@@ -17,7 +17,7 @@ export const ACTIONS = {
   },
   'rerun-posting': { tier: 'four-eyes', title: 'Run the posting in Odoo again' },
   'mark-for-accrual': { tier: 'operator', title: 'Put the document on the accrual list' },
-  waive: { tier: 'operator', title: 'Waive the exceptions: they stand, and hold up nothing until a date' },
+  waive: { tier: 'operator', title: 'Waive the exceptions until a date' },
   'open-ticket': { tier: 'operator', title: 'Open a ticket with the owner of the interface' },
   investigate: { tier: 'none', title: 'Look into it by hand' },
 } as const satisfies Record<string, { tier: Tier; title: string }>;
@@ -61,6 +61,20 @@ export const ACTION_PARAMETERS = {
   'open-ticket': z.strictObject({ title: plainText(200), text: plainText(4_000) }),
   investigate: z.strictObject({}),
 } as const satisfies Record<ActionKind, z.ZodType>;
+
+/** The last day until which something may be waived at `at`: the end of the month after the current one. Nothing is waived for ever. */
+export const lastWaiverDay = (at: Date): string =>
+  new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 2, 0)).toISOString().slice(0, 10);
+
+/** Why parameters are none of the action at `at`; undefined when they are. */
+export function parametersFault(kind: ActionKind, parameters: unknown, at: Date): string | undefined {
+  const read = ACTION_PARAMETERS[kind].safeParse(parameters);
+  if (!read.success) return `these are no parameters of ${kind}: ${z.prettifyError(read.error)}`;
+  if (kind !== 'waive') return undefined;
+  const { until } = ACTION_PARAMETERS.waive.parse(parameters);
+  const [today, last] = [at.toISOString().slice(0, 10), lastWaiverDay(at)];
+  return until > today && until <= last ? undefined : `a waiver ends after ${today} and by ${last}`;
+}
 
 /** A proposed action: by rules, a model or a person. Nothing runs it before people have decided. */
 export const action = z.strictObject({

@@ -3,6 +3,10 @@
  * catalogue or from sources we know, never from a sender. docs/operations.md lists the same.
  */
 export const COUNTERS = {
+  closewatch_actions: {
+    help: 'approved actions that ended or are to be tried again, by action and outcome: done, already, failed, again',
+    labels: ['action', 'outcome'],
+  },
   closewatch_api_requests_refused: {
     help: 'requests to the API that were refused or failed, by error code',
     labels: ['code'],
@@ -91,10 +95,6 @@ export const COUNTERS = {
     labels: ['outcome'],
   },
   closewatch_messages_over_limits: { help: "messages that break Slack's limits", labels: [] },
-  closewatch_actions: {
-    help: 'Approved actions that ended or are to be tried again, by action and outcome',
-    labels: ['action', 'outcome'],
-  },
   closewatch_model_fallbacks: {
     help: "times that the rules' assessment stood though there is a model, by reason",
     labels: ['reason'],

@@ -5,6 +5,7 @@ import './enums.ts';
 import './incident.ts';
 import './exception.ts';
 import './proposal.ts';
+import './audit.ts';
 import './event.ts';
 import './trace.ts';
 import './log.ts';

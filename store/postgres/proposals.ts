@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
-import { ACTION_PARAMETERS, type ActionKind } from '../../model/action.ts';
+import { ACTION_PARAMETERS, type ActionKind, parametersFault } from '../../model/action.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import { bandOf, type Policy } from '../../model/policy.ts';
 import { type Principal, principal } from '../../model/principal.ts';
@@ -51,25 +51,25 @@ const HOUR_MS = 3_600_000;
 
 /**
  * Writes a proposal, and returns it; undefined when the same is proposed for the incident already. One by a person is adopted by that
- * person, which the policy is asked about. Throws `request.invalid` for parameters that are none, `auth.forbidden`.
+ * person, which the policy is asked about. Throws `request.malformed` for parameters that are none, `auth.forbidden`.
  */
 export async function propose(
   { db }: Postgres,
   given: NewProposal,
   { policy, at }: { policy: Policy; at: Date },
 ): Promise<StoredProposal | undefined> {
-  const parameters = ACTION_PARAMETERS[given.action].safeParse(given.parameters);
-  if (!parameters.success)
-    throw new ClosewatchError('request.malformed', `these are no parameters of ${given.action}`);
+  const fault = parametersFault(given.action, given.parameters, at);
+  if (fault) throw new ClosewatchError('request.malformed', fault);
+  const parameters = ACTION_PARAMETERS[given.action].parse(given.parameters);
   return await db.transaction().execute(async (trx) => {
     const band = bandOf(given.amount, given.materiality);
-    const plain = { ...given, id: randomUUID(), parameters: parameters.data, band };
+    const plain = { ...given, id: randomUUID(), parameters, band };
     const row = {
       id: plain.id,
       incident: given.incident,
       company: given.company,
       action: given.action,
-      parameters: JSON.stringify(parameters.data),
+      parameters: JSON.stringify(parameters),
       reason: given.reason,
       evidence: [...given.evidence],
       amount: given.amount ?? null,
@@ -141,6 +141,8 @@ async function decideIn(
   command: Exclude<Command, { kind: 'start' | 'finish' }>,
   { policy, at }: { policy: Policy; at: Date },
 ): Promise<StoredProposal> {
+  const fault = command.kind === 'edit' ? parametersFault(row.action, command.parameters, at) : undefined;
+  if (fault) throw new ClosewatchError('request.malformed', fault);
   const before = await approvalsOf(trx, [row.id]);
   const proposal = proposalOf(row, before);
   const world = await worldOf(trx, proposal, policy, at, [command.by]);

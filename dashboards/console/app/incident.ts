@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { isSignedOut, query } from './api.ts';
+import { PROPOSAL_FIELDS, type Proposal, Proposals } from './proposals.ts';
 import { CASE_FIELDS, type CaseData, CaseTimeline } from './timeline.ts';
 import {
   type Connection,
@@ -71,6 +72,7 @@ interface Incident {
   recurrenceOf: { number: number } | null;
   exceptions: Connection<ExceptionRow>;
   assessment: Assessment | null;
+  proposals: Proposal[];
   changes: { seq: string; at: string; change: string; actorName: string | null; comment: string | null }[];
 }
 
@@ -83,6 +85,7 @@ const QUERY = `query ($id: ID, $number: Int) { incident(id: $id, number: $number
   exceptions(first: 50, ${EXCEPTIONS}
   assessment { author category severity confidence summary probableCause nextStep model fallbackReason version
     claims { text evidence } evidence { number kind at facts { key value } } proposedActions { kind title tier reason } }
+  proposals { ${PROPOSAL_FIELDS} }
   changes { seq at change actorName comment }
 } }`;
 const MORE = `query ($id: ID!, $after: String) { incident(id: $id) { exceptions(first: 50, after: $after, ${EXCEPTIONS} } }`;
@@ -135,7 +138,8 @@ function Body({ incident, reload }: { incident: Incident; reload: () => void }):
       <div><dt>Cause</dt><dd>${words(incident.causeKind)} <small>${causeText(incident)}</small></dd></div>
       <div><dt>Owner</dt><dd>${incident.acknowledgedByName ?? incident.owner ?? '—'} ${incident.acknowledgedByName && html`<small>acknowledged</small>`}</dd></div>
     </dl>
-    ${incident.assessment && html`<${AssessmentCard} assessment=${incident.assessment} />`}
+    ${incident.assessment && html`<${AssessmentCard} assessment=${incident.assessment} proposals=${incident.proposals} />`}
+    <${Proposals} incident=${incident.id} open=${rows.filter(({ state }) => state === 'open').map(({ id }) => id)} proposals=${incident.proposals} reload=${reload} />
     <section aria-labelledby="exceptions">
       <h2 id="exceptions">Exceptions</h2>
       ${rows.length === 0 && html`<p class="muted">None any more.</p>`}
@@ -206,7 +210,14 @@ function Acknowledge({ incident, done }: { incident: Incident; done: () => void 
   </div>`;
 }
 
-const AssessmentCard = ({ assessment: a }: { assessment: Assessment }): View => html`
+/** Actions that stand below as proposals are not told twice. */
+const unproposed = (a: Assessment, proposals: readonly Proposal[]): Assessment['proposedActions'] =>
+  a.proposedActions.filter(({ kind }) => !proposals.some(({ action }) => action === kind));
+
+const AssessmentCard = (props: { assessment: Assessment; proposals: readonly Proposal[] }): View => {
+  const { assessment: a, proposals } = props;
+  const actions = unproposed(a, proposals);
+  return html`
   <section class="card" aria-labelledby="assessment">
     <h2 id="assessment">Assessment</h2>
     <p class="muted"><${Severity} of=${a.severity} /> · written by ${a.author === 'model' ? `the model ${a.model ?? ''}, checked by code` : 'the rules'} · ${words(a.category)} ·
@@ -221,8 +232,8 @@ const AssessmentCard = ({ assessment: a }: { assessment: Assessment }): View => 
       )}</ul>`
     }
     ${
-      a.proposedActions.length > 0 &&
-      html`<h3>Proposed, not done</h3><ul class="claims">${a.proposedActions.map(
+      actions.length > 0 &&
+      html`<h3>Proposed, not done</h3><ul class="claims">${actions.map(
         (action) =>
           html`<li><strong>${action.title}</strong> <span class="muted">${action.reason} · ${words(action.tier)}</span></li>`,
       )}</ul>`
@@ -236,6 +247,7 @@ const AssessmentCard = ({ assessment: a }: { assessment: Assessment }): View => 
       )}</ol></details>`
     }
   </section>`;
+};
 
 function CaseOf({ exception }: { exception: ExceptionRow }): View {
   const { company, source, subject } = exception;

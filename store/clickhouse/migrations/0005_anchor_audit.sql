@@ -4,4 +4,5 @@ CREATE TABLE IF NOT EXISTS audit_anchors (
     Hash String COMMENT 'Hash of the row, lower-case hex',
     At DateTime64(3, 'UTC') COMMENT 'When it was noted'
 ) ENGINE = MergeTree
-ORDER BY Seq;
+ORDER BY Seq
+SETTINGS non_replicated_deduplication_window = 10000;
