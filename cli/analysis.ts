@@ -51,7 +51,17 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
   });
   const readiness = createReadinessHistory({ postgres, clickhouse, companies, company });
   const triage = createTriage(
-    { model: config.model, pseudonymKey: secretOf(config.dataDir, 'pseudonym-key').text },
+    {
+      model: config.model,
+      pseudonymKey: secretOf(config.dataDir, 'pseudonym-key').text,
+      budget: {
+        tokensPerDay: config.modelTokensPerDay,
+        tokensPerCompany: config.modelTokensPerCompany,
+        price: config.modelPrice,
+        costPerDay: config.modelCostPerDay,
+      },
+      privateFlows: new Set(flows.filter(({ model }) => !model).map(({ flow }) => flow)),
+    },
     { postgres, events, spans, sources: () => listSources(postgres), company, logger, counters },
   );
   return {

@@ -180,6 +180,33 @@ export const SETTINGS = {
     'the same with its path, and before the other',
   ),
   slackApiUrl: setting('SLACK_API_URL', z.url().optional(), 'another address of the Slack Web API'),
+  modelTokensPerDay: setting(
+    'CLOSEWATCH_MODEL_TOKENS_PER_DAY',
+    z.coerce.number().int().min(0).default(2_000_000),
+    'tokens that the model may use in a day (UTC), of all companies together',
+  ),
+  modelTokensPerCompany: setting(
+    'CLOSEWATCH_MODEL_TOKENS_PER_COMPANY',
+    z.coerce.number().int().min(0).default(500_000),
+    'tokens that the model may use in a day (UTC) for one company',
+  ),
+  modelPrice: setting(
+    'CLOSEWATCH_MODEL_PRICE',
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?\/\d+(\.\d+)?$/, 'must be two numbers such as 2.50/10')
+      .transform((text) => {
+        const [input = 0, output = 0] = text.split('/').map(Number);
+        return { input, output };
+      })
+      .optional(),
+    'price of a million tokens, in and out: 2.50/10',
+  ),
+  modelCostPerDay: setting(
+    'CLOSEWATCH_MODEL_COST_PER_DAY',
+    z.coerce.number().positive().optional(),
+    'the most that the model may cost in a day, in the currency of the price',
+  ),
   ticketUrl: setting(
     'CLOSEWATCH_TICKET_URL',
     z.url({ protocol: /^https?$/ }).optional(),

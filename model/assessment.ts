@@ -95,6 +95,8 @@ const FALLBACK_REASONS = [
   'breaker-open',
   'busy',
   'superseded',
+  'budget',
+  'switched-off',
 ] as const;
 const fallbackReason = z.enum(FALLBACK_REASONS);
 export type FallbackReason = z.infer<typeof fallbackReason>;

@@ -46,6 +46,7 @@ export const company = z.strictObject({
     .describe(
       'what rules say otherwise for this company, by rule id: deadlines, severities, limits, enabled',
     ),
+  model: z.boolean().default(true).describe('false: no language model is asked about this company'),
   owners: z.record(z.string(), z.string()).default({}).describe('owner by domain: ap, ar, gl, bank …'),
 });
 export type Company = z.infer<typeof company>;

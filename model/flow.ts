@@ -17,6 +17,7 @@ export const flow = z.strictObject({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe('where its owner takes a signed request to send events again'),
+  model: z.boolean().default(true).describe('false: no language model is asked about its exceptions'),
   expectations: z.array(expectation).default([]),
   objectives: z.array(objective).default([]).describe('what the telemetry of its services must keep to'),
 });

@@ -57,7 +57,8 @@ export interface Model {
 
 /** Bytes that an answer may have; a longer one is cut off while it arrives. */
 const MAX_ANSWER_BYTES = 256 * 1024;
-const MAX_ANSWER_TOKENS = 2_000;
+/** Tokens that an answer may have. */
+export const MAX_ANSWER_TOKENS = 2_000;
 const FAILURES = 5;
 
 class TooLarge extends Error {}

@@ -449,3 +449,65 @@ test('neither keys nor names are logged', async () => {
   await triageOf().run(at(61));
   expect(logger.lines.join('\n')).not.toMatch(/sk-test|canary|DE8937/i);
 });
+
+test('the day’s budget holds, of the company and of all; what it put off is asked on the next day', async () => {
+  await incident();
+  standIn.behave({ content: goodAnswer() });
+  const model = { ...modelConfig(), model: 'stand-in' };
+  const budget = { tokensPerDay: 1_000_000, tokensPerCompany: 100 };
+  expect(await triageOf({ model, budget }).run(at(61))).toMatchObject({
+    byModel: 0,
+    fallbacks: { budget: 1 },
+  });
+  expect(standIn.requests).toHaveLength(0);
+  const again = new Date('2026-05-05T00:00:00Z');
+  expect(await assessments()).toMatchObject([{ fallback_reason: 'budget', ask_again_at: again }]);
+  const dear = {
+    tokensPerDay: 1_000_000,
+    tokensPerCompany: 1_000_000,
+    price: { input: 1, output: 1 },
+    costPerDay: 0.000001,
+  };
+  const nextDay = BigInt(again.getTime()) * 1_000_000n;
+  expect(await triageOf({ model, budget: dear }).ask(() => nextDay)).toMatchObject({
+    fallbacks: { budget: 1 },
+  });
+  const enough = { ...dear, costPerDay: 5 };
+  const dayAfter = nextDay + 86_400_000_000_000n;
+  expect(await triageOf({ model, budget: enough }).ask(() => dayAfter)).toMatchObject({ byModel: 1 });
+  const usage = await postgres.db.selectFrom('model_usage').selectAll().orderBy('company').execute();
+  const last = usage.filter(({ day }) => day === '2026-05-06');
+  // What was reserved at most is corrected to what the answer says that it used.
+  expect(last).toMatchObject([
+    { company: '*', tokens: '1380', cost: '1380', calls: 1 },
+    { company: 'acme', tokens: '1380', cost: '1380', calls: 1 },
+  ]);
+});
+
+test('the same question is asked once', async () => {
+  const id = await incident();
+  standIn.behave({ content: goodAnswer() });
+  expect(await triageOf().run(at(61))).toMatchObject({ byModel: 1 });
+  await postgres.db.deleteFrom('assessments').where('incident', '=', id).execute();
+  await postgres.db.updateTable('incidents').set({ assessed_version: 0 }).execute();
+  expect(await triageOf().run(at(61))).toMatchObject({ assessed: 1, byModel: 1 });
+  expect(standIn.requests).toHaveLength(1);
+});
+
+test('of a company or a flow that keeps to itself nothing is asked', async () => {
+  await incident();
+  standIn.behave({ content: goodAnswer() });
+  const model = { ...modelConfig(), model: 'stand-in' };
+  const quiet = createTriage(
+    { model, pseudonymKey: 'key' },
+    { postgres, spans, logger, company: () => ({ ...acme, model: false }) },
+  );
+  expect(await quiet.run(at(61))).toMatchObject({ byModel: 0, fallbacks: { 'switched-off': 1 } });
+  await emptied(postgres);
+  await incident();
+  const privateFlows = new Set(['ap-bills']);
+  expect(await triageOf({ model, privateFlows }).run(at(61))).toMatchObject({
+    fallbacks: { 'switched-off': 1 },
+  });
+  expect(standIn.requests).toHaveLength(0);
+});

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
 import type { EvidenceItem, FallbackReason, ModelAnswer, Verdict } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
 import { type Company, defaultCompany } from '../../model/company.ts';
 import { eventRefKey } from '../../model/event.ts';
+import { dateOf, formatInstant } from '../../model/time.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { Counters } from '../../store/counters.ts';
 import type { Logger } from '../../store/logger.ts';
@@ -21,11 +23,13 @@ import {
 import type { Postgres } from '../../store/postgres/database.ts';
 import { eventRefsOf } from '../../store/postgres/exceptions.ts';
 import { findIncident, type IncidentRow } from '../../store/postgres/incidents.ts';
+import { keepAnswer, keptAnswer, reserveUsage, settleUsage } from '../../store/postgres/model-usage.ts';
 import { withSpan } from '../../store/tracing.ts';
 import type { EventReader, SpanReader } from '../incidents/linked.ts';
 import { askedAgainAt } from './asking-again.ts';
+import { estimatedTokens, limitsOf, type ModelBudget, NOTHING, usageOf } from './budget.ts';
 import { buildPackage, type EvidencePackage, forModel } from './evidence.ts';
-import { createModel, type ModelConfig, type ModelReply } from './model.ts';
+import { createModel, MAX_ANSWER_TOKENS, type ModelConfig, type ModelReply } from './model.ts';
 import { evidenceMessage, loadPrompt } from './prompt.ts';
 import { pseudonyms } from './pseudonym.ts';
 import { assessByRules } from './rules.ts';
@@ -35,6 +39,10 @@ import { readAnswer, validateAnswer } from './validate.ts';
 export interface TriageConfig {
   /** Without it the rules alone write the assessments. */
   readonly model?: ModelConfig | undefined;
+  /** What the model may use in a day; left out, without limit. */
+  readonly budget?: ModelBudget | undefined;
+  /** Flows about which no model is asked. */
+  readonly privateFlows?: ReadonlySet<string> | undefined;
   /** Secret of the deployment under which parties, people and documents get their pseudonyms; else one of this process. */
   readonly pseudonymKey?: string | undefined;
 }
@@ -76,6 +84,8 @@ export interface Triage {
   ask(clock: () => bigint): Promise<Omit<TriageResult, 'assessed'>>;
 }
 
+type ReplyOf = Awaited<ReturnType<ReturnType<typeof createModel>['ask']>>;
+const keptReply = z.object({ json: z.unknown(), outputHash: z.string(), model: z.string() });
 const INCIDENTS_A_PAGE = 100;
 const EXCEPTIONS = 12;
 const EVENTS = 40;
@@ -167,7 +177,9 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
       const found = tripped.map((reason): Verdict => ({ part: 'prompt', outcome: 'dropped', reason }));
       return await settle('tripwire', found);
     }
-    const reply = await model.ask({ system: prompt.text, user });
+    if (isPrivate(items, incident.company)) return await settle('switched-off');
+    const reply = await answerTo({ user, items, company: incident.company }, clock);
+    if (reply === 'budget') return await settle('budget');
     if (reply.ok) {
       counters?.add('closewatch_model_tokens', { kind: 'input' }, reply.tokensIn ?? 0);
       counters?.add('closewatch_model_tokens', { kind: 'output' }, reply.tokensOut ?? 0);
@@ -182,6 +194,45 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
     counters?.add('closewatch_assessments', { author: 'model' });
     countVerdicts(verdicts);
     return undefined;
+  }
+
+  /** Has the company, or a flow of the exceptions, the model switched off? */
+  const isPrivate = (items: readonly EvidenceItem[], company: string): boolean =>
+    !companyOf(company).model ||
+    items.some(({ facts }) => typeof facts.flow === 'string' && config.privateFlows?.has(facts.flow));
+
+  /** The answer to a question: one that was kept, or the model's, within the budgets. */
+  async function answerTo(
+    asked: { user: string; items: readonly EvidenceItem[]; company: string },
+    clock: () => bigint,
+  ): Promise<ReplyOf | 'budget'> {
+    if (!model) return { ok: false, reason: 'superseded' };
+    const { user, items, company } = asked;
+    const key = canonicalHash({
+      evidence: forModel(items),
+      prompt: prompt.hash,
+      schema: model.schemaHash,
+      model: model.name,
+    });
+    const kept = keptReply.safeParse(await keptAnswer(postgres, key)).data;
+    if (kept) return { ok: true, ...kept, tokensIn: 0, tokensOut: 0 };
+    const day = formatInstant(clock()).slice(0, 10);
+    const most = usageOf(config.budget, estimatedTokens(prompt.text.length + user.length), MAX_ANSWER_TOKENS);
+    const limits = limitsOf(config.budget);
+    if (!(await reserveUsage(postgres, { day, company, usage: most, limits }))) return 'budget';
+    const reply = await model.ask({ system: prompt.text, user });
+    const used = reply.ok ? usageOf(config.budget, reply.tokensIn ?? 0, reply.tokensOut ?? 0) : NOTHING;
+    // A server that does not say what it used is taken to have used what it might have.
+    const isTold = !reply.ok || reply.tokensIn !== undefined;
+    if (isTold) {
+      const more = { tokens: used.tokens - most.tokens, cost: used.cost - most.cost };
+      await settleUsage(postgres, { day, company, more });
+    }
+    if (reply.ok) {
+      const { json, outputHash, model: name } = reply;
+      await keepAnswer(postgres, key, { json, outputHash, model: name }, dateOf(clock()));
+    }
+    return reply;
   }
 
   /** What the validator did not keep: `claims[3]` counts as `claims`. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Insertable, type Selectable, sql } from 'kysely';
 import type { Assessment, FallbackReason, Verdict } from '../../model/assessment.ts';
 import { dateOf } from '../../model/time.ts';
+import { PROGRAM } from './audit.ts';
 import type { Postgres } from './database.ts';
 import type { IncidentRow } from './incidents.ts';
 import { recordIncident } from './incidents.ts';
@@ -180,7 +181,18 @@ export async function addAssessment(
     await recordIncident(trx, updated, {
       change: 'assessed',
       now: when.now,
-      data: { assessment: version, author: assessment.author, category: assessment.category },
+      actor: assessment.author === 'model' ? `model:${assessment.model ?? ''}` : PROGRAM,
+      data: {
+        assessment: version,
+        author: assessment.author,
+        category: assessment.category,
+        evidenceHash: assessment.evidenceHash,
+        promptHash: assessment.promptHash,
+        schemaHash: assessment.schemaHash,
+        inputHash: assessment.inputHash,
+        outputHash: assessment.outputHash,
+        verdicts: assessment.verdicts,
+      },
     });
     return version;
   });

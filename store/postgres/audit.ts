@@ -5,7 +5,7 @@ import type { AuditTable, Database } from './schema.ts';
 /** What is to be recorded; the number, the roles of the actor and the clock of the database are added. */
 export interface Recorded {
   readonly at: Date;
-  /** A principal's id; `closewatch` for the program itself; else an account of the machine, from the command line. */
+  /** A principal's id; `closewatch` for the program itself; `model:` and its name; else an account of the machine, from the command line. */
   readonly actor: string;
   readonly entity: string;
   readonly entityId: string;
@@ -73,10 +73,13 @@ async function actorsOf(db: Kysely<Database>, ids: readonly string[]): Promise<M
     .where('id', 'in', ids)
     .execute();
   const actors = new Map<string, AuditActor>(known.map((one) => [one.id, one]));
-  for (const id of ids)
-    if (!actors.has(id)) actors.set(id, { id, kind: id === PROGRAM ? 'system' : 'operator', roles: [] });
+  for (const id of ids) if (!actors.has(id)) actors.set(id, { id, kind: kindOf(id), roles: [] });
   return actors;
 }
+
+/** Of an actor that is no principal: the program, a model by its name, or an account of the machine. */
+const kindOf = (id: string): AuditActor['kind'] =>
+  id === PROGRAM ? 'system' : id.startsWith('model:') ? 'model' : 'operator';
 
 const rowOf = (row: Selectable<AuditTable>): AuditRow => ({
   seq: Number(row.seq),

@@ -504,6 +504,29 @@ export interface WaiverTable {
   ended_at: InstantOrNull;
 }
 
+export interface ModelUsageTable {
+  day: string;
+  company: string;
+  tokens: DefaultInt8;
+  cost: DefaultInt8;
+  calls: Generated<number>;
+}
+
+export interface ModelAnswerTable {
+  key: string;
+  reply: Json<unknown>;
+  at: Instant;
+}
+
+export interface CorrectionTable {
+  assessment: string;
+  category: string;
+  actions: string[];
+  comment: string | null;
+  by: string;
+  at: Instant;
+}
+
 export interface PrincipalTokenTable {
   token_hash: string;
   principal: string;
@@ -623,6 +646,9 @@ export interface Database {
   accruals: AccrualTable;
   waivers: WaiverTable;
   principal_tokens: PrincipalTokenTable;
+  model_usage: ModelUsageTable;
+  model_answers: ModelAnswerTable;
+  corrections: CorrectionTable;
   settings: SettingTable;
   turns: TurnTable;
   events_ahead: EventAheadTable;
