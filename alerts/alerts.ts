@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SocketModeReceiver } from '@slack/bolt';
 import { canonicalHash } from '../model/canonical-json.ts';
-import { nanosOf } from '../model/time.ts';
+import { dateOf, nanosOf } from '../model/time.ts';
 import type { Counters } from '../store/counters.ts';
 import type { Logger } from '../store/logger.ts';
 import type { Postgres } from '../store/postgres/database.ts';
@@ -76,7 +76,7 @@ export function createAlerts(given: AlertsConfig, deps: AlertsDeps): Alerts {
     noted = true;
     let changed = 0;
     for (;;) {
-      const page = await incidentsToRoute(postgres, PAGE);
+      const page = await incidentsToRoute(postgres, PAGE, dateOf(at));
       for (const news of page) {
         const messages = route(config, news).map(({ channel, kind }): RenderedMessage => {
           const { blocks, text } = render(news, {

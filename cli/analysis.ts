@@ -47,6 +47,7 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
     company,
     ruleName,
     groupWaitMs: config.groupWaitSeconds * 1000,
+    acknowledgedMs: config.acknowledgedHours * 3_600_000,
     logger,
   });
   const readiness = createReadinessHistory({ postgres, clickhouse, companies, company });

@@ -180,6 +180,11 @@ export const SETTINGS = {
     'the same with its path, and before the other',
   ),
   slackApiUrl: setting('SLACK_API_URL', z.url().optional(), 'another address of the Slack Web API'),
+  acknowledgedHours: setting(
+    'CLOSEWATCH_ACKNOWLEDGED_HOURS',
+    z.coerce.number().min(0).max(8_760).default(24),
+    'hours after which an acknowledgement ends while exceptions are open; 0: never',
+  ),
   modelTokensPerDay: setting(
     'CLOSEWATCH_MODEL_TOKENS_PER_DAY',
     z.coerce.number().int().min(0).default(2_000_000),

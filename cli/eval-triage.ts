@@ -19,9 +19,13 @@ import { type TriageCase, triageCase } from '../model/triage-case.ts';
 import { attacksOf } from '../simulator/attacks.ts';
 import { walkDecisions } from '../simulator/decisions.ts';
 import { triageCases } from '../simulator/triage-cases.ts';
+import { correctedCases } from '../store/postgres/corrections.ts';
 import type { Config } from './config.ts';
 import { commonFlags, configOf, EXIT, exitCodeOf, jsonFlag } from './flags.ts';
 import { printable } from './printable.ts';
+import { runTask } from './run-task.ts';
+import type { Stores } from './stores.ts';
+import type { Task } from './task.ts';
 
 const MAX_LINE = 4_000_000;
 const MAX_CASES = 100_000;
@@ -52,6 +56,13 @@ async function readCases(file: string): Promise<TriageCase[]> {
   if (cases.length === 0) throw new ClosewatchError('config.invalid', `${file} has no case`);
   return cases;
 }
+
+/** What people corrected, as cases. */
+export const correctedCasesTask: Task<Stores, Record<never, never>, never, TriageCase[]> = {
+  name: 'triage-corrections',
+  args: z.strictObject({}),
+  run: ({ postgres }) => correctedCases(postgres),
+};
 
 /** What a model makes of the cases, and how often the rules' assessment stood instead. */
 async function byModel(
@@ -110,6 +121,10 @@ export default defineCommand({
       type: 'string',
       description: 'file of labelled cases, one JSON object a line, instead of simulated ones',
     },
+    corrections: {
+      type: 'boolean',
+      description: 'the assessments that people corrected, instead of simulated cases',
+    },
     split: { type: 'string', default: 'test', description: 'which cases count: test, train or all' },
     attacks: {
       type: 'string',
@@ -128,7 +143,13 @@ export default defineCommand({
       if (!['test', 'train', 'all'].includes(split))
         throw new ClosewatchError('config.invalid', '--split must be test, train or all');
       const seed = whole('seed', args.seed, 999_999_999);
-      const all = args.cases ? await readCases(args.cases) : triageCases({ seed, each: 3 });
+      if (args.cases && args.corrections)
+        throw new ClosewatchError('config.invalid', '--cases or --corrections: not both');
+      const all = args.cases
+        ? await readCases(args.cases)
+        : args.corrections
+          ? await runTask(correctedCasesTask, {}, configOf(args))
+          : triageCases({ seed, each: 3 });
       const cases = all.filter((one) => split === 'all' || one.split === split);
       if (cases.length === 0) throw new ClosewatchError('config.invalid', `no case is in the split ${split}`);
       const config = configOf(args);

@@ -2,6 +2,7 @@ import { anchorAuditTask, exportAuditTask, verifyAuditTask } from './audit-tasks
 import { backtestTask, sweepTask } from './backtest.ts';
 import { detectTask } from './detect.ts';
 import { doctorTask } from './doctor-stores.ts';
+import { correctedCasesTask } from './eval-triage.ts';
 import { discoverTask, learnTask, predictTask } from './flow-history.ts';
 import { flowStatusTask } from './flow-status.ts';
 import { importTask } from './import.ts';
@@ -57,6 +58,7 @@ const ALL: readonly AnyTask<Stores>[] = [
   verifyAuditTask,
   exportAuditTask,
   anchorAuditTask,
+  correctedCasesTask,
 ];
 
 /** The tasks that a running process does for other commands, by name. */

@@ -6,8 +6,15 @@ export const INCIDENT_STATES = ['open', 'acknowledged', 'resolved'] as const;
 export const incidentState = z.enum(INCIDENT_STATES);
 export type IncidentState = z.infer<typeof incidentState>;
 
-/** What makes exceptions one incident, the first that applies. */
-export const CAUSE_KINDS = ['interface-error', 'stale-source', 'batch', 'rule-counterparty', 'rule'] as const;
+/** What makes exceptions one incident, the first that applies; `split`: people took them out of another. */
+export const CAUSE_KINDS = [
+  'interface-error',
+  'stale-source',
+  'batch',
+  'rule-counterparty',
+  'rule',
+  'split',
+] as const;
 export const causeKind = z.enum(CAUSE_KINDS);
 export type CauseKind = z.infer<typeof causeKind>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { actionKind } from './action.ts';
-import { category } from './assessment.ts';
+import { category, evidenceItem } from './assessment.ts';
 import { causeKind } from './incident.ts';
 import { severity } from './severity.ts';
 
@@ -51,6 +51,11 @@ export const triageCase = z.strictObject({
     )
     .max(100)
     .default([]),
+  evidence: z
+    .array(evidenceItem)
+    .max(200)
+    .optional()
+    .describe('the frozen items themselves, instead of exceptions, events and errors'),
   errors: z
     .array(
       z.strictObject({

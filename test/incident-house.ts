@@ -33,7 +33,7 @@ export async function temporaryPostgres(): Promise<{ postgres: Postgres; close()
 /** Empties the tables that incidents, assessments and messages live in. */
 export async function emptied({ pool }: Postgres): Promise<void> {
   await pool.query(
-    'TRUNCATE closewatch.approvals, closewatch.accruals, closewatch.waivers, closewatch.proposals, closewatch.corrections, closewatch.principal_tokens, closewatch.messages, closewatch.assessments, closewatch.exceptions, closewatch.incidents, closewatch.identities, closewatch.principals, closewatch.change_log, closewatch.sources, closewatch.settings',
+    'TRUNCATE closewatch.incident_moves, closewatch.silences, closewatch.approvals, closewatch.accruals, closewatch.waivers, closewatch.proposals, closewatch.corrections, closewatch.principal_tokens, closewatch.messages, closewatch.assessments, closewatch.exceptions, closewatch.incidents, closewatch.identities, closewatch.principals, closewatch.change_log, closewatch.sources, closewatch.settings',
   );
 }
 

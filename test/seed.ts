@@ -296,7 +296,7 @@ export async function seedLandscape(postgres: Postgres, clickhouse: ClickHouse, 
       evidence_hash: hash('evidence'),
     })
     .execute();
-  for (const news of await incidentsToRoute(postgres, 10)) {
+  for (const news of await incidentsToRoute(postgres, 10, new Date())) {
     const { id, company } = news.incident;
     if (id === 'inc-2') continue;
     const { blocks, text } = render(news, {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Actor } from '../../model/principal.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
-import { acknowledgeIncident } from '../../store/postgres/incidents.ts';
+import { acknowledgeIncident, askToMove, moveIncident } from '../../store/postgres/incidents.ts';
 import {
   acme,
   at,
@@ -222,4 +222,76 @@ test('acknowledging asks the policy, happens once and is logged with the actor',
   expect(log).toMatchObject([
     { actor: 'sam', entity_id: incident!.id, state: 'acknowledged', company: 'acme' },
   ]);
+});
+
+test('an acknowledgement ends after a while when exceptions are still open', async () => {
+  await openExceptions(postgres, [exceptionRow('a')]);
+  await incidentsOf().run(at(60));
+  const [incident] = await all();
+  await acknowledgeIncident(postgres, { incident: incident!.id, actor: support, now: at(99) });
+  await incidentsOf({ acknowledgedMs: 3_600_000 }).run(at(3_600));
+  expect(await all()).toMatchObject([{ state: 'acknowledged' }]);
+  await incidentsOf({ acknowledgedMs: 0 }).run(at(90_000));
+  expect(await all()).toMatchObject([{ state: 'acknowledged' }]);
+  await incidentsOf({ acknowledgedMs: 3_600_000 }).run(at(3_700));
+  expect(await all()).toMatchObject([{ state: 'open', acknowledged_by: null }]);
+});
+
+test('exceptions are split off and merged as people ask, and money goes with them', async () => {
+  await openExceptions(postgres, [
+    ...numbered(4).map((id) => exceptionRow(id)),
+    exceptionRow('other', { rule: 'MP-09', amount: '7.00' }),
+  ]);
+  await incidentsOf().run(at(60));
+  const [first, second] = await all();
+  const ids = numbered(4).slice(0, 2);
+  const ask = (wish: { incident: string; exceptions?: string[]; target?: string }, actor: Actor = support) =>
+    askToMove(postgres, { ...wish, actor, now: at(70), reason: 'another cause' });
+  await expect(
+    ask({ incident: first!.id, exceptions: ids }, { ...support, roles: ['auditor'] }),
+  ).rejects.toMatchObject({
+    code: 'auth.forbidden',
+  });
+  await ask({ incident: first!.id, exceptions: [...ids, 'other'] });
+  await incidentsOf().run(at(80));
+  expect(await all()).toMatchObject([
+    { exceptions: 2, open_exceptions: 2, sums: [{ amount: '600' }], state: 'open' },
+    { exceptions: 1, sums: [{ amount: '7' }] },
+    { exceptions: 2, open_exceptions: 2, sums: [{ amount: '600' }], cause_kind: 'split' },
+  ]);
+  const third = (await all())[2];
+  await ask({ incident: third!.id, target: second!.id });
+  await incidentsOf().run(at(90));
+  expect(await all()).toMatchObject([
+    { exceptions: 2 },
+    { exceptions: 3, open_exceptions: 3, sums: [{ amount: '607' }] },
+    { exceptions: 0, open_exceptions: 0, state: 'resolved' },
+  ]);
+  await expect(ask({ incident: third!.id, target: second!.id })).rejects.toMatchObject({
+    code: 'state.conflict',
+  });
+  // What changes afterwards is counted where it is now.
+  await changeExceptions(postgres, ids, { state: 'late' });
+  await incidentsOf().run(at(100));
+  expect(await all()).toMatchObject([
+    { open_exceptions: 2 },
+    { exceptions: 3, open_exceptions: 1 },
+    { exceptions: 0 },
+  ]);
+});
+
+test('people resolve what is settled, and open it again', async () => {
+  await openExceptions(postgres, [exceptionRow('a')]);
+  await incidentsOf().run(at(60));
+  const [incident] = await all();
+  const act = { incident: incident!.id, actor: support, now: at(70), reason: 'seen' };
+  await expect(moveIncident(postgres, 'resolve', act)).rejects.toThrow('1 of its exceptions are open');
+  await changeExceptions(postgres, ['a'], { state: 'late' });
+  await incidentsOf().run(at(80));
+  await expect(moveIncident(postgres, 'resolve', act)).rejects.toMatchObject({ code: 'state.conflict' });
+  expect(await moveIncident(postgres, 'reopen', act)).toMatchObject({ state: 'open', resolved_at: null });
+  expect(await moveIncident(postgres, 'resolve', act)).toMatchObject({
+    state: 'resolved',
+    resolved_by: 'sam',
+  });
 });

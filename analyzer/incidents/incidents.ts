@@ -22,12 +22,13 @@ import {
   lockLiving,
   saveIncident,
 } from '../../store/postgres/incident-lives.ts';
-import { type IncidentRow, recordIncident } from '../../store/postgres/incidents.ts';
+import { endMove, type IncidentMove, movedOf, movesWaiting } from '../../store/postgres/incident-moves.ts';
+import { endAcknowledgements, type IncidentRow, recordIncident } from '../../store/postgres/incidents.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { withSpan } from '../../store/tracing.ts';
 import { causeOf } from './cause.ts';
 import { type EventReader, type Evidence, readEvidence, type SpanReader } from './linked.ts';
-import { count, incidentSeverity, parseFacts, readTally, sumsOf, type Tally } from './tally.ts';
+import { count, incidentSeverity, parseFacts, readTally, sumsOf, type Tally, uncount } from './tally.ts';
 
 export interface IncidentDeps {
   readonly postgres: Postgres;
@@ -41,6 +42,8 @@ export interface IncidentDeps {
   readonly ruleName?: ((rule: string) => string | undefined) | undefined;
   /** Milliseconds for which a new cause gathers exceptions before its incident opens; 60,000. */
   readonly groupWaitMs?: number | undefined;
+  /** Milliseconds after which an acknowledgement ends while exceptions are open; 24 hours; 0: never. */
+  readonly acknowledgedMs?: number | undefined;
   readonly logger: Logger;
 }
 
@@ -60,6 +63,7 @@ export interface Incidents {
 }
 
 const PAGE = 1_000;
+const ACKNOWLEDGED_MS = 86_400_000;
 const NANOS_PER_MS = 1_000_000n;
 const REOPEN_WITHIN = 24n * 3_600_000n * NANOS_PER_MS;
 
@@ -170,6 +174,37 @@ export function createIncidents(deps: IncidentDeps): Incidents {
     });
   }
 
+  /** Moves exceptions as people asked: to another incident, or into one of their own. Returns how many incidents changed. */
+  async function carryOut(move: IncidentMove, now: bigint): Promise<number> {
+    return await postgres.db.transaction().execute(async (trx) => {
+      const from = await lockIncident(trx, move.incident);
+      const to = move.target === null ? undefined : await lockIncident(trx, move.target);
+      const gone =
+        !from || from.state === 'resolved' || (move.target !== null && (!to || to.state === 'resolved'));
+      if (gone) return await endMove(trx, move, 'an incident was resolved meanwhile', now);
+      const rows = await movedOf(trx, move);
+      if (rows.length === 0) return await endMove(trx, move, 'none of the exceptions is in it', now);
+      const cause = {
+        kind: 'split' as const,
+        key: `${from.id}/${move.id}`,
+        title: `Split from #${from.number}: ${from.title}`,
+      };
+      const target = to ?? (await insertIncident(trx, { company: from.company, cause, now }));
+      if (!target) return await endMove(trx, move, 'it was split off already', now);
+      let [left, right] = [readTally(from.tally), readTally(target.tally)];
+      for (const { seen, facts } of rows) {
+        if (seen !== null) left = uncount(left, parseFacts(seen));
+        right = count(right, undefined, parseFacts(facts));
+      }
+      for (let at = 0; at < rows.length; at += PAGE)
+        await markCounted(trx, idsOf(rows.slice(at, at + PAGE)), target.id);
+      await save(trx, from, left, { now });
+      await save(trx, target, right, { now });
+      await endMove(trx, move, `moved ${rows.length}`, now);
+      return 2;
+    });
+  }
+
   async function groups(): Promise<Group[]> {
     const found = new Map<string, Group>();
     let after: UngroupedException | undefined;
@@ -209,6 +244,9 @@ export function createIncidents(deps: IncidentDeps): Incidents {
     const note = (outcome: Outcome): void => {
       if (outcome) result[outcome] += 1;
     };
+    for (const move of await movesWaiting(postgres, PAGE)) result.updated += await carryOut(move, now);
+    const kept = BigInt(deps.acknowledgedMs ?? ACKNOWLEDGED_MS) * NANOS_PER_MS;
+    if (kept > 0n) result.updated += await endAcknowledgements(postgres, now - kept, now);
     await passOverClosed(postgres);
     for (;;) {
       const ids = await incidentsWithChanges(postgres, PAGE);

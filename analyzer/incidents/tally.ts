@@ -55,6 +55,9 @@ export function count(tally: Tally, before: Facts | undefined, after: Facts): Ta
   return add(before ? add(tally, before, -1) : tally, after, 1);
 }
 
+/** The tally without an exception that was counted with these facts. */
+export const uncount = (tally: Tally, before: Facts): Tally => add(tally, before, -1);
+
 function add(tally: Tally, facts: Facts, sign: 1 | -1): Tally {
   const open = isOpenException(facts.state);
   const severities = {

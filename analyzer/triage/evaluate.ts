@@ -1,4 +1,5 @@
 import type { Category, ModelAnswer } from '../../model/assessment.ts';
+import { canonicalHash } from '../../model/canonical-json.ts';
 import { defaultCompany } from '../../model/company.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import type { TriageCase } from '../../model/triage-case.ts';
@@ -35,6 +36,10 @@ const key = Buffer.alloc(32, 7);
 
 /** The evidence package of a case, made as live ones are. */
 export function packageOfCase(given: TriageCase): EvidencePackage {
+  if (given.evidence) {
+    const hash = canonicalHash(given.evidence);
+    return { items: given.evidence, hash, materialHash: hash };
+  }
   const at = new Date(Number(AT / 1_000_000n));
   const { incident } = given;
   const evidence = {

@@ -6,7 +6,7 @@ import { builder } from './builder.ts';
 import { hyphenated, SeverityEnum, TierEnum } from './enums.ts';
 import { instantOfDate, KeyValueRef, keyValues } from './scalars.ts';
 
-const CategoryEnum = builder.enumType('Category', { values: hyphenated(CATEGORIES) });
+export const CategoryEnum = builder.enumType('Category', { values: hyphenated(CATEGORIES) });
 const AuthorEnum = builder.enumType('Author', { values: ['rules', 'model'] as const });
 
 const ClaimRef = builder.objectRef<z.infer<typeof claim>>('Claim').implement({

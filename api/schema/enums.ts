@@ -1,4 +1,4 @@
-import { TIERS } from '../../model/action.ts';
+import { actionKind, TIERS } from '../../model/action.ts';
 import { EXCEPTION_STATES } from '../../model/exception.ts';
 import { CAUSE_KINDS, INCIDENT_STATES } from '../../model/incident.ts';
 import { CLOSE_IMPACTS, SEVERITIES } from '../../model/severity.ts';
@@ -33,3 +33,4 @@ export const TierEnum = builder.enumType('Tier', {
   description: 'How many people an action needs.',
   values: hyphenated(TIERS),
 });
+export const ActionKindEnum = builder.enumType('ActionKind', { values: hyphenated(actionKind.options) });

@@ -1,5 +1,9 @@
+import type { ActionKind } from '../../model/action.ts';
+import type { Category } from '../../model/assessment.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { INCIDENT_STATES } from '../../model/incident.ts';
+import { dateOf } from '../../model/time.ts';
+import { correctAssessment } from '../../store/postgres/corrections.ts';
 import { exceptionCursor, listExceptions } from '../../store/postgres/exception-queries.ts';
 import {
   countIncidents,
@@ -8,12 +12,25 @@ import {
   incidentCursor,
   listIncidents,
 } from '../../store/postgres/incident-queries.ts';
-import { acknowledgeIncident, type IncidentRow } from '../../store/postgres/incidents.ts';
-import { AssessmentRef } from './assessment.ts';
+import {
+  acknowledgeIncident,
+  askToMove,
+  type IncidentRow,
+  moveIncident,
+} from '../../store/postgres/incidents.ts';
+import type { ApiContext } from '../context.ts';
+import { AssessmentRef, CategoryEnum } from './assessment.ts';
 import { builder } from './builder.ts';
 import { ChangeRef } from './change.ts';
 import { page } from './connection.ts';
-import { CauseKindEnum, ExceptionStateEnum, IncidentStateEnum, OrderEnum, SeverityEnum } from './enums.ts';
+import {
+  ActionKindEnum,
+  CauseKindEnum,
+  ExceptionStateEnum,
+  IncidentStateEnum,
+  OrderEnum,
+  SeverityEnum,
+} from './enums.ts';
 import { ExceptionRef, IncidentRef, ProposalRef } from './refs.ts';
 import { instantOfDate, instantOrNull, MoneyRef } from './scalars.ts';
 
@@ -180,7 +197,77 @@ const incidentFilter = (
   rule: args.rule ?? undefined,
 });
 
+const MAX_REASON = 2_000;
+
+/** An act of a person on an incident that one may read. */
+async function actOn(id: string, reason: string, { actor, load, now }: ApiContext) {
+  if (reason.trim() === '' || reason.length > MAX_REASON)
+    throw new ClosewatchError('request.malformed', `a reason has 1 to ${MAX_REASON} characters`);
+  if (!(await load.incident.load(id))) throw new ClosewatchError('not-found', `there is no incident ${id}`);
+  load.incident.clear(id);
+  return { incident: id, actor, now, reason };
+}
 builder.mutationFields((t) => ({
+  resolveIncident: t.field({
+    type: IncidentRef,
+    description:
+      'Resolves an incident of which every exception is closed or waived. Needs what acknowledging needs.',
+    args: { id: t.arg.id({ required: true }), reason: t.arg.string({ required: true }) },
+    resolve: async (_, { id, reason }, context) =>
+      await moveIncident(context.postgres, 'resolve', await actOn(id, reason, context)),
+  }),
+  reopenIncident: t.field({
+    type: IncidentRef,
+    description: 'Opens a resolved incident again.',
+    args: { id: t.arg.id({ required: true }), reason: t.arg.string({ required: true }) },
+    resolve: async (_, { id, reason }, context) =>
+      await moveIncident(context.postgres, 'reopen', await actOn(id, reason, context)),
+  }),
+  moveExceptions: t.field({
+    type: IncidentRef,
+    description:
+      'Moves exceptions of an incident (all of them, unless some are named) to another of the company, or, without a target, into one of their own. Grouping does it with its next run.',
+    args: {
+      id: t.arg.id({ required: true }),
+      exceptions: t.arg.idList(),
+      target: t.arg.id(),
+      reason: t.arg.string({ required: true }),
+    },
+    resolve: async (_, { id, exceptions, target, reason }, context) => {
+      const act = await actOn(id, reason, context);
+      if (target != null && !(await context.load.incident.load(target)))
+        throw new ClosewatchError('not-found', `there is no incident ${target}`);
+      if (target == null && exceptions == null)
+        throw new ClosewatchError('request.malformed', 'name the exceptions that are to be split off');
+      if (exceptions != null && (exceptions.length === 0 || exceptions.length > 1_000))
+        throw new ClosewatchError('request.malformed', '1 to 1,000 exceptions are moved at a time');
+      await askToMove(context.postgres, {
+        ...act,
+        exceptions: exceptions ?? undefined,
+        target: target ?? undefined,
+      });
+      return (await context.load.incident.load(id)) as IncidentRow;
+    },
+  }),
+  correctAssessment: t.boolean({
+    description: 'Says what an assessment should have been. It becomes a case with which triage is scored.',
+    args: {
+      id: t.arg.id({ required: true }),
+      category: t.arg({ type: CategoryEnum, required: true }),
+      actions: t.arg({ type: [ActionKindEnum] }),
+      comment: t.arg.string(),
+    },
+    resolve: async (_, { id, category, actions, comment }, { actor, now, postgres }) => {
+      const wish = {
+        assessment: id,
+        category: category as Category,
+        actions: (actions ?? []) as ActionKind[],
+        comment: comment?.slice(0, MAX_REASON),
+      };
+      await correctAssessment(postgres, wish, actor, dateOf(now));
+      return true;
+    },
+  }),
   acknowledgeIncident: t.field({
     type: IncidentRef,
     description:

@@ -1,4 +1,4 @@
-import { ACTIONS, type ActionKind, actionKind } from '../../model/action.ts';
+import { ACTIONS, type ActionKind } from '../../model/action.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import { BANDS, bandOf } from '../../model/policy.ts';
 import { type Command, type Maker, neededTier, PROPOSAL_STATES } from '../../model/proposal.ts';
@@ -15,7 +15,7 @@ import {
 } from '../../store/postgres/proposals.ts';
 import type { ApiContext } from '../context.ts';
 import { builder } from './builder.ts';
-import { hyphenated, TierEnum } from './enums.ts';
+import { ActionKindEnum, TierEnum } from './enums.ts';
 import { IncidentRef, ProposalRef } from './refs.ts';
 import { instantOfDate, instantOrNull } from './scalars.ts';
 
@@ -147,8 +147,6 @@ builder.queryFields((t) => ({
   }),
 }));
 
-const ActionEnum = builder.enumType('ActionKind', { values: hyphenated(actionKind.options) });
-
 builder.mutationFields((t) => ({
   proposeAction: t.field({
     type: ProposalRef,
@@ -156,7 +154,7 @@ builder.mutationFields((t) => ({
       'Proposes an action for an incident; who does stands for it. Needs a role that the policy names.',
     args: {
       incident: t.arg.id({ required: true }),
-      action: t.arg({ type: ActionEnum, required: true }),
+      action: t.arg({ type: ActionKindEnum, required: true }),
       parameters: t.arg({ type: 'Json', required: true }),
       reason: t.arg.string({ required: true }),
     },

@@ -15,6 +15,7 @@ export interface Change {
     | 'assessment'
     | 'message'
     | 'proposal'
+    | 'silence'
     | 'setting'
     | 'dead-letter'
     | 'inbox'

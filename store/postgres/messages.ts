@@ -5,6 +5,7 @@ import { type AssessmentRow, latestAssessment } from './assessments.ts';
 import type { Postgres } from './database.ts';
 import type { IncidentRow } from './incidents.ts';
 import type { Database, MessageTable } from './schema.ts';
+import { notSilenced } from './silences.ts';
 
 export type MessageRow = Selectable<MessageTable>;
 
@@ -27,7 +28,7 @@ export interface IncidentNews {
 }
 
 /** Incidents that changed since their messages were made, the gravest first. */
-export async function incidentsToRoute(postgres: Postgres, limit: number): Promise<IncidentNews[]> {
+export async function incidentsToRoute(postgres: Postgres, limit: number, at: Date): Promise<IncidentNews[]> {
   const incidents = await postgres.db
     .selectFrom('incidents as i')
     .leftJoin('principals as p', 'p.id', 'i.acknowledged_by')
@@ -43,6 +44,7 @@ export async function incidentsToRoute(postgres: Postgres, limit: number): Promi
         .as('channels'),
     )
     .whereRef('i.routed_version', '<', 'i.version')
+    .where(notSilenced(at))
     .orderBy(sql`array_position(ARRAY['critical','high','medium','low','info'], i.severity)`)
     .orderBy('i.opened_at')
     .limit(limit)

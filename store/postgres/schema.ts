@@ -527,6 +527,30 @@ export interface CorrectionTable {
   at: Instant;
 }
 
+export interface IncidentMoveTable {
+  id: GeneratedAlways<string>;
+  incident: string;
+  exceptions: string[] | null;
+  target: string | null;
+  reason: string;
+  by: string;
+  at: Instant;
+  done_at: InstantOrNull;
+  outcome: string | null;
+}
+
+export interface SilenceTable {
+  id: string;
+  company: string;
+  rule: string | null;
+  source: string | null;
+  reason: string;
+  by: string;
+  at: Instant;
+  until: Instant;
+  ended_at: InstantOrNull;
+}
+
 export interface PrincipalTokenTable {
   token_hash: string;
   principal: string;
@@ -646,6 +670,8 @@ export interface Database {
   accruals: AccrualTable;
   waivers: WaiverTable;
   principal_tokens: PrincipalTokenTable;
+  incident_moves: IncidentMoveTable;
+  silences: SilenceTable;
   model_usage: ModelUsageTable;
   model_answers: ModelAnswerTable;
   corrections: CorrectionTable;
