@@ -77,7 +77,8 @@ async function byModel(
     const evidence = packageOfCase(given);
     const rules = assessCase(given, evidence);
     const messages = { system: prompt.text, user: evidenceMessage(evidence.items) };
-    const reply = tripwire(messages.user) ? undefined : await model.ask(messages);
+    const isTripped = tripwire(`${messages.system}\n${messages.user}`).length > 0;
+    const reply = isTripped ? undefined : await model.ask(messages);
     const loose = reply?.ok ? readAnswer(reply.json) : undefined;
     const answer = loose && validateAnswer(loose, evidence.items, rules).answer;
     if (!answer) stood += 1;

@@ -1,11 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { FinanceEvent } from '../model/event.ts';
+import type { Actor, Role } from '../model/principal.ts';
 import {
   actorOfToken,
   createPrincipalToken,
   revokePrincipalTokens,
 } from '../store/postgres/principal-tokens.ts';
-import { putPerson } from '../store/postgres/principals.ts';
-import { type ApiHouse, apiHouse, TOKEN_OF_ACME, TOKEN_OF_ACME_SUPPORT } from './api-house.ts';
+import { confirmLink, linkIdentity, pendingLinks, putPerson } from '../store/postgres/principals.ts';
+import { factsForProposal } from '../store/postgres/proposal-facts.ts';
+import {
+  type ApiHouse,
+  apiHouse,
+  TOKEN_OF_ACME,
+  TOKEN_OF_ACME_SRE,
+  TOKEN_OF_ACME_SUPPORT,
+} from './api-house.ts';
 import { exceptionRow } from './incident-house.ts';
 
 /** Deciding over GraphQL: who may, who may not, and what one sees of it. */
@@ -81,4 +90,86 @@ test('the audit is for auditors, of their companies', async () => {
   );
   const { errors } = await house.graphql(QUERY, {}, TOKEN_OF_ACME_SUPPORT);
   expect(errors?.[0]?.extensions?.code).toBe('auth.forbidden');
+});
+
+test('a cause is seen over companies, without amounts, by SREs; alike incidents are suggested', async () => {
+  const { db } = house.postgres;
+  const one = {
+    cause_kind: 'interface-error',
+    cause_key: 'tax|post',
+    severity: 'high' as const,
+    opened_at: new Date(),
+  };
+  for (const [id, company] of [
+    ['t1', 'acme'],
+    ['t2', 'globex'],
+  ] as const)
+    await db
+      .insertInto('incidents')
+      .values({ ...one, id, company, title: 'tax-engine fails: post, 503', open_exceptions: 3 })
+      .execute();
+  await db
+    .insertInto('incidents')
+    .values({ ...one, id: 't3', company: 'acme', cause_key: 'tax|get', title: 'tax-engine fails: get, 503' })
+    .execute();
+  const QUERY = '{ causes { kind key companies incidents openExceptions severity } }';
+  const { data } = await house.graphql(QUERY, {}, TOKEN_OF_ACME_SRE);
+  expect(data.causes[0]).toEqual({
+    kind: 'interface_error',
+    key: 'tax|post',
+    companies: 2,
+    incidents: 2,
+    openExceptions: 6,
+    severity: 'high',
+  });
+  const denied = await house.graphql(QUERY, {}, TOKEN_OF_ACME_SUPPORT);
+  expect(denied.errors?.[0]?.extensions?.code).toBe('auth.forbidden');
+  const alike = await house.graphql(
+    '{ incident(id: "t1") { exceptionsLastHour alike { id } } }',
+    {},
+    TOKEN_OF_ACME,
+  );
+  expect(alike.data.incident).toEqual({ exceptionsLastHour: 0, alike: [{ id: 't3' }] });
+});
+
+test('an account of a source counts once a second person has confirmed it', async () => {
+  const { postgres } = house;
+  const at = new Date();
+  for (const [id, roles] of [
+    ['ann', ['finance']],
+    ['kim', ['manager']],
+    ['lee', ['manager']],
+  ] as const)
+    await putPerson(postgres, { id, name: id, roles: [...roles], companies: ['*'] }, 'test', at);
+  const actor = (id: string, roles: Role[]): Actor => ({
+    kind: 'human',
+    id,
+    name: id,
+    roles,
+    companies: ['*'],
+  });
+  const account = '/odoo/prod 7';
+  await linkIdentity(postgres, 'ann', { provider: 'source', externalId: account }, 'kim', at);
+  expect(await pendingLinks(postgres)).toEqual([{ account, principal: 'ann', linkedBy: 'kim' }]);
+  const made = { id: 'x', source: '/odoo/prod', type: 'bill.posted', actorId: '7', actorKind: 'human' };
+  const facts = () =>
+    factsForProposal(
+      postgres,
+      { byRefs: async () => [{ ...made, company: 'acme' }] as unknown as FinanceEvent[] },
+      { id: 'i1', company: 'acme' },
+      { currency: 'EUR' },
+    );
+  expect((await facts()).makers).toEqual([{ kind: 'human', account }]);
+  for (const who of [
+    actor('kim', ['manager']),
+    actor('ann', ['manager']),
+    actor('ann', ['finance']),
+    actor('admin', ['admin']),
+  ])
+    await expect(confirmLink(postgres, account, who, at)).rejects.toMatchObject({ code: 'auth.forbidden' });
+  await confirmLink(postgres, account, actor('lee', ['manager']), at);
+  expect((await facts()).makers).toEqual([{ kind: 'human', account, principal: 'ann' }]);
+  await expect(confirmLink(postgres, account, actor('lee', ['manager']), at)).rejects.toMatchObject({
+    code: 'state.conflict',
+  });
 });

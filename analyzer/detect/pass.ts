@@ -1,3 +1,4 @@
+import { canonicalHash } from '../../model/canonical-json.ts';
 import { type Company, companyFinder } from '../../model/company.ts';
 import type { Flow } from '../../model/flow.ts';
 import type { ObligationState } from '../../model/obligation.ts';
@@ -91,6 +92,7 @@ export function createDetector(deps: DetectorDeps): Detector {
   const inhibitors = rules.flatMap(({ expectation: { id, inhibits } }) =>
     inhibits ? [{ rule: id, explains: inhibits }] : [],
   );
+  const ruleSet = canonicalHash(rules.map(({ expectation }) => expectation));
   const companyOf = companyFinder(deps.companies);
   const inbox = openInbox(postgres);
   const judge = createJudge({ events: deps.events, db: postgres.db, rules, companyOf, logger });
@@ -193,6 +195,7 @@ export function createDetector(deps: DetectorDeps): Detector {
           closed: total.closed,
           as_of_ns: now,
           rules: JSON.stringify(tally.rules()),
+          rule_set: ruleSet,
         });
       });
       await forget(turn, at);

@@ -295,3 +295,28 @@ test('people resolve what is settled, and open it again', async () => {
     resolved_by: 'sam',
   });
 });
+
+test('a fault that breaks 1,000 documents is one incident, and two faults at once are two', async () => {
+  const failing = (traceId: string): LinkedSpan => ({
+    traceId,
+    spanId: `s-${traceId}`,
+    parentSpanId: '',
+    name: 'POST /tax',
+    service: traceId.startsWith('tax') ? 'tax-engine' : 'odoo',
+    startNs: String(at(-10)),
+    statusCode: 'Error',
+    statusMessage: `503 for BILL/${traceId.replace(/\D/g, '')}`,
+    attributes: {},
+    events: [],
+  });
+  const spans = { spansOfTraces: async (ids: readonly string[]) => ids.map(failing) };
+  const rows = Array.from({ length: 1_500 }, (_, n) =>
+    exceptionRow(`e${n}`, { rule: `MP-0${n % 5}`, trace_ids: [n < 1_000 ? `tax${n}` : `odoo${n}`] }),
+  );
+  await openExceptions(postgres, rows);
+  await incidentsOf({ spans }).run(at(60));
+  expect((await all()).map(({ exceptions, cause_kind }) => [cause_kind, exceptions])).toEqual([
+    ['interface-error', 1_000],
+    ['interface-error', 500],
+  ]);
+});

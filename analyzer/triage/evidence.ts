@@ -42,6 +42,7 @@ export const PACKAGE_BUDGET = 16_000;
 export function buildPackage(input: PackageInput, pseudonym: Pseudonym): EvidencePackage {
   const items = fitted([
     incidentItem(input),
+    ...pastItems(input),
     ...spanItems(input),
     ...sourceItems(input),
     ...exceptionItems(input, pseudonym),
@@ -91,6 +92,31 @@ function incidentItem({ incident, rules }: PackageInput): Item {
     }),
     ref: incident.id,
   };
+}
+
+/** What there was before: incidents of the same cause that are over, and changes of the configuration. */
+function pastItems({ past = [], changes = [] }: PackageInput): Item[] {
+  return [
+    ...past.map(
+      ({ number, openedAt, resolvedAt, category, isCorrected }): Item => ({
+        kind: 'history',
+        at: formatInstant(nanosOf(resolvedAt)),
+        facts: some({
+          pastIncident: `INC-${number}`,
+          category,
+          correctedByPerson: isCorrected || undefined,
+          hoursOpen: Math.round((resolvedAt.getTime() - openedAt.getTime()) / 3_600_000),
+        }),
+      }),
+    ),
+    ...changes.map(
+      ({ what, change, at }): Item => ({
+        kind: 'history',
+        at: formatInstant(nanosOf(at)),
+        facts: some({ changed: technicalName(what), parts: technicalName(change) }),
+      }),
+    ),
+  ];
 }
 
 function exceptionItems({ exceptions }: PackageInput, pseudonym: Pseudonym): Item[] {

@@ -3,6 +3,7 @@ import type { Category } from '../../model/assessment.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { INCIDENT_STATES } from '../../model/incident.ts';
 import { dateOf } from '../../model/time.ts';
+import { alikeIncidents, openedSince } from '../../store/postgres/causes.ts';
 import { correctAssessment } from '../../store/postgres/corrections.ts';
 import { exceptionCursor, listExceptions } from '../../store/postgres/exception-queries.ts';
 import {
@@ -36,6 +37,8 @@ import { instantOfDate, instantOrNull, MoneyRef } from './scalars.ts';
 
 const MAX_CHANGES = 500;
 const MAX_ASSESSMENTS = 50;
+const MAX_ALIKE = 5;
+const HOUR = 3_600_000_000_000n;
 
 IncidentRef.implement({
   description: 'What people own: exceptions of one cause in one company.',
@@ -117,6 +120,18 @@ IncidentRef.implement({
             args.order,
           ),
         ),
+    }),
+    exceptionsLastHour: t.int({
+      description: 'How many of its exceptions opened within the last hour: how fast it grows',
+      extensions: { costRows: 5 },
+      resolve: (row, _, { now, postgres }) => openedSince(postgres, row.id, dateOf(now - HOUR)),
+    }),
+    alike: t.field({
+      type: [IncidentRef],
+      description:
+        'Living incidents of the company with much the same title: a person may merge them (moveExceptions)',
+      extensions: { costRows: MAX_ALIKE },
+      resolve: (row, _, { postgres }) => alikeIncidents(postgres, row, MAX_ALIKE),
     }),
     proposals: t.field({
       type: [ProposalRef],

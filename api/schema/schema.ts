@@ -6,6 +6,7 @@ import './incident.ts';
 import './exception.ts';
 import './proposal.ts';
 import './audit.ts';
+import './cause.ts';
 import './silence.ts';
 import './event.ts';
 import './trace.ts';

@@ -50,6 +50,7 @@ describe('migrations', () => {
       {},
     );
     expect(tables.map(({ name }) => name)).toEqual([
+      'audit_anchors',
       'document_events',
       'event_keys',
       'finance_events',
@@ -164,7 +165,7 @@ describe('migrations', () => {
     const [first] = clickhouseMigrations();
     await expect(migrate(clickhouse, [first!])).rejects.toMatchObject({
       code: 'schema.newer',
-      message: expect.stringMatching(/0004_cut_spans_smaller.* up to 0001_create_otel_tables/),
+      message: expect.stringMatching(/0005_anchor_audit.* up to 0001_create_otel_tables/),
     });
   });
 

@@ -17,6 +17,96 @@ export interface IncidentEvidence {
   readonly exceptions: readonly Selectable<ExceptionTable>[];
   /** How many exceptions each rule has in each state. */
   readonly rules: readonly { rule: string; kind: string; state: string; count: number }[];
+  /** Incidents of the same cause that are over, the last ones first, and what they were taken for. */
+  readonly past?: readonly PastIncident[];
+  /** What was changed in the configuration in the two days before, the last first. */
+  readonly changes?: readonly { readonly what: string; readonly change: string; readonly at: Date }[];
+}
+
+export interface PastIncident {
+  readonly number: string;
+  readonly openedAt: Date;
+  readonly resolvedAt: Date;
+  /** As a person corrected it, else as it was last assessed. */
+  readonly category: string | null;
+  readonly isCorrected: boolean;
+}
+
+const PAST = 3;
+const CHANGES = 5;
+const CHANGED_WITHIN_MS = 48 * 3_600_000;
+
+async function pastOf({ db }: Postgres, incident: IncidentRow): Promise<PastIncident[]> {
+  const rows = await db
+    .selectFrom('incidents as i')
+    .select((row) => [
+      'i.number',
+      'i.opened_at',
+      'i.resolved_at',
+      row
+        .selectFrom('assessments as a')
+        .select('a.category')
+        .whereRef('a.incident', '=', 'i.id')
+        .orderBy('a.version', 'desc')
+        .limit(1)
+        .as('assessed'),
+      row
+        .selectFrom('corrections as c')
+        .innerJoin('assessments as a', 'a.id', 'c.assessment')
+        .select('c.category')
+        .whereRef('a.incident', '=', 'i.id')
+        .orderBy('c.at', 'desc')
+        .limit(1)
+        .as('corrected'),
+    ])
+    .where('i.company', '=', incident.company)
+    .where('i.cause_kind', '=', incident.cause_kind)
+    .where('i.cause_key', '=', incident.cause_key)
+    .where('i.state', '=', 'resolved')
+    .where('i.id', '<>', incident.id)
+    .orderBy('i.resolved_at', 'desc')
+    .limit(PAST)
+    .execute();
+  return rows.flatMap(({ number, opened_at, resolved_at, assessed, corrected }) =>
+    resolved_at
+      ? [
+          {
+            number,
+            openedAt: opened_at,
+            resolvedAt: resolved_at,
+            category: corrected ?? assessed,
+            isCorrected: corrected !== null,
+          },
+        ]
+      : [],
+  );
+}
+
+async function changesBefore({ db }: Postgres, openedAt: Date) {
+  const rows = await db
+    .selectFrom('audit')
+    .select(['entity_id', 'body', 'at'])
+    .where('entity', '=', 'setting')
+    .where('entity_id', 'in', ['configuration'])
+    .where('at', '<=', openedAt)
+    .where('at', '>', new Date(openedAt.getTime() - CHANGED_WITHIN_MS))
+    .orderBy('seq', 'desc')
+    .limit(CHANGES)
+    .execute();
+  return rows.map(({ entity_id, body, at }) => ({ what: entity_id, change: changedParts(body), at }));
+}
+
+/** The parts of the configuration of which a row says that they changed. */
+function changedParts(body: string): string {
+  const { data = {} } = JSON.parse(body) as {
+    data?: { before?: Record<string, string> | null; after?: Record<string, string> };
+  };
+  const { before, after = {} } = data;
+  if (!before) return 'first start';
+  return Object.keys(after)
+    .filter((part) => after[part] !== before[part])
+    .sort()
+    .join(' ');
 }
 
 /** Incidents that have changed since triage looked at them, the oldest first. */
@@ -78,7 +168,17 @@ export async function readIncidentEvidence(
     .groupBy(['rule', 'kind', 'state'])
     .orderBy('rule')
     .execute();
-  return { incident, exceptions, rules: rules.map((row) => ({ ...row, count: Number(row.count) })) };
+  const [past, changes] = await Promise.all([
+    pastOf(postgres, incident),
+    changesBefore(postgres, incident.opened_at),
+  ]);
+  return {
+    incident,
+    exceptions,
+    rules: rules.map((row) => ({ ...row, count: Number(row.count) })),
+    past,
+    changes: changes.filter(({ change }) => change !== 'first start'),
+  };
 }
 
 /** The newest assessment of an incident. */

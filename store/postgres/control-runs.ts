@@ -35,6 +35,7 @@ async function addToLast(
     .where('closed', '=', 0)
     .where('obligations_touched', '=', `${run.obligations_touched}`)
     .where(sql<boolean>`rules = ${run.rules}::jsonb`)
+    .where('rule_set', '=', run.rule_set ?? '')
     .executeTakeFirst();
   return added.numUpdatedRows > 0n;
 }

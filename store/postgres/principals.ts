@@ -1,5 +1,5 @@
 import { ClosewatchError } from '../../model/errors.ts';
-import type { Role } from '../../model/principal.ts';
+import { type Actor, hasRole, type Role } from '../../model/principal.ts';
 import { appendChanges, settingChange } from './change-log.ts';
 import type { Postgres } from './database.ts';
 
@@ -72,7 +72,10 @@ export async function changePerson(
   });
 }
 
-/** Links an account elsewhere to a person, whoever it was linked to before. Throws `not-found` for nobody. */
+/**
+ * Links an account elsewhere to a person, whoever it was linked to before. An account of a source counts once another person has
+ * confirmed it (`confirmLink`). Throws `not-found` for nobody.
+ */
 export async function linkIdentity(
   { db }: Postgres,
   person: string,
@@ -88,15 +91,75 @@ export async function linkIdentity(
       .where('kind', '=', 'human')
       .executeTakeFirst();
     if (!known) throw new ClosewatchError('not-found', `there is no person ${person}`);
+    // Whose documents are whose decides who may approve: that a second person confirms.
+    const link = { principal: person, verified: provider === 'slack', linked_by: by, confirmed_by: null };
     await trx
       .insertInto('identities')
-      .values({ provider, external_id: externalId, principal: person, verified: true })
-      .onConflict((conflict) =>
-        conflict.columns(['provider', 'external_id']).doUpdateSet({ principal: person, verified: true }),
-      )
+      .values({ provider, external_id: externalId, ...link })
+      .onConflict((conflict) => conflict.columns(['provider', 'external_id']).doUpdateSet(link))
       .execute();
     const data = { provider, externalId };
     await appendChanges(trx, [settingChange(`principal:${person}`, 'linked', { by, at, data })]);
+  });
+}
+
+/** An account of a source that was linked, and that nobody has confirmed. */
+export interface PendingLink {
+  readonly account: string;
+  readonly principal: string;
+  readonly linkedBy: string | null;
+}
+
+export async function pendingLinks({ db }: Pick<Postgres, 'db'>): Promise<PendingLink[]> {
+  const rows = await db
+    .selectFrom('identities')
+    .select(['external_id', 'principal', 'linked_by'])
+    .where('provider', '=', 'source')
+    .where('verified', '=', false)
+    .orderBy('external_id')
+    .limit(1_000)
+    .execute();
+  return rows.map((row) => ({ account: row.external_id, principal: row.principal, linkedBy: row.linked_by }));
+}
+
+/**
+ * Confirms that an account of a source is a person's, as another person who linked it not. Throws `not-found`, `state.conflict` when it
+ * is confirmed, and `auth.forbidden` for who may not: it takes a person of the deployment with the role manager or admin, never the
+ * administrator's token.
+ */
+export async function confirmLink({ db }: Postgres, account: string, actor: Actor, at: Date): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const known = await trx
+      .selectFrom('principals')
+      .select('id')
+      .where('id', '=', actor.id)
+      .where('kind', '=', 'human')
+      .where('disabled_at', 'is', null)
+      .executeTakeFirst();
+    if (!known || !hasRole(actor, 'manager'))
+      throw new ClosewatchError(
+        'auth.forbidden',
+        'a person with one of the roles manager, admin confirms links',
+      );
+    const link = await trx
+      .selectFrom('identities')
+      .selectAll()
+      .where('provider', '=', 'source')
+      .where('external_id', '=', account)
+      .forUpdate()
+      .executeTakeFirst();
+    if (!link) throw new ClosewatchError('not-found', `${account} is linked to nobody`);
+    if (link.verified) throw new ClosewatchError('state.conflict', 'it is confirmed already');
+    if (link.principal === actor.id || link.linked_by === actor.id)
+      throw new ClosewatchError('auth.forbidden', 'another person confirms it');
+    await trx
+      .updateTable('identities')
+      .set({ verified: true, confirmed_by: actor.id })
+      .where('provider', '=', 'source')
+      .where('external_id', '=', account)
+      .execute();
+    const who = { by: actor.id, at, data: { provider: 'source', account, linkedBy: link.linked_by } };
+    await appendChanges(trx, [settingChange(`principal:${link.principal}`, 'link confirmed', who)]);
   });
 }
 

@@ -386,6 +386,8 @@ export interface IdentityTable {
   principal: string;
   verified: Generated<boolean>;
   created_at: DefaultInstant;
+  linked_by: string | null;
+  confirmed_by: string | null;
 }
 
 export interface CursorTable {
@@ -408,6 +410,8 @@ export interface ControlRunTable {
   as_of_ns: Int8;
   rules: DefaultJson<unknown>;
   passes: Generated<number>;
+  /** SHA-256 of the definitions of the rules; empty in rows of before. */
+  rule_set: Generated<string>;
 }
 
 export interface ChangeLogTable {
