@@ -384,6 +384,22 @@ test('waived exceptions stand, and are open again when the waiver ends', async (
   expect(await exception()).toMatchObject({ state: 'open' });
 });
 
+test('of a resolved incident nothing is decided any more, and nothing runs', async () => {
+  const { row } = await proposed('rerun-posting', posting());
+  await decide(row.id, 'adopt', 'sam', row.hash);
+  await decide(row.id, 'approve', 'kim', row.hash);
+  const set = (state: 'open' | 'resolved') =>
+    postgres.db.updateTable('incidents').set({ state }).where('id', '=', 'i1').execute();
+  await set('resolved');
+  await run();
+  expect(await stateOf(row.id)).toMatchObject({ state: 'approved' });
+  await expect(proposed('open-ticket', { title: 't', text: 't' }, { by: 'sam' })).rejects.toThrow(
+    'is resolved',
+  );
+  await set('open');
+  await decide(row.id, 'reject', 'kim', row.hash);
+});
+
 test('every decision and every run is in the chain, which is whole', async () => {
   const check = checkChain();
   const said: string[] = [];

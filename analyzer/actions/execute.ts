@@ -35,6 +35,16 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   const { postgres, policy, logger, counters } = deps;
   let isRoleKnown: boolean | undefined;
 
+  /** Is there the role to work with? Looked for until it is there, and told once while it is not. */
+  async function isReady(): Promise<boolean> {
+    if (isRoleKnown) return true;
+    const before = isRoleKnown;
+    isRoleKnown = await hasExecutorRole(postgres);
+    if (!isRoleKnown && before === undefined)
+      logger.warn({}, 'the role closewatch_executor is missing: no action is carried out');
+    return isRoleKnown;
+  }
+
   async function carryOut(row: ProposalRow, at: Date): Promise<Effect> {
     const handler = handlerOf(row.action);
     const { id, company, incident, reason } = row;
@@ -76,12 +86,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   return {
     async run(clock) {
       await endWaivers(postgres, clock());
-      isRoleKnown ??= await hasExecutorRole(postgres);
-      if (!isRoleKnown) {
-        logger.warn({}, 'the role closewatch_executor is missing: no action is carried out');
-        isRoleKnown = undefined;
-        return 0;
-      }
+      if (!(await isReady())) return 0;
       let ended = 0;
       for (const id of await proposalsToRun(postgres, clock(), ACTIONS_A_RUN))
         if (await withSpan('action', {}, () => runOne(id, clock()))) ended += 1;

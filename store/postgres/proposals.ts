@@ -119,6 +119,11 @@ export async function decideOn(
   });
 }
 
+async function isOver(db: Kysely<Database>, incident: string): Promise<boolean> {
+  const row = await db.selectFrom('incidents').select('state').where('id', '=', incident).executeTakeFirst();
+  return row?.state === 'resolved';
+}
+
 const CONFLICTS: ReadonlySet<string> = new Set([
   'state',
   'hash',
@@ -144,6 +149,11 @@ async function decideIn(
   const fault = command.kind === 'edit' ? parametersFault(row.action, command.parameters, at) : undefined;
   if (fault) throw new ClosewatchError('request.malformed', fault);
   const before = await approvalsOf(trx, [row.id]);
+  if (command.kind !== 'reject' && command.kind !== 'withdraw' && (await isOver(trx, row.incident)))
+    throw new ClosewatchError(
+      'state.conflict',
+      'the incident is resolved: there is nothing to be done about it',
+    );
   const proposal = proposalOf(row, before);
   const world = await worldOf(trx, proposal, policy, at, [command.by]);
   const decided = decide(proposal, command, world);
@@ -375,6 +385,8 @@ export async function startProposal(
       if (row.held_until && row.held_until >= at) return undefined;
       return { row: await update(trx, id, hold), isAgain: true };
     }
+    if (await isOver(trx, row.incident))
+      return { waits: { code: 'resolved', reason: 'the incident is resolved' } };
     const approvals = await approvalsOf(trx, [id]);
     const proposal = proposalOf(row, approvals);
     const decided = decide(proposal, { kind: 'start' }, await worldOf(trx, proposal, policy, at));

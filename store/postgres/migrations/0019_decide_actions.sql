@@ -107,12 +107,15 @@ CREATE TABLE closewatch.waivers (
 -- server; who may not make one has it made by its administrator (docs/security.md).
 DO $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'closewatch_executor') THEN
+  -- Another database of the server may make it at the same time.
+  BEGIN
     CREATE ROLE closewatch_executor NOLOGIN;
-  END IF;
-  EXECUTE format('GRANT closewatch_executor TO %I', current_user);
-EXCEPTION WHEN insufficient_privilege THEN
-  RAISE NOTICE 'the role closewatch_executor could not be made';
+  EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
+  END;
+  BEGIN
+    EXECUTE format('GRANT closewatch_executor TO %I', current_user);
+  EXCEPTION WHEN undefined_object OR unique_violation OR insufficient_privilege OR internal_error THEN NULL;
+  END;
 END $$;
 DO $$
 BEGIN
