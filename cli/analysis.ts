@@ -6,6 +6,7 @@ import { createIncidents } from '../analyzer/incidents/incidents.ts';
 import { createReadinessHistory } from '../analyzer/readiness/readiness.ts';
 import { createTriage } from '../analyzer/triage/triage.ts';
 import { dateOf } from '../model/time.ts';
+import { openLogs } from '../store/clickhouse/logs.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import type { Counters } from '../store/counters.ts';
 import { shipChanges } from '../store/postgres/change-log.ts';
@@ -63,7 +64,16 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
       },
       privateFlows: new Set(flows.filter(({ model }) => !model).map(({ flow }) => flow)),
     },
-    { postgres, events, spans, sources: () => listSources(postgres), company, logger, counters },
+    {
+      postgres,
+      events,
+      spans,
+      logs: openLogs(clickhouse),
+      sources: () => listSources(postgres),
+      company,
+      logger,
+      counters,
+    },
   );
   return {
     async detect(now, options) {

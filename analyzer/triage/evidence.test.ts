@@ -101,6 +101,25 @@ const pseudonym = pseudonyms('key of the test');
 const FRIDAY = parseInstant('2026-05-15T18:00:00Z') as bigint;
 const TUESDAY = parseInstant('2026-05-19T09:00:00Z') as bigint;
 
+test('errors of the logs come in as technical words, those that are alike once', () => {
+  const log = (body: string, severityNumber = 17) => ({
+    traceId: 't1',
+    timeNs: String(at(0)),
+    severityNumber,
+    service: 'posting-worker',
+    body: `${body}: ${name} ${iban} ${order}`,
+  });
+  const { items } = buildPackage(
+    input({ logs: [log('connection timed out'), log('connection timed out'), log('all fine', 9)] }),
+    pseudonyms('key'),
+  );
+  const logs = items.filter(({ facts }) => facts.operation === 'log record');
+  expect(logs).toMatchObject([
+    { facts: { service: 'posting-worker', error: 'connection timed', occurrences: 2 } },
+  ]);
+  for (const canary of CANARIES) expect(JSON.stringify(forModel(items))).not.toContain(canary);
+});
+
 test('what goes to a model holds no name, account, address or free text of a document', () => {
   const text = JSON.stringify(forModel(buildPackage(input(), pseudonym).items));
   for (const canary of CANARIES) expect(text.toLowerCase()).not.toContain(canary.toLowerCase());

@@ -2,6 +2,7 @@ import type { EvidenceItem } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
 import type { Company } from '../../model/company.ts';
 import type { FinanceEvent } from '../../model/event.ts';
+import type { LogRecord } from '../../model/log.ts';
 import { formatInstant, nanosOf } from '../../model/time.ts';
 import { isFresh, type SourceStream, watermarkAt } from '../../model/watermark.ts';
 import type { IncidentEvidence } from '../../store/postgres/assessments.ts';
@@ -16,9 +17,14 @@ export interface PackageInput extends IncidentEvidence {
   readonly company: Company;
   readonly events: readonly FinanceEvent[];
   readonly spans: readonly LinkedSpan[];
+  /** Log records of the same traces. */
+  readonly logs?: readonly LinkedLog[] | undefined;
   readonly sources: readonly SourceStream[];
   readonly now: bigint;
 }
+
+/** What the evidence takes of a log record. */
+export type LinkedLog = Pick<LogRecord, 'traceId' | 'timeNs' | 'severityNumber' | 'service' | 'body'>;
 
 /** Frozen evidence: numbered items, the hash of all of it, and of what is material in it. */
 export interface EvidencePackage {
@@ -30,7 +36,7 @@ export interface EvidencePackage {
 type Item = Omit<EvidenceItem, 'number'>;
 type Facts = EvidenceItem['facts'];
 
-const LIMITS = { exception: 12, event: 12, span: 8, source: 8 } as const;
+const LIMITS = { exception: 12, event: 12, span: 8, log: 4, source: 8 } as const;
 /** Characters of canonical JSON that a package may have. */
 export const PACKAGE_BUDGET = 16_000;
 
@@ -44,6 +50,7 @@ export function buildPackage(input: PackageInput, pseudonym: Pseudonym): Evidenc
     incidentItem(input),
     ...pastItems(input),
     ...spanItems(input),
+    ...logItems(input),
     ...sourceItems(input),
     ...exceptionItems(input, pseudonym),
     ...eventItems(input, pseudonym),
@@ -214,6 +221,35 @@ function spanItems(input: PackageInput): Item[] {
 /** An operation's name has a verb and a path, or a few words: a sentence in it is nobody's name. */
 const NAME_WORDS = 4;
 const fewWords = (text: string): string => text.split(/\s+/).slice(0, NAME_WORDS).join(' ');
+
+/** OpenTelemetry's number of the severity from which on a log record tells of an error. */
+const ERROR_SEVERITY = 17;
+
+/** Errors that the logs tell, those that are alike once, the most frequent first: as technical words, like those of spans. */
+function logItems({ logs = [] }: PackageInput): Item[] {
+  const errors = logs.filter(({ severityNumber }) => severityNumber >= ERROR_SEVERITY);
+  const alike = Map.groupBy(errors, ({ service, body }) => `${service}\n${technicalWords(body)}`);
+  return [...alike.values()]
+    .sort((a, b) => b.length - a.length)
+    .slice(0, LIMITS.log)
+    .flatMap((records) => {
+      const first = records.toSorted((a, b) => (a.timeNs < b.timeNs ? -1 : 1))[0];
+      const words = first && technicalWords(first.body);
+      if (!first || !words) return [];
+      return {
+        kind: 'span' as const,
+        at: formatInstant(BigInt(first.timeNs)),
+        facts: some({
+          service: technicalName(first.service),
+          operation: 'log record',
+          error: words,
+          occurrences: records.length,
+        }),
+        ref: first.traceId,
+        label: technicalName(`${first.service} log`, 120),
+      };
+    });
+}
 
 const numberIn = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) : undefined;

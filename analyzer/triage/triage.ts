@@ -28,7 +28,7 @@ import { withSpan } from '../../store/tracing.ts';
 import type { EventReader, SpanReader } from '../incidents/linked.ts';
 import { askedAgainAt } from './asking-again.ts';
 import { estimatedTokens, limitsOf, type ModelBudget, NOTHING, usageOf } from './budget.ts';
-import { buildPackage, type EvidencePackage, forModel } from './evidence.ts';
+import { buildPackage, type EvidencePackage, forModel, type LinkedLog } from './evidence.ts';
 import { createModel, MAX_ANSWER_TOKENS, type ModelConfig, type ModelReply } from './model.ts';
 import { evidenceMessage, loadPrompt } from './prompt.ts';
 import { pseudonyms } from './pseudonym.ts';
@@ -47,10 +47,20 @@ export interface TriageConfig {
   readonly pseudonymKey?: string | undefined;
 }
 
+/** Reads the log records of traces; the log store of ClickHouse is one. */
+interface LogReader {
+  logsOfTraces(
+    traceIds: readonly string[],
+    options: { readonly limit: number },
+  ): Promise<readonly LinkedLog[]>;
+}
+
 export interface TriageDeps {
   readonly postgres: Postgres;
   readonly events?: EventReader | undefined;
   readonly spans?: SpanReader | undefined;
+  /** Reads the log records of traces. */
+  readonly logs?: LogReader | undefined;
   readonly sources?: (() => Promise<readonly SourceStream[]>) | undefined;
   /** The company of a key; left out, one with every default. */
   readonly company?: ((key: string) => Company) | undefined;
@@ -90,6 +100,7 @@ const INCIDENTS_A_PAGE = 100;
 const EXCEPTIONS = 12;
 const EVENTS = 40;
 const TRACES = 20;
+const LOGS_A_TRACE = 100;
 const ASKED_A_RUN = 20;
 const LOOK_AGAIN_AFTER = 600_000_000_000n;
 
@@ -105,9 +116,10 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
     const refs = new Map(known.exceptions.flatMap(eventRefsOf).map((ref) => [eventRefKey(ref), ref]));
     const eventRefs = [...refs.values()].slice(0, EVENTS);
     const traceIds = [...new Set(known.exceptions.flatMap(({ trace_ids }) => trace_ids))].slice(0, TRACES);
-    const [events, spans, sources] = await Promise.all([
+    const [events, spans, logs, sources] = await Promise.all([
       eventRefs.length > 0 ? deps.events?.byRefs(eventRefs) : [],
       traceIds.length > 0 ? deps.spans?.spansOfTraces(traceIds) : [],
+      traceIds.length > 0 ? deps.logs?.logsOfTraces(traceIds, { limit: LOGS_A_TRACE }) : [],
       deps.sources?.(),
     ]);
     const own = (events ?? []).filter(({ company }) => company === incident.company);
@@ -117,6 +129,7 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
         company: companyOf(incident.company),
         events: own,
         spans: spans ?? [],
+        logs: logs ?? [],
         sources: sources ?? [],
         now,
       },
