@@ -122,6 +122,19 @@ async function readable(id: string, { postgres, load }: ApiContext): Promise<Sto
   return stored;
 }
 
+/** What somebody decides on exactly what the hash names. */
+const decision =
+  (kind: 'adopt' | 'approve' | 'reject') =>
+  async (
+    _: unknown,
+    { id, hash }: { id: string; hash: string },
+    context: ApiContext,
+  ): Promise<StoredProposal> => {
+    await readable(id, context);
+    const command = { kind, by: context.actor.id, hash };
+    return await decideOn(context.postgres, id, command, contextOf(context));
+  };
+
 /** The exceptions that the parameters of an action name, when they name some. */
 const exceptionsIn = (parameters: unknown): readonly string[] | undefined => {
   const named = (parameters as { exceptions?: unknown } | null)?.exceptions;
@@ -191,11 +204,7 @@ builder.mutationFields((t) => ({
     type: ProposalRef,
     description: 'Stands for what the rules or a model proposed. What one person is enough for runs then.',
     args: { id: t.arg.id({ required: true }), hash: t.arg.string({ required: true }) },
-    resolve: async (_, { id, hash }, context) => {
-      await readable(id, context);
-      const command = { kind: 'adopt', by: context.actor.id, hash } as const;
-      return await decideOn(context.postgres, id, command, contextOf(context));
-    },
+    resolve: decision('adopt'),
   }),
   editProposal: t.field({
     type: ProposalRef,
@@ -222,20 +231,12 @@ builder.mutationFields((t) => ({
     type: ProposalRef,
     description: 'Agrees, as a second person, to exactly what the hash names.',
     args: { id: t.arg.id({ required: true }), hash: t.arg.string({ required: true }) },
-    resolve: async (_, { id, hash }, context) => {
-      await readable(id, context);
-      const command = { kind: 'approve', by: context.actor.id, hash } as const;
-      return await decideOn(context.postgres, id, command, contextOf(context));
-    },
+    resolve: decision('approve'),
   }),
   rejectProposal: t.field({
     type: ProposalRef,
     args: { id: t.arg.id({ required: true }), hash: t.arg.string({ required: true }) },
-    resolve: async (_, { id, hash }, context) => {
-      await readable(id, context);
-      const command = { kind: 'reject', by: context.actor.id, hash } as const;
-      return await decideOn(context.postgres, id, command, contextOf(context));
-    },
+    resolve: decision('reject'),
   }),
   withdrawProposal: t.field({
     type: ProposalRef,
