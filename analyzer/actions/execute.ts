@@ -6,6 +6,7 @@ import type { Logger } from '../../store/logger.ts';
 import { endWaivers } from '../../store/postgres/action-effects.ts';
 import {
   endProposal,
+  expireProposals,
   findProposal,
   hasExecutorRole,
   type ProposalRow,
@@ -26,7 +27,7 @@ export interface Executor {
   run(clock: () => Date): Promise<number>;
 }
 
-const ACTIONS_A_RUN = 50;
+const ACTIONS_A_RUN = 1_000;
 const MOST_ATTEMPTS = 5;
 const AGAIN_MS = [10_000, 60_000, 300_000, 900_000];
 
@@ -86,9 +87,10 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   return {
     async run(clock) {
       await endWaivers(postgres, clock());
+      await expireProposals(postgres, clock());
       if (!(await isReady())) return 0;
       let ended = 0;
-      for (const id of await proposalsToRun(postgres, clock(), ACTIONS_A_RUN))
+      for (const id of await proposalsToRun(postgres, { policy, at: clock(), limit: ACTIONS_A_RUN }))
         if (await withSpan('action', {}, () => runOne(id, clock()))) ended += 1;
       return ended;
     },

@@ -230,7 +230,11 @@ export const RULES: readonly Rule[] = [
   },
   {
     category: 'timeout',
-    when: failing([408, 504], /\btime ?d? ?out\b|\btimed\b|\btimeout\b|\bdeadline exceeded\b|\betimedout\b/, [4]),
+    when: failing(
+      [408, 504],
+      /\btime ?d? ?out\b|\btimed\b|\btimeout\b|\bdeadline exceeded\b|\betimedout\b/,
+      [4],
+    ),
     cause: 'The receiving system answers too slowly or not at all.',
     next: 'Have the receiving system looked at; then put what failed back into the queue.',
     actions: ['requeue-job', 'open-ticket'],

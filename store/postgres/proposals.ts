@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import { ACTION_PARAMETERS, type ActionKind, parametersFault } from '../../model/action.ts';
 import { ClosewatchError } from '../../model/errors.ts';
-import { bandOf, type Policy } from '../../model/policy.ts';
+import { BANDS, bandOf, type Policy, tierOf } from '../../model/policy.ts';
 import { type Principal, principal } from '../../model/principal.ts';
 import {
   type Approval,
@@ -334,18 +334,41 @@ export async function asExecutor<T>(
   });
 }
 
-/** What may be ready to run: approved, or adopted, or left behind by a worker that is gone; the oldest first. */
+/** Ends proposals on which nobody decided in time. Returns how many. */
+export async function expireProposals({ db }: Pick<Postgres, 'db'>, at: Date): Promise<number> {
+  return await db.transaction().execute(async (trx) => {
+    const ended = await trx
+      .updateTable('proposals')
+      .set((row) => ({ state: 'expired' as const, updated_at: at, version: row('version', '+', 1) }))
+      .where('state', 'in', ['proposed', 'adopted', 'approved'])
+      .where('expires_at', '<=', at)
+      .returningAll()
+      .execute();
+    for (const row of ended) await record(trx, row, { change: 'expired', at, data: {} });
+    return ended.length;
+  });
+}
+
+/**
+ * What may be ready to run: approved, adopted where the policy asks for nobody more, or left behind by a worker that is gone; the
+ * oldest first.
+ */
 export async function proposalsToRun(
   { db }: Pick<Postgres, 'db'>,
-  at: Date,
-  limit: number,
+  { policy, at, limit }: { policy: Policy; at: Date; limit: number },
 ): Promise<string[]> {
+  const alone = Object.keys(policy.actions).flatMap((action) =>
+    BANDS.filter((band) => tierOf(policy, action as ActionKind, band) !== 'four-eyes').map(
+      (band) => `${action} ${band}`,
+    ),
+  );
   const rows = await db
     .selectFrom('proposals')
     .select('id')
     .where((row) =>
       row.or([
-        row('state', 'in', ['adopted', 'approved']),
+        row('state', '=', 'approved'),
+        row.and([row('state', '=', 'adopted'), sql<boolean>`action || ' ' || band = ANY(${alone}::text[])`]),
         row.and([row('state', '=', 'running'), row('held_until', '<', at)]),
       ]),
     )
