@@ -2,47 +2,54 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { strFromU8, strToU8, unzipSync, zipSync } from 'fflate';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { anchorAuditTask, exportAuditTask, verifyAuditTask } from '../cli/audit-tasks.ts';
+import { readConfig } from '../cli/config.ts';
+import type { Stores } from '../cli/stores.ts';
 import { checkPack } from '../model/audit-pack.ts';
 import type { Role } from '../model/principal.ts';
-import { openPostgres, type Postgres } from '../store/postgres/database.ts';
+import type { Postgres } from '../store/postgres/database.ts';
 import { putPerson } from '../store/postgres/principals.ts';
+import { createToken, revokeToken } from '../store/postgres/tokens.ts';
 import { closewatch, environment, temporaryFolder } from './harness.ts';
-import { keepingLogger } from './temporary-stores.ts';
+import { type TemporaryStores, temporaryStores } from './temporary-stores.ts';
 
 /** The audit chain from the command line: recorded, checked, anchored, exported, and found out when somebody edits the database. */
 
 const folder = temporaryFolder();
 const pack = join(folder.path, 'pack.zip');
 const run = (...args: string[]) => closewatch(args, environment(folder.path));
-afterAll(() => folder.remove());
+let temporary: TemporaryStores;
+let stores: Stores;
+afterAll(async () => {
+  await temporary.remove();
+  folder.remove();
+});
 
 /** Does something to the database as its administrator does. */
-async function asAdministrator(work: (postgres: Postgres) => Promise<unknown>): Promise<void> {
-  const postgres = await openPostgres({ dataDir: folder.path }, { logger: keepingLogger() });
-  try {
-    await work(postgres);
-  } finally {
-    await postgres.close();
-  }
-}
+const asAdministrator = async (work: (postgres: Postgres) => Promise<unknown>): Promise<void> => {
+  await work(stores.postgres);
+};
+const verified = () => verifyAuditTask.run(stores, { anchors: [] }, () => {});
 
 const person = (id: string, roles: Role[], companies: string[]) => ({ id, name: id, roles, companies });
 
 beforeAll(async () => {
-  const added = await run('users', 'add', 'sam', '--roles', 'finance', '--companies', 'acme');
-  expect(added, added.stderr).toMatchObject({ code: 0 });
-  await asAdministrator(async (postgres) => {
-    for (const name of ['kim', 'ann'])
-      await putPerson(postgres, person(name, ['finance'], ['acme']), 'root', new Date());
-  });
-  const made = JSON.parse((await run('token', 'create', '--source', '/ocr', '--json')).stdout);
-  expect(await run('token', 'revoke', made.id)).toMatchObject({ code: 0 });
+  temporary = await temporaryStores();
+  const { postgres, clickhouse, logger } = temporary;
+  stores = {
+    postgres,
+    clickhouse,
+    logger,
+    config: readConfig({}, { dataDir: folder.path }),
+  } as unknown as Stores;
+  for (const name of ['sam', 'kim', 'ann'])
+    await putPerson(postgres, person(name, ['finance'], ['acme']), 'root', new Date());
+  const { id } = await createToken(postgres, { name: 'ocr', source: '/ocr', createdBy: 'root' });
+  await revokeToken(postgres, id, 'root', new Date());
 });
 
 test('decisions are recorded and form a chain', async () => {
-  const verified = await run('audit', 'verify', '--json');
-  expect(verified, verified.stderr).toMatchObject({ code: 0 });
-  expect(JSON.parse(verified.stdout)).toMatchObject({ fault: null, rows: 5, anchors: 0 });
+  expect(await verified()).toMatchObject({ fault: null, rows: 5, anchors: 0 });
   await asAdministrator(async ({ db }) => {
     const rows = await db.selectFrom('audit').selectAll().orderBy('seq').execute();
     expect(rows.map(({ body }) => JSON.parse(body).change)).toEqual([
@@ -87,22 +94,21 @@ test('rows are neither changed nor removed, and a decision that fails leaves non
 });
 
 test('the head is anchored outside, once', async () => {
-  const first = await run('audit', 'anchor', '--json');
-  expect(first, first.stderr).toMatchObject({ code: 0 });
-  const { anchor, key } = JSON.parse(first.stdout);
+  const anchored = () => anchorAuditTask.run(stores, {}, () => {});
+  const { anchor, key } = await anchored();
   expect(anchor).toMatchObject({ seq: 9 });
   expect(key).toMatch(/^[0-9a-f]{64}$/);
-  expect(JSON.parse((await run('audit', 'anchor', '--json')).stdout)).toEqual({ anchor: null, key });
-  expect(JSON.parse((await run('audit', 'verify', '--json')).stdout)).toMatchObject({
+  expect(await anchored()).toEqual({ anchor: null, key });
+  expect(await verified()).toMatchObject({
     fault: null,
     anchors: 2,
   });
 });
 
 test('a pack is checked by itself, and names what was done to it', async () => {
-  const exported = await run('audit', 'export', '--from', '2020-01-01T00:00:00Z', '--out', pack, '--json');
-  expect(exported, exported.stderr).toMatchObject({ code: 0 });
-  expect(JSON.parse(exported.stdout)).toMatchObject({ rows: 9 });
+  const exported = await exportAuditTask.run(stores, { from: '2020-01-01T00:00:00Z', by: 'root' }, () => {});
+  expect(exported).toMatchObject({ rows: 9 });
+  writeFileSync(pack, Buffer.from(exported.zip, 'base64'));
   const elsewhere = temporaryFolder();
   const checked = await closewatch(['audit', 'verify', pack, '--json'], environment(elsewhere.path));
   expect(checked, checked.stderr).toMatchObject({ code: 0 });
@@ -159,39 +165,45 @@ test('an administrator who edits a row is found out', async () => {
     await pool.query(offTriggers);
     await pool.query(`UPDATE closewatch.audit SET company = 'other' WHERE seq = 3`);
   });
-  expect(await run('audit', 'verify')).toMatchObject({
-    code: 3,
-    stdout: expect.stringMatching(/^row 3 is altered: a column/),
+  expect((await verified()).fault).toMatchObject({
+    seq: 3,
+    fault: 'altered',
+    why: expect.stringContaining('a column'),
   });
   await asAdministrator(({ pool }) =>
     pool.query(
       `UPDATE closewatch.audit SET body = replace(body, 'principal:ann', 'principal:eve'), company = '' WHERE seq = 3`,
     ),
   );
-  expect(await run('audit', 'verify')).toMatchObject({
-    code: 3,
-    stdout: expect.stringMatching(/^row 3 is altered/),
-  });
+  expect((await verified()).fault).toMatchObject({ seq: 3, fault: 'altered' });
   await asAdministrator(({ pool }) => pool.query('DELETE FROM closewatch.audit WHERE seq = 3'));
-  expect(await run('audit', 'verify')).toMatchObject({
-    code: 3,
-    stdout: expect.stringMatching(/^row 3 is missing/),
-  });
+  expect((await verified()).fault).toMatchObject({ seq: 3, fault: 'missing' });
 });
 
 test('one who cuts the end off, and writes it anew, is found out by the anchors', async () => {
   await asAdministrator(({ pool }) => pool.query('DELETE FROM closewatch.audit WHERE seq > 2'));
-  expect(await run('audit', 'verify')).toMatchObject({
-    code: 3,
-    stdout: expect.stringMatching(/^row 3 is missing/),
-  });
+  expect((await verified()).fault).toMatchObject({ seq: 3, fault: 'missing' });
   await asAdministrator(async (postgres) => {
     for (let i = 0; i < 8; i += 1)
       await putPerson(postgres, person(`new${i}`, ['sre'], ['*']), 'sam', new Date());
   });
-  expect(await run('audit', 'verify')).toMatchObject({
-    code: 3,
-    stdout: expect.stringMatching(/^row 9 is altered: the anchor/),
+  expect((await verified()).fault).toMatchObject({
+    seq: 9,
+    fault: 'altered',
+    why: expect.stringContaining('the anchor'),
   });
   rmSync(pack);
+});
+
+test('the command line records, checks, and says by its exit code what it found', async () => {
+  const own = temporaryFolder();
+  const inOwn = (...args: string[]) => closewatch(args, environment(own.path));
+  expect(await inOwn('users', 'add', 'sam', '--roles', 'finance', '--companies', 'acme')).toMatchObject({
+    code: 0,
+  });
+  expect(await inOwn('audit', 'verify')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^1 rows, whole and unaltered, 0 anchors/),
+  });
+  own.remove();
 });
