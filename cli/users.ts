@@ -181,7 +181,9 @@ const linkCommand = defineCommand({
       process.stdout.write(
         args.json
           ? `${JSON.stringify(linked)}\n`
-          : `${linked.slack ?? linked.account} acts as ${linked.id}\n`,
+          : linked.slack
+            ? `${linked.slack} acts as ${linked.id}\n`
+            : `${linked.account} is ${linked.id}'s once a second person confirms it\n`,
       );
       return EXIT.ok;
     }),
