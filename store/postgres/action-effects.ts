@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import { ClosewatchError } from '../../model/errors.ts';
-import { appendChanges } from './change-log.ts';
+import { PROGRAM } from './audit.ts';
+import { appendChanges, type Change } from './change-log.ts';
 import type { Postgres } from './database.ts';
+import type { ExceptionRow } from './exceptions.ts';
 import { asExecutor } from './proposals.ts';
 
 interface Effect {
@@ -71,6 +73,24 @@ export async function accrue(
   });
 }
 
+type WaivedRow = Pick<ExceptionRow, 'id' | 'company' | 'rule' | 'severity' | 'amount' | 'currency'>;
+
+/** What became of an exception by a waiver, or by its end. */
+const waiverChange = (
+  { id, company, rule, severity, amount, currency }: WaivedRow,
+  what: Pick<Change, 'change' | 'state' | 'at' | 'data'>,
+): Change => ({
+  entity: 'exception',
+  entityId: id,
+  company,
+  rule,
+  severity,
+  amount,
+  currency,
+  actor: PROGRAM,
+  ...what,
+});
+
 /** Waives open exceptions of the incident until an instant; detection leaves them waived as long as they breach. */
 export async function waive(
   postgres: Postgres,
@@ -94,22 +114,10 @@ export async function waive(
         conflict.column('exception').doUpdateSet({ proposal, reason, until, at, ended_at: null }),
       )
       .execute();
+    const data = { proposal, until: until.toISOString(), reason };
     await appendChanges(
       trx,
-      rows.map((row) => ({
-        entity: 'exception' as const,
-        entityId: row.id,
-        company: row.company,
-        change: 'waived',
-        at,
-        rule: row.rule,
-        state: 'waived',
-        severity: row.severity,
-        amount: row.amount,
-        currency: row.currency,
-        actor: 'closewatch',
-        data: { proposal, until: until.toISOString(), reason },
-      })),
+      rows.map((row) => waiverChange(row, { change: 'waived', state: 'waived', at, data })),
     );
     return { outcome: 'done', before: { waived: 0 }, after: { waived: rows.length } };
   });
@@ -136,20 +144,7 @@ export async function endWaivers({ db }: Postgres, at: Date): Promise<number> {
       .execute();
     await appendChanges(
       trx,
-      rows.map((row) => ({
-        entity: 'exception' as const,
-        entityId: row.id,
-        company: row.company,
-        change: 'waiver ended',
-        at,
-        rule: row.rule,
-        state: 'open',
-        severity: row.severity,
-        amount: row.amount,
-        currency: row.currency,
-        actor: 'closewatch',
-        data: {},
-      })),
+      rows.map((row) => waiverChange(row, { change: 'waiver ended', state: 'open', at, data: {} })),
     );
     return rows.length;
   });
