@@ -65,6 +65,8 @@ describe('migrations', () => {
       'otel_traces_trace_id_ts',
       'otel_traces_trace_id_ts_mv',
       'schema_migrations',
+      'service_versions',
+      'service_versions_mv',
       'span_keys',
     ]);
   });
@@ -165,7 +167,7 @@ describe('migrations', () => {
     const [first] = clickhouseMigrations();
     await expect(migrate(clickhouse, [first!])).rejects.toMatchObject({
       code: 'schema.newer',
-      message: expect.stringMatching(/0005_anchor_audit.* up to 0001_create_otel_tables/),
+      message: expect.stringMatching(/0006_note_versions.* up to 0001_create_otel_tables/),
     });
   });
 
