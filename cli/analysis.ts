@@ -4,9 +4,11 @@ import { createObjectives } from '../analyzer/detect/objectives/objectives.ts';
 import { createDetector, type PassOptions, type PassResult } from '../analyzer/detect/pass.ts';
 import { createIncidents } from '../analyzer/incidents/incidents.ts';
 import { createReadinessHistory } from '../analyzer/readiness/readiness.ts';
+import { runbooksOf } from '../analyzer/triage/runbook.ts';
 import { createTriage } from '../analyzer/triage/triage.ts';
 import { dateOf } from '../model/time.ts';
 import { openLogs } from '../store/clickhouse/logs.ts';
+import { deploymentsOf } from '../store/clickhouse/service-versions.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
 import type { Counters } from '../store/counters.ts';
 import { shipChanges } from '../store/postgres/change-log.ts';
@@ -62,6 +64,7 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
         price: config.modelPrice,
         costPerDay: config.modelCostPerDay,
       },
+      runbooks: runbooksOf(flows),
       privateFlows: new Set(flows.filter(({ model }) => !model).map(({ flow }) => flow)),
     },
     {
@@ -69,6 +72,7 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
       events,
       spans,
       logs: openLogs(clickhouse),
+      deployments: (services, within) => deploymentsOf(clickhouse, services, within),
       sources: () => listSources(postgres),
       company,
       logger,

@@ -76,7 +76,11 @@ async function byModel(
   for (const given of cases) {
     const evidence = packageOfCase(given);
     const rules = assessCase(given, evidence);
-    const messages = { system: prompt.text, user: evidenceMessage(evidence.items) };
+    const messages = {
+      system: prompt.text,
+      user: evidenceMessage(evidence.items),
+      settings: prompt.settings,
+    };
     const isTripped = tripwire(`${messages.system}\n${messages.user}`).length > 0;
     const reply = isTripped ? undefined : await model.ask(messages);
     const loose = reply?.ok ? readAnswer(reply.json) : undefined;

@@ -58,7 +58,7 @@ export type ModelAnswer = z.infer<typeof modelAnswer>;
 /** One numbered item of a frozen evidence package: what it is, when, and a typed, allow-listed projection of it. */
 export const evidenceItem = z.strictObject({
   number: z.int().min(1),
-  kind: z.enum(['exception', 'event', 'span', 'source', 'history']),
+  kind: z.enum(['exception', 'event', 'span', 'source', 'history', 'runbook']),
   at: z.string().optional(),
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   ref: z

@@ -1,6 +1,7 @@
 import type { EvidenceItem } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
 import type { Company } from '../../model/company.ts';
+import type { Deployment } from '../../model/deployment.ts';
 import type { FinanceEvent } from '../../model/event.ts';
 import type { LogRecord } from '../../model/log.ts';
 import { formatInstant, nanosOf } from '../../model/time.ts';
@@ -9,7 +10,8 @@ import type { IncidentEvidence } from '../../store/postgres/assessments.ts';
 import { errorSignature, failingLeaves, type LinkedSpan, normaliseText } from '../incidents/signature.ts';
 import { technicalWords } from './lexicon.ts';
 import type { Pseudonym } from './pseudonym.ts';
-import { technicalName } from './text.ts';
+import type { Runbook } from './runbook.ts';
+import { plainWords, technicalName } from './text.ts';
 
 /** Everything that a package is made of, as read at one instant. */
 export interface PackageInput extends IncidentEvidence {
@@ -19,6 +21,10 @@ export interface PackageInput extends IncidentEvidence {
   readonly spans: readonly LinkedSpan[];
   /** Log records of the same traces. */
   readonly logs?: readonly LinkedLog[] | undefined;
+  /** Versions of the services of the spans that were new in the two days before, the last first. */
+  readonly deployments?: readonly Deployment[] | undefined;
+  /** By rule. */
+  readonly runbooks?: ReadonlyMap<string, Runbook> | undefined;
   readonly sources: readonly SourceStream[];
   readonly now: bigint;
 }
@@ -36,7 +42,7 @@ export interface EvidencePackage {
 type Item = Omit<EvidenceItem, 'number'>;
 type Facts = EvidenceItem['facts'];
 
-const LIMITS = { exception: 12, event: 12, span: 8, log: 4, source: 8 } as const;
+const LIMITS = { exception: 12, event: 12, span: 8, log: 4, deployment: 4, source: 8, runbook: 3 } as const;
 /** Characters of canonical JSON that a package may have. */
 export const PACKAGE_BUDGET = 16_000;
 
@@ -51,7 +57,9 @@ export function buildPackage(input: PackageInput, pseudonym: Pseudonym): Evidenc
     ...pastItems(input),
     ...spanItems(input),
     ...logItems(input),
+    ...deploymentItems(input),
     ...sourceItems(input),
+    ...runbookItems(input),
     ...exceptionItems(input, pseudonym),
     ...eventItems(input, pseudonym),
   ]).map((item, at): EvidenceItem => ({ number: at + 1, ...item }));
@@ -124,6 +132,39 @@ function pastItems({ past = [], changes = [] }: PackageInput): Item[] {
       }),
     ),
   ];
+}
+
+/** A version as builds are numbered: anything else in its place is somebody's text. */
+const VERSION = /^[\w.+-]{1,40}$/;
+
+/** What was deployed before: a version that was seen for the first time. */
+const deploymentItems = ({ deployments = [] }: PackageInput): Item[] =>
+  deployments
+    .filter(({ version, previous }) => VERSION.test(version) && VERSION.test(previous))
+    .slice(0, LIMITS.deployment)
+    .map(({ service, version, previous, at }) => ({
+      kind: 'history',
+      at: formatInstant(at),
+      facts: { deployed: technicalName(service), version, previousVersion: previous },
+      label: technicalName(`${service} ${version}`, 120),
+    }));
+
+const RUNBOOK_CHARACTERS = 500;
+
+/** What the runbooks of the rules say, those with the most exceptions first. */
+function runbookItems({ rules, runbooks }: PackageInput): Item[] {
+  const counts = new Map<string, number>();
+  for (const { rule, count } of rules) counts.set(rule, (counts.get(rule) ?? 0) + count);
+  return [...counts]
+    .sort(([a, many], [b, more]) => more - many || (a < b ? -1 : 1))
+    .flatMap(([rule]) => {
+      const runbook = runbooks?.get(rule);
+      if (!runbook) return [];
+      const text = runbook.text && plainWords(runbook.text, RUNBOOK_CHARACTERS);
+      const item: Item = { kind: 'runbook', facts: some({ rule, text }), ref: runbook.address, label: rule };
+      return [item];
+    })
+    .slice(0, LIMITS.runbook);
 }
 
 function exceptionItems({ exceptions }: PackageInput, pseudonym: Pseudonym): Item[] {

@@ -46,19 +46,32 @@ export interface ModelReply {
   readonly tokensIn?: number | undefined;
   readonly tokensOut?: number | undefined;
 }
+/** How a prompt wants the model to be asked. */
+export interface ModelSettings {
+  /** Tokens that an answer may have. */
+  readonly maxTokens: number;
+  /** 0 to 2; left out, the model's own: some take no other. */
+  readonly temperature?: number | undefined;
+}
+
+/** What a model is asked. */
+interface Question {
+  readonly system: string;
+  readonly user: string;
+  readonly settings: ModelSettings;
+}
+
 type Reply = ({ readonly ok: true } & ModelReply) | { readonly ok: false; readonly reason: FallbackReason };
 
 export interface Model {
   readonly name: string;
   readonly schemaHash: string;
   /** Asks once (a refused or broken call is tried once more). Never throws: whatever goes wrong has its reason. */
-  ask(messages: { system: string; user: string }): Promise<Reply>;
+  ask(question: Question): Promise<Reply>;
 }
 
 /** Bytes that an answer may have; a longer one is cut off while it arrives. */
 const MAX_ANSWER_BYTES = 256 * 1024;
-/** Tokens that an answer may have. */
-export const MAX_ANSWER_TOKENS = 2_000;
 const FAILURES = 5;
 
 class TooLarge extends Error {}
@@ -90,16 +103,17 @@ export function createModel(config: ModelConfig): Model {
   );
   const policy = wrap(bulkhead(config.concurrency ?? 2, 100), breaker);
 
-  async function call(messages: { system: string; user: string }): Promise<ModelReply> {
+  async function call({ system, user, settings }: Question): Promise<ModelReply> {
     const completion = await client.chat.completions.create(
       {
         model: config.model,
         messages: [
-          { role: 'system', content: messages.system },
-          { role: 'user', content: messages.user },
+          { role: 'system', content: system },
+          { role: 'user', content: user },
         ],
         response_format: format,
-        max_completion_tokens: MAX_ANSWER_TOKENS,
+        max_completion_tokens: settings.maxTokens,
+        ...(settings.temperature !== undefined && { temperature: settings.temperature }),
         store: false,
       },
       { signal: AbortSignal.timeout(config.totalMs ?? 20_000) },
@@ -122,18 +136,18 @@ export function createModel(config: ModelConfig): Model {
   return {
     name: config.model,
     schemaHash: canonicalHash(JSON.parse(JSON.stringify(format))),
-    ask: (messages) =>
+    ask: (question) =>
       withSpan(
         `chat ${config.model}`,
         {
           'gen_ai.operation.name': 'chat',
           'gen_ai.provider.name': 'openai',
           'gen_ai.request.model': config.model,
-          'gen_ai.request.max_tokens': MAX_ANSWER_TOKENS,
+          'gen_ai.request.max_tokens': question.settings.maxTokens,
         },
         async (span) => {
           try {
-            const reply = await policy.execute(() => call(messages));
+            const reply = await policy.execute(() => call(question));
             describe(span, reply);
             return { ok: true, ...reply };
           } catch (error) {

@@ -7,21 +7,27 @@ import type { EvidenceItem } from '../../model/assessment.ts';
 import { canonicalJson } from '../../model/canonical-json.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import { forModel } from './evidence.ts';
+import type { ModelSettings } from './model.ts';
 
 /** A versioned prompt file: front matter and text; released ones are never edited. */
 export interface Prompt {
-  /** `triage/v1`. */
+  /** `triage/v2`. */
   readonly id: string;
   /** SHA-256 of the file, hex. */
   readonly hash: string;
+  readonly settings: ModelSettings;
   readonly text: string;
 }
 
-const FILE = join(import.meta.dirname, '../../prompts/triage/v1.md');
+const FILE = join(import.meta.dirname, '../../prompts/triage/v2.md');
 const frontMatter = z.strictObject({
   id: z.string(),
   version: z.int().min(1),
   answer: z.literal('assessment'),
+  model: z.strictObject({
+    maxTokens: z.int().min(200).max(8_000),
+    temperature: z.number().min(0).max(2).optional(),
+  }),
 });
 
 /** The prompt of a file. Throws `config.invalid` when its front matter is not as it must be. */
@@ -32,12 +38,13 @@ export function loadPrompt(file: string = FILE): Prompt {
   if (!parsed.success || !text)
     throw new ClosewatchError(
       'config.invalid',
-      `the prompt ${file} needs front matter with id, version and answer`,
+      `the prompt ${file} needs front matter with id, version, answer and model`,
     );
-  const { id, version } = parsed.data;
+  const { id, version, model } = parsed.data;
   return {
     id: `${id}/v${version}`,
     hash: createHash('sha256').update(content).digest('hex'),
+    settings: model,
     text: text.trim(),
   };
 }

@@ -369,6 +369,16 @@ export function assessByRules(input: RuleInput): ModelAnswer {
   return answer(UNKNOWN, numbers(input.items).slice(0, 1), input);
 }
 
+/** What was new shortly before is told; that it is the cause is for people to find out. */
+const deployed = (items: readonly EvidenceItem[]): ModelAnswer['claims'] =>
+  of(items, 'history')
+    .filter(({ facts }) => facts.deployed !== undefined)
+    .slice(0, 1)
+    .map(({ number, facts }) => ({
+      text: `Version ${facts.version} of ${facts.deployed} was new shortly before.`,
+      evidence: [number],
+    }));
+
 function answer(found: Omit<Rule, 'when'>, evidence: number[], input: RuleInput): ModelAnswer {
   const title = input.title.length > 500 ? `${input.title.slice(0, 499)}…` : input.title;
   return {
@@ -378,7 +388,7 @@ function answer(found: Omit<Rule, 'when'>, evidence: number[], input: RuleInput)
     probableCause: found.cause,
     nextStep: found.next,
     confidence: found.confidence,
-    claims: [{ text: found.cause, evidence }],
+    claims: [{ text: found.cause, evidence }, ...deployed(input.items)],
     proposedActions: found.actions.map((kind) => ({ kind, reason: found.next, evidence })),
   };
 }

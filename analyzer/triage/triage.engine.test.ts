@@ -102,7 +102,7 @@ test('with a model its validated answer is the next version, with prompt, schema
     author: 'model',
     version: 2,
     summary: 'Bills wait because the tax engine does not answer.',
-    prompt_id: 'triage/v1',
+    prompt_id: 'triage/v2',
     model: 'stand-in-2026-01-01',
     tokens_in: 1_200,
     tokens_out: 180,
@@ -314,7 +314,7 @@ test('after five failures in a row nobody is asked for a while', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   onTestFinished(() => void vi.useRealTimers());
   const model = createModel(modelConfig());
-  const ask = () => model.ask({ system: 's', user: 'u' });
+  const ask = () => model.ask({ system: 's', user: 'u', settings: { maxTokens: 500 } });
   standIn.behave({ status: 401 });
   for (let n = 0; n < 5; n += 1) expect(await ask()).toEqual({ ok: false, reason: 'request-refused' });
   expect(await ask()).toEqual({ ok: false, reason: 'breaker-open' });
@@ -426,7 +426,10 @@ test('a refusal is an answer: it opens no breaker', async () => {
   const model = createModel(modelConfig());
   standIn.behave({ refusal: 'no' });
   for (let n = 0; n < 7; n += 1)
-    expect(await model.ask({ system: 's', user: 'u' })).toEqual({ ok: false, reason: 'refusal' });
+    expect(await model.ask({ system: 's', user: 'u', settings: { maxTokens: 500 } })).toEqual({
+      ok: false,
+      reason: 'refusal',
+    });
 });
 
 test('an incident that cannot be assessed holds up no other', async () => {

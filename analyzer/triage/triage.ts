@@ -3,8 +3,9 @@ import { z } from 'zod';
 import type { EvidenceItem, FallbackReason, ModelAnswer, Verdict } from '../../model/assessment.ts';
 import { canonicalHash } from '../../model/canonical-json.ts';
 import { type Company, defaultCompany } from '../../model/company.ts';
+import type { Deployment } from '../../model/deployment.ts';
 import { eventRefKey } from '../../model/event.ts';
-import { dateOf, formatInstant } from '../../model/time.ts';
+import { dateOf, formatInstant, nanosOf } from '../../model/time.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { Counters } from '../../store/counters.ts';
 import type { Logger } from '../../store/logger.ts';
@@ -29,10 +30,11 @@ import type { EventReader, SpanReader } from '../incidents/linked.ts';
 import { askedAgainAt } from './asking-again.ts';
 import { estimatedTokens, limitsOf, type ModelBudget, NOTHING, usageOf } from './budget.ts';
 import { buildPackage, type EvidencePackage, forModel, type LinkedLog } from './evidence.ts';
-import { createModel, MAX_ANSWER_TOKENS, type ModelConfig, type ModelReply } from './model.ts';
+import { createModel, type ModelConfig, type ModelReply } from './model.ts';
 import { evidenceMessage, loadPrompt } from './prompt.ts';
 import { pseudonyms } from './pseudonym.ts';
 import { assessByRules } from './rules.ts';
+import type { Runbook } from './runbook.ts';
 import { tripwire } from './tripwire.ts';
 import { readAnswer, validateAnswer } from './validate.ts';
 
@@ -43,6 +45,8 @@ export interface TriageConfig {
   readonly budget?: ModelBudget | undefined;
   /** Flows about which no model is asked. */
   readonly privateFlows?: ReadonlySet<string> | undefined;
+  /** What to do about what a rule finds, by rule. */
+  readonly runbooks?: ReadonlyMap<string, Runbook> | undefined;
   /** Secret of the deployment under which parties, people and documents get their pseudonyms; else one of this process. */
   readonly pseudonymKey?: string | undefined;
 }
@@ -61,6 +65,10 @@ export interface TriageDeps {
   readonly spans?: SpanReader | undefined;
   /** Reads the log records of traces. */
   readonly logs?: LogReader | undefined;
+  /** Versions of services that were new in a span of time. */
+  readonly deployments?:
+    | ((services: readonly string[], within: { from: bigint; to: bigint }) => Promise<readonly Deployment[]>)
+    | undefined;
   readonly sources?: (() => Promise<readonly SourceStream[]>) | undefined;
   /** The company of a key; left out, one with every default. */
   readonly company?: ((key: string) => Company) | undefined;
@@ -101,6 +109,9 @@ const EXCEPTIONS = 12;
 const EVENTS = 40;
 const TRACES = 20;
 const LOGS_A_TRACE = 100;
+const SERVICES = 20;
+/** Two days before the incident opened. */
+const DEPLOYED_WITHIN = 172_800_000_000_000n;
 const ASKED_A_RUN = 20;
 const LOOK_AGAIN_AFTER = 600_000_000_000n;
 
@@ -122,6 +133,10 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
       traceIds.length > 0 ? deps.logs?.logsOfTraces(traceIds, { limit: LOGS_A_TRACE }) : [],
       deps.sources?.(),
     ]);
+    const services = [...new Set((spans ?? []).map(({ service }) => service))].slice(0, SERVICES);
+    const opened = nanosOf(incident.opened_at);
+    const within = { from: opened - DEPLOYED_WITHIN, to: opened };
+    const deployments = services.length > 0 ? await deps.deployments?.(services, within) : [];
     const own = (events ?? []).filter(({ company }) => company === incident.company);
     return buildPackage(
       {
@@ -130,6 +145,8 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
         events: own,
         spans: spans ?? [],
         logs: logs ?? [],
+        deployments,
+        runbooks: config.runbooks,
         sources: sources ?? [],
         now,
       },
@@ -230,10 +247,11 @@ export function createTriage(config: TriageConfig, deps: TriageDeps): Triage {
     const kept = keptReply.safeParse(await keptAnswer(postgres, key)).data;
     if (kept) return { ok: true, ...kept, tokensIn: 0, tokensOut: 0 };
     const day = formatInstant(clock()).slice(0, 10);
-    const most = usageOf(config.budget, estimatedTokens(prompt.text.length + user.length), MAX_ANSWER_TOKENS);
+    const asksFor = estimatedTokens(prompt.text.length + user.length);
+    const most = usageOf(config.budget, asksFor, prompt.settings.maxTokens);
     const limits = limitsOf(config.budget);
     if (!(await reserveUsage(postgres, { day, company, usage: most, limits }))) return 'budget';
-    const reply = await model.ask({ system: prompt.text, user });
+    const reply = await model.ask({ system: prompt.text, user, settings: prompt.settings });
     const used = reply.ok ? usageOf(config.budget, reply.tokensIn ?? 0, reply.tokensOut ?? 0) : NOTHING;
     // A server that does not say what it used is taken to have used what it might have.
     const isTold = !reply.ok || reply.tokensIn !== undefined;
