@@ -351,6 +351,28 @@ test.each<[string, Parameters<typeof person>[0] | undefined, RegExp]>([
   expect(slack.messages).toHaveLength(1);
 });
 
+test('who is linked to nobody is known by the address that Slack has confirmed, once a second person confirmed whose it is', async () => {
+  const id = await incident();
+  await person();
+  await postgres.db
+    .updateTable('identities')
+    .set({ provider: 'email', external_id: 'sam@acme.example' })
+    .execute();
+  const post = await serve(alertsOf());
+  const profile = { email: 'Sam@Acme.example' };
+  slack.members.set('U0NEW', { profile, is_email_confirmed: false });
+  await post(press('U0NEW', id));
+  await vi.waitFor(() => expect(slack.callsOf('chat.postEphemeral')).toHaveLength(1), 30_000);
+  expect(await stateOf(id)).toBe('open');
+  slack.members.set('U0NEW', { profile, is_email_confirmed: true, is_stranger: true });
+  await post(press('U0NEW', id, CLOCK_MS + 1_000));
+  await vi.waitFor(() => expect(slack.callsOf('chat.postEphemeral')).toHaveLength(2), 30_000);
+  expect(await stateOf(id)).toBe('open');
+  slack.members.set('U0NEW', { profile, is_email_confirmed: true });
+  await post(press('U0NEW', id, CLOCK_MS + 2_000));
+  await vi.waitFor(async () => expect(await stateOf(id)).toBe('acknowledged'), 30_000);
+});
+
 test('a press on what is acknowledged already, or gone, says so', async () => {
   const id = await incident();
   await person();

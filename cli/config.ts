@@ -180,6 +180,16 @@ export const SETTINGS = {
     'the same with its path, and before the other',
   ),
   slackApiUrl: setting('SLACK_API_URL', z.url().optional(), 'another address of the Slack Web API'),
+  oidcIssuer: setting(
+    'OIDC_ISSUER',
+    z.url({ protocol: /^https?$/ }).optional(),
+    'OpenID Connect issuer whose tokens let people in; left out: none does',
+  ),
+  oidcAudience: setting(
+    'OIDC_AUDIENCE',
+    z.string().min(1).optional(),
+    'whom the tokens of the issuer must be for; required with it',
+  ),
   acknowledgedHours: setting(
     'CLOSEWATCH_ACKNOWLEDGED_HOURS',
     z.coerce.number().min(0).max(8_760).default(24),
@@ -235,9 +245,10 @@ const shape = Object.fromEntries(Object.entries(SETTINGS).map(([name, { schema }
 
 type Values = z.infer<ReturnType<typeof z.strictObject<typeof shape>>>;
 
-/** What the parts get: the settings, with those of the model and of Slack joined; either is undefined when it is not set up. */
+/** What the parts get: the settings, with those of the model, of the issuer and of Slack joined; each is undefined when it is not set up. */
 export type Config = Values & {
   readonly model: { apiKey: string; baseUrl: string | undefined; model: string } | undefined;
+  readonly oidc: { issuer: string; audience: string } | undefined;
   readonly slack:
     | {
         botToken: string;
@@ -314,6 +325,9 @@ export function readConfig(env: NodeJS.ProcessEnv, overrides: Record<string, unk
   if (values?.openaiApiKey && !values.openaiModel) {
     problems.push({ where: 'OPENAI_MODEL', what: 'is required with OPENAI_API_KEY' });
   }
+  if (values?.oidcIssuer && !values.oidcAudience) {
+    problems.push({ where: 'OIDC_AUDIENCE', what: 'is required with OIDC_ISSUER' });
+  }
   if (values?.slackBotToken && !values.slackChannel) {
     problems.push({ where: 'SLACK_CHANNEL', what: 'is required with SLACK_BOT_TOKEN' });
   }
@@ -327,6 +341,10 @@ export function readConfig(env: NodeJS.ProcessEnv, overrides: Record<string, unk
     model:
       values.openaiApiKey && values.openaiModel
         ? { apiKey: values.openaiApiKey, baseUrl: values.openaiBaseUrl, model: values.openaiModel }
+        : undefined,
+    oidc:
+      values.oidcIssuer && values.oidcAudience
+        ? { issuer: values.oidcIssuer, audience: values.oidcAudience }
         : undefined,
     slack:
       values.slackBotToken && values.slackChannel

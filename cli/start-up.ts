@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createAlerts } from '../alerts/alerts.ts';
 import { scheduleAlerts } from '../alerts/schedule.ts';
 import { scheduleAnalysis } from '../analyzer/schedule.ts';
+import { createOidc } from '../api/auth/oidc.ts';
 import { createSignIn, type SignIn } from '../api/auth/sign-in.ts';
 import { createApi } from '../api/server.ts';
 import { createConsole } from '../dashboards/console/server.ts';
@@ -117,9 +118,13 @@ export async function startUp(
       ? { text: config.adminToken, isNew: false }
       : secretOf(config.dataDir, 'admin-token');
     const newIngestToken = config.ingestToken ? undefined : await firstIngestToken(postgres);
+    const ofIssuer = config.oidc && createOidc(config.oidc, { postgres, logger, now: () => new Date() });
     const signIn = createSignIn(
       { adminToken: token.text },
-      { now: Date.now, actorOf: (text) => actorOfToken(postgres, text, new Date()) },
+      {
+        now: Date.now,
+        actorOf: async (text) => (await actorOfToken(postgres, text, new Date())) ?? (await ofIssuer?.(text)),
+      },
     );
     const api = createApi(
       { secureCookies: publicUrl.startsWith('https:') },

@@ -5,6 +5,7 @@ import { role } from '../model/principal.ts';
 import { createPrincipalToken, revokePrincipalTokens } from '../store/postgres/principal-tokens.ts';
 import {
   changePerson,
+  type Identity,
   linkIdentity,
   listPeople,
   type NewPerson,
@@ -33,14 +34,25 @@ const account = z
   .string()
   .max(512)
   .regex(/^\S+ \S+$/, 'must be the source and the id of the account there, such as "/odoo/prod 7"');
+const subject = z
+  .string()
+  .max(512)
+  .regex(
+    /^https?:\/\/\S+ \S+$/,
+    'must be the issuer and the subject there, such as "https://id.example 2482"',
+  );
 const link = z
   .strictObject({
     id: personId,
     slack: slackId.optional(),
     account: account.optional(),
+    email: z.email().max(320).optional(),
+    oidc: subject.optional(),
     by: z.string().max(256),
   })
-  .refine((given) => (given.slack === undefined) !== (given.account === undefined), 'name one account');
+  .refine(({ slack, account, email, oidc }) => [slack, account, email, oidc].filter(Boolean).length === 1, {
+    error: 'name one account: --slack, --account, --email or --oidc',
+  });
 
 export const addUserTask: Task<Stores, NewPerson & { by: string }, never, { id: string }> = {
   name: 'user-add',
@@ -53,21 +65,33 @@ export const addUserTask: Task<Stores, NewPerson & { by: string }, never, { id: 
 
 interface Linked {
   readonly id: string;
-  readonly slack?: string | undefined;
-  readonly account?: string | undefined;
+  readonly provider: Identity['provider'];
+  readonly account: string;
+  /** Does it count only once a second person has confirmed it? */
+  readonly isPending: boolean;
 }
 
 export const linkUserTask: Task<Stores, z.infer<typeof link>, never, Linked> = {
   name: 'user-link',
   args: link,
-  async run({ postgres }, { id, slack, account: other, by }) {
-    const identity = slack
-      ? ({ provider: 'slack', externalId: slack } as const)
-      : ({ provider: 'source', externalId: other ?? '' } as const);
-    await linkIdentity(postgres, id, identity, by, new Date());
-    return { id, slack, account: other };
+  async run({ postgres }, { id, by, ...accounts }) {
+    const { provider, externalId } = identityOf(accounts);
+    await linkIdentity(postgres, id, { provider, externalId }, by, new Date());
+    return { id, provider, account: externalId, isPending: provider !== 'slack' };
   },
 };
+
+/** The one account that is named. */
+function identityOf({
+  slack,
+  email,
+  oidc,
+  account: other = '',
+}: Omit<z.infer<typeof link>, 'id' | 'by'>): Identity {
+  if (slack) return { provider: 'slack', externalId: slack };
+  if (email) return { provider: 'email', externalId: email };
+  return oidc ? { provider: 'oidc', externalId: oidc } : { provider: 'source', externalId: other };
+}
 
 const roleChange = z.strictObject({
   id: personId,
@@ -158,7 +182,8 @@ const add = defineCommand({
 const linkCommand = defineCommand({
   meta: {
     name: 'link',
-    description: "Link a person's Slack account, so that the buttons count for that person",
+    description:
+      'Link an account elsewhere to a person: Slack, an account of a source, an address, or of single sign-on',
   },
   args: {
     id: { type: 'positional', description: 'id of the person' },
@@ -168,6 +193,14 @@ const linkCommand = defineCommand({
       description:
         'a source and the id of the account there, such as "/odoo/prod 7": whose documents are whose',
     },
+    email: {
+      type: 'string',
+      description: 'an e-mail address: accounts of which the provider has verified it link themselves',
+    },
+    oidc: {
+      type: 'string',
+      description: 'an OpenID Connect issuer and the subject there, such as "https://id.example 2482"',
+    },
     ...commonFlags,
     ...jsonFlag,
   },
@@ -175,14 +208,21 @@ const linkCommand = defineCommand({
     exitCodeOf(async () => {
       const linked = await runTask(
         linkUserTask,
-        link.parse({ id: args.id, slack: args.slack, account: args.account, by: by() }),
+        link.parse({
+          id: args.id,
+          slack: args.slack,
+          account: args.account,
+          email: args.email,
+          oidc: args.oidc,
+          by: by(),
+        }),
         configOf(args),
       );
       process.stdout.write(
         args.json
           ? `${JSON.stringify(linked)}\n`
-          : linked.slack
-            ? `${linked.slack} acts as ${linked.id}\n`
+          : !linked.isPending
+            ? `${linked.account} acts as ${linked.id}\n`
             : `${linked.account} is ${linked.id}'s once a second person confirms it\n`,
       );
       return EXIT.ok;

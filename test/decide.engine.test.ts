@@ -150,7 +150,9 @@ test('an account of a source counts once a second person has confirmed it', asyn
   });
   const account = '/odoo/prod 7';
   await linkIdentity(postgres, 'ann', { provider: 'source', externalId: account }, 'kim', at);
-  expect(await pendingLinks(postgres)).toEqual([{ account, principal: 'ann', linkedBy: 'kim' }]);
+  expect(await pendingLinks(postgres)).toEqual([
+    { provider: 'source', account, principal: 'ann', linkedBy: 'kim' },
+  ]);
   const made = { id: 'x', source: '/odoo/prod', type: 'bill.posted', actorId: '7', actorKind: 'human' };
   const facts = () =>
     factsForProposal(
@@ -166,10 +168,14 @@ test('an account of a source counts once a second person has confirmed it', asyn
     actor('ann', ['finance']),
     actor('admin', ['admin']),
   ])
-    await expect(confirmLink(postgres, account, who, at)).rejects.toMatchObject({ code: 'auth.forbidden' });
-  await confirmLink(postgres, account, actor('lee', ['manager']), at);
+    await expect(confirmLink(postgres, { provider: 'source', account }, who, at)).rejects.toMatchObject({
+      code: 'auth.forbidden',
+    });
+  await confirmLink(postgres, { provider: 'source', account }, actor('lee', ['manager']), at);
   expect((await facts()).makers).toEqual([{ kind: 'human', account, principal: 'ann' }]);
-  await expect(confirmLink(postgres, account, actor('lee', ['manager']), at)).rejects.toMatchObject({
+  await expect(
+    confirmLink(postgres, { provider: 'source', account }, actor('lee', ['manager']), at),
+  ).rejects.toMatchObject({
     code: 'state.conflict',
   });
 });

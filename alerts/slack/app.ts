@@ -1,8 +1,10 @@
 import { App, type BlockAction, type ButtonAction, LogLevel, type Receiver, type webApi } from '@slack/bolt';
 import { errorCode } from '../../model/errors.ts';
+import type { Principal } from '../../model/principal.ts';
+import { dateOf } from '../../model/time.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
-import { principalOfIdentity } from '../../store/postgres/identities.ts';
+import { linkByEmail, principalOfIdentity } from '../../store/postgres/identities.ts';
 import { acknowledgeIncident } from '../../store/postgres/incidents.ts';
 import { ACKNOWLEDGE, OPEN_CONSOLE } from '../render.ts';
 import { escaped } from './blocks.ts';
@@ -61,10 +63,12 @@ export function createSlackApp(
       await ack();
       const click = { incident: action.value ?? '', user: body.user.id };
       // Slack takes the click as done once it is acked: whatever goes wrong from here on must be told to who clicked.
-      const refusal = await acknowledge(deps, click).catch((err: unknown) => {
-        deps.logger.error({ err, incident: click.incident }, 'an acknowledgement failed');
-        return 'Not acknowledged: something went wrong here. Please try again.';
-      });
+      const refusal = await acknowledge(deps, click, () => confirmedEmail(client, click.user)).catch(
+        (err: unknown) => {
+          deps.logger.error({ err, incident: click.incident }, 'an acknowledgement failed');
+          return 'Not acknowledged: something went wrong here. Please try again.';
+        },
+      );
       const channel = body.channel?.id;
       if (refusal && channel)
         await client.chat.postEphemeral({ channel, user: body.user.id, text: escaped(refusal, 500) });
@@ -83,8 +87,11 @@ export function createSlackApp(
 async function acknowledge(
   { postgres, logger, now, changed }: SlackAppDeps,
   click: { incident: string; user: string },
+  emailOf: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
-  const actor = await principalOfIdentity(postgres, 'slack', click.user);
+  const actor =
+    (await principalOfIdentity(postgres, 'slack', click.user)) ??
+    (await linkedBySlack(postgres, click.user, await emailOf(), dateOf(now())));
   if (!actor) {
     logger.warn(
       { user: click.user, incident: click.incident },
@@ -103,4 +110,24 @@ async function acknowledge(
     logger.info({ principal: actor.id, incident: click.incident, code }, 'an acknowledgement was refused');
     return `Not acknowledged: ${(error as Error).message}.`;
   }
+}
+
+/** Links a Slack user whose address Slack has confirmed to the person who has it. */
+const linkedBySlack = async (
+  postgres: SlackAppDeps['postgres'],
+  user: string,
+  verifiedEmail: string | undefined,
+  at: Date,
+): Promise<Principal | undefined> =>
+  verifiedEmail
+    ? await linkByEmail(postgres, { provider: 'slack', externalId: user, verifiedEmail }, at)
+    : undefined;
+
+/** The address of a member that Slack has confirmed. Undefined when there is none, or the app may not read it (users:read.email). */
+async function confirmedEmail(client: webApi.WebClient, user: string): Promise<string | undefined> {
+  const found = await client.users.info({ user }).catch(() => undefined);
+  const member = found?.user;
+  const isOwn =
+    member?.is_email_confirmed === true && !member.deleted && !member.is_bot && !member.is_stranger;
+  return isOwn ? member.profile?.email : undefined;
 }

@@ -19,7 +19,9 @@ export async function authenticate(
 ): Promise<Actor> {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
-    const token = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(authorization)?.[1];
+    // A proxy that adds the header for its own cookie adds it to what another site sends, too.
+    if (request.headers['sec-fetch-site'] === 'cross-site') refuseForeign();
+    const token = /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(authorization)?.[1];
     const actor = token && (await deps.signIn.verify(token));
     if (!actor) throw new ClosewatchError('auth.invalid', 'the bearer token is not known');
     return actor;
@@ -41,7 +43,11 @@ export function requireOwnOrigin(request: IncomingMessage): void {
     request.headers[CSRF_HEADER] === undefined ||
     (site !== undefined && site !== 'same-origin') ||
     (origin !== undefined && hostOf(origin) !== host);
-  if (foreign) throw new ClosewatchError('auth.forbidden', 'the request comes from another site');
+  if (foreign) refuseForeign();
+}
+
+function refuseForeign(): never {
+  throw new ClosewatchError('auth.forbidden', 'the request comes from another site');
 }
 
 const hostOf = (origin: string): string | undefined =>

@@ -1,10 +1,17 @@
 import { ClosewatchError } from '../../model/errors.ts';
 import { type Actor, hasRole, ROLES } from '../../model/principal.ts';
 import { dateOf } from '../../model/time.ts';
-import { confirmLink, type PendingLink, pendingLinks } from '../../store/postgres/principals.ts';
+import {
+  CONFIRMED_PROVIDERS,
+  confirmLink,
+  type PendingLink,
+  pendingLinks,
+} from '../../store/postgres/principals.ts';
 import { builder } from './builder.ts';
 
 const RoleEnum = builder.enumType('Role', { values: ROLES });
+
+const LinkProviderEnum = builder.enumType('LinkProvider', { values: CONFIRMED_PROVIDERS });
 
 const ViewerRef = builder.objectRef<Actor>('Viewer').implement({
   description: 'Who asks.',
@@ -19,8 +26,9 @@ const ViewerRef = builder.objectRef<Actor>('Viewer').implement({
 
 const PendingLinkRef = builder.objectRef<PendingLink>('PendingLink').implement({
   description:
-    'An account of a source that was linked to a person, and that no second person has confirmed: it counts for nothing.',
+    'An account that was linked to a person, and that no second person has confirmed: it counts for nothing.',
   fields: (t) => ({
+    provider: t.expose('provider', { type: LinkProviderEnum }),
     account: t.exposeString('account'),
     person: t.string({ resolve: ({ principal }, _, { load }) => load.name.load(principal) }),
     linkedBy: t.exposeString('linkedBy', { nullable: true }),
@@ -30,10 +38,13 @@ const PendingLinkRef = builder.objectRef<PendingLink>('PendingLink').implement({
 builder.mutationFields((t) => ({
   confirmLink: t.boolean({
     description:
-      'Confirms that an account of a source is the person’s it was linked to. Takes another person, with the role manager or admin.',
-    args: { account: t.arg.string({ required: true }) },
-    resolve: async (_, { account }, { actor, now, postgres }) => {
-      await confirmLink(postgres, account, actor, dateOf(now));
+      'Confirms that an account is the person’s it was linked to. Takes another person, with the role manager or admin.',
+    args: {
+      account: t.arg.string({ required: true }),
+      provider: t.arg({ type: LinkProviderEnum, required: true, defaultValue: 'source' }),
+    },
+    resolve: async (_, { account, provider }, { actor, now, postgres }) => {
+      await confirmLink(postgres, { provider, account }, actor, dateOf(now));
       return true;
     },
   }),

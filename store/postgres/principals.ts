@@ -2,6 +2,7 @@ import { ClosewatchError } from '../../model/errors.ts';
 import { type Actor, hasRole, type Role } from '../../model/principal.ts';
 import { appendChanges, settingChange } from './change-log.ts';
 import type { Postgres } from './database.ts';
+import { plainEmail } from './identities.ts';
 
 export interface NewPerson {
   /** Short and stable: `sam`. */
@@ -14,8 +15,12 @@ export interface NewPerson {
 
 /** An account of a person elsewhere: the Slack member id `U0123456789`, say. */
 export interface Identity {
-  /** `source`: an account of a system that sends events, by the source and its id there: `/odoo/prod 7`. */
-  readonly provider: 'slack' | 'source';
+  /**
+   * `source`: an account of a system that sends events, by the source and its id there: `/odoo/prod 7`. `oidc`: an account of an
+   * OpenID Connect issuer, by issuer and subject: `https://id.example 248289761001`. `email`: an address, by which accounts elsewhere
+   * link themselves when their provider has verified it.
+   */
+  readonly provider: 'slack' | 'source' | 'oidc' | 'email';
   readonly externalId: string;
 }
 
@@ -73,16 +78,18 @@ export async function changePerson(
 }
 
 /**
- * Links an account elsewhere to a person, whoever it was linked to before. An account of a source counts once another person has
- * confirmed it (`confirmLink`). Throws `not-found` for nobody.
+ * Links an account elsewhere to a person, whoever it was linked to before. All but a Slack account, with which nothing can be
+ * approved, count once another person has confirmed it (`confirmLink`). Throws `not-found` for nobody.
  */
 export async function linkIdentity(
   { db }: Postgres,
   person: string,
-  { provider, externalId }: Identity,
+  identity: Identity,
   by: string,
   at: Date,
 ): Promise<void> {
+  const { provider } = identity;
+  const externalId = provider === 'email' ? plainEmail(identity.externalId) : identity.externalId;
   await db.transaction().execute(async (trx) => {
     const known = await trx
       .selectFrom('principals')
@@ -91,20 +98,29 @@ export async function linkIdentity(
       .where('kind', '=', 'human')
       .executeTakeFirst();
     if (!known) throw new ClosewatchError('not-found', `there is no person ${person}`);
-    // Whose documents are whose decides who may approve: that a second person confirms.
+    // Whose documents are whose, and who lets in whom, decides who may approve: that a second person confirms.
     const link = { principal: person, verified: provider === 'slack', linked_by: by, confirmed_by: null };
     await trx
       .insertInto('identities')
       .values({ provider, external_id: externalId, ...link })
       .onConflict((conflict) => conflict.columns(['provider', 'external_id']).doUpdateSet(link))
       .execute();
-    const data = { provider, externalId };
+    const data = { provider, externalId: namedAs({ provider, externalId }) };
     await appendChanges(trx, [settingChange(`principal:${person}`, 'linked', { by, at, data })]);
   });
 }
 
-/** An account of a source that was linked, and that nobody has confirmed. */
+/** How the records name an account: an address is personal, and told by its domain alone. */
+const namedAs = ({ provider, externalId }: Identity): string =>
+  provider === 'email' ? externalId.replace(/^.*@/, '…@') : externalId;
+
+/** Where links are that a second person confirms. */
+export const CONFIRMED_PROVIDERS = ['source', 'oidc', 'email'] as const;
+type ConfirmedProvider = (typeof CONFIRMED_PROVIDERS)[number];
+
+/** An account that was linked, and that nobody has confirmed. */
 export interface PendingLink {
+  readonly provider: ConfirmedProvider;
   readonly account: string;
   readonly principal: string;
   readonly linkedBy: string | null;
@@ -113,21 +129,31 @@ export interface PendingLink {
 export async function pendingLinks({ db }: Pick<Postgres, 'db'>): Promise<PendingLink[]> {
   const rows = await db
     .selectFrom('identities')
-    .select(['external_id', 'principal', 'linked_by'])
-    .where('provider', '=', 'source')
+    .select(['provider', 'external_id', 'principal', 'linked_by'])
+    .where('provider', 'in', CONFIRMED_PROVIDERS)
     .where('verified', '=', false)
     .orderBy('external_id')
     .limit(1_000)
     .execute();
-  return rows.map((row) => ({ account: row.external_id, principal: row.principal, linkedBy: row.linked_by }));
+  return rows.map((row) => ({
+    provider: row.provider as ConfirmedProvider,
+    account: row.external_id,
+    principal: row.principal,
+    linkedBy: row.linked_by,
+  }));
 }
 
 /**
- * Confirms that an account of a source is a person's, as another person who linked it not. Throws `not-found`, `state.conflict` when it
+ * Confirms that an account is a person's, as another person who linked it not. Throws `not-found`, `state.conflict` when it
  * is confirmed, and `auth.forbidden` for who may not: it takes a person of the deployment with the role manager or admin, never the
  * administrator's token.
  */
-export async function confirmLink({ db }: Postgres, account: string, actor: Actor, at: Date): Promise<void> {
+export async function confirmLink(
+  { db }: Postgres,
+  { provider, account }: Pick<PendingLink, 'provider' | 'account'>,
+  actor: Actor,
+  at: Date,
+): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const known = await trx
       .selectFrom('principals')
@@ -144,7 +170,7 @@ export async function confirmLink({ db }: Postgres, account: string, actor: Acto
     const link = await trx
       .selectFrom('identities')
       .selectAll()
-      .where('provider', '=', 'source')
+      .where('provider', '=', provider)
       .where('external_id', '=', account)
       .forUpdate()
       .executeTakeFirst();
@@ -155,10 +181,14 @@ export async function confirmLink({ db }: Postgres, account: string, actor: Acto
     await trx
       .updateTable('identities')
       .set({ verified: true, confirmed_by: actor.id })
-      .where('provider', '=', 'source')
+      .where('provider', '=', provider)
       .where('external_id', '=', account)
       .execute();
-    const who = { by: actor.id, at, data: { provider: 'source', account, linkedBy: link.linked_by } };
+    const who = {
+      by: actor.id,
+      at,
+      data: { provider, account: namedAs({ provider, externalId: account }), linkedBy: link.linked_by },
+    };
     await appendChanges(trx, [settingChange(`principal:${link.principal}`, 'link confirmed', who)]);
   });
 }

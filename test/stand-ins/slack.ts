@@ -32,6 +32,8 @@ export interface SlackStandIn {
   readonly calls: SlackCall[];
   readonly messages: SlackMessage[];
   callsOf(method: string): SlackCall[];
+  /** Members of the workspace by id, as `users.info` tells of them. */
+  readonly members: Map<string, object>;
   /** What the next calls of the method get, one each; after them all is well again. */
   script(method: string, ...behaviours: SlackBehaviour[]): void;
   /** Deletes a message, as people do. */
@@ -46,6 +48,7 @@ const CHANNEL = /^[CGD][A-Z0-9]{5,}$/;
 export async function startSlackStandIn(): Promise<SlackStandIn> {
   const calls: SlackCall[] = [];
   const messages: SlackMessage[] = [];
+  const members = new Map<string, object>();
   const scripts = new Map<string, SlackBehaviour[]>();
   let clock = 1_780_000_000_000_000;
 
@@ -71,6 +74,10 @@ export async function startSlackStandIn(): Promise<SlackStandIn> {
       message.text = String(args.text);
       message.blocks = args.blocks as unknown[];
       return { ok: true, channel: message.channel, ts: message.ts, text: message.text };
+    },
+    'users.info': ({ user }) => {
+      const member = members.get(String(user));
+      return member ? { ok: true, user: { id: user, ...member } } : { ok: false, error: 'user_not_found' };
     },
     'chat.postEphemeral': () => ({ ok: true, message_ts: '1.1' }),
     'conversations.history': ({ channel, cursor, limit }) => {
@@ -123,6 +130,7 @@ export async function startSlackStandIn(): Promise<SlackStandIn> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/`,
     calls,
     messages,
+    members,
     callsOf: (method) => calls.filter((call) => call.method === method),
     script(method, ...behaviours) {
       scripts.set(method, [...(scripts.get(method) ?? []), ...behaviours]);
