@@ -56,6 +56,9 @@ export async function anchorHead(
   return anchor;
 }
 
+/** Number of the last row of the chain that the file of this data directory anchors; 0 for none. */
+export const lastAnchored = (dataDir: string): number => readAnchors(fileOf(dataDir)).at(-1)?.seq ?? 0;
+
 /** Anchors the chain every hour. */
 export async function scheduleAnchors(stores: Stores, queues: Queues): Promise<void> {
   await queues.work(QUEUES.anchors, async () => {

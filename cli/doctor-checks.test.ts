@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   attempt,
+  checkAnchored,
   checkClocks,
   checkDetection,
   checkFlows,
@@ -31,6 +32,15 @@ const stream = (source: string, fresh: boolean, more: Partial<SourceState> = {})
   lost24h: 0,
   clock: null,
   ...more,
+});
+
+test('a chain that is not anchored for two hours is a problem', () => {
+  expect(checkAnchored(undefined).state).toBe('ok');
+  expect(checkAnchored(3_500).state).toBe('ok');
+  expect(checkAnchored(8_000)).toMatchObject({
+    state: 'problem',
+    finding: expect.stringContaining('8000 s'),
+  });
 });
 
 test('Node 24 is asked for', () => {

@@ -158,6 +158,18 @@ export function checkDetection(seconds: number | undefined, isRunning: boolean):
 /** Passes run every few seconds; one that takes long is not yet stuck. */
 const STALLED_SECONDS = 600;
 
+/** The chain is anchored every hour; a second one that is missed is no chance. */
+const ANCHORED_WITHIN_SECONDS = 7_500;
+
+/** `seconds`: how long the oldest row of the audit chain without an anchor waits. */
+export function checkAnchored(seconds: number | undefined): Check {
+  if (seconds === undefined) return ok('audit', 'the whole chain is anchored');
+  const finding = `the oldest row without an anchor is ${seconds} s old`;
+  return seconds > ANCHORED_WITHIN_SECONDS
+    ? problem('audit', finding, 'what is not anchored could be cut off unseen: closewatch audit anchor')
+    : ok('audit', finding);
+}
+
 export interface FlowState {
   readonly rule: string;
   readonly flow: string;

@@ -8,6 +8,7 @@ import { isFresh, watermarkAt, whyStale } from '../model/watermark.ts';
 import { clickhouseMigrations } from '../store/clickhouse/migrate.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
 import { openTraces } from '../store/clickhouse/traces.ts';
+import { unanchoredSince } from '../store/postgres/audit.ts';
 import { countContradictions } from '../store/postgres/contradictions.ts';
 import { listLosses } from '../store/postgres/loss-queries.ts';
 import { postgresMigrations } from '../store/postgres/migrate.ts';
@@ -17,10 +18,12 @@ import { listSources } from '../store/postgres/sources.ts';
 import { intakeOf, listStreams } from '../store/postgres/streams.ts';
 import { QUEUES } from '../store/queue/names.ts';
 import { openQueues } from '../store/queue/queues.ts';
+import { lastAnchored } from './audit-anchors.ts';
 import { readCatalogue } from './catalogue.ts';
 import {
   attempt,
   type Check,
+  checkAnchored,
   checkClocks,
   checkDetection,
   checkFlows,
@@ -79,6 +82,7 @@ export const doctorTask: Task<Stores, Record<string, never>, never, StoresReport
       await attempt('refused', () => checkRefused(stores)),
       await attempt('losses', () => checkLost(stores, now)),
       await attempt('detection', () => checkPasses(stores, now)),
+      await attempt('audit', () => checkAnchors(stores), 'see the log for why it is not anchored'),
       sources ? checkSources(sources) : problem('sources', 'cannot be read'),
       checkClocks(sources ?? []),
       await attempt('flows', async () => checkFlows(flows ?? (await flowStates(stores)))),
@@ -96,6 +100,11 @@ async function odooChecks({ postgres }: Stores): Promise<Check[]> {
     const seconds = Math.round((Date.now() - Date.parse(roundEndedAt)) / 1000);
     return ok(source, `Odoo ${version}, last read ${seconds} s ago`);
   });
+}
+
+async function checkAnchors({ postgres, config }: Stores): Promise<Check> {
+  const since = await unanchoredSince(postgres.db, lastAnchored(config.dataDir));
+  return checkAnchored(since && Math.round((Date.now() - since.getTime()) / 1000));
 }
 
 async function checkClickHouse({ clickhouse, engine }: Stores): Promise<Check> {

@@ -24,7 +24,7 @@ import { openQueues } from '../store/queue/queues.ts';
 import { writeRunFile } from '../store/run-file.ts';
 import { createActions, scheduleActions } from './actions.ts';
 import { type Analysis, createAnalysis } from './analysis.ts';
-import { scheduleAnchors } from './audit-anchors.ts';
+import { lastAnchored, scheduleAnchors } from './audit-anchors.ts';
 import { configurationHashes, readCatalogue } from './catalogue.ts';
 import { createClosing } from './closing.ts';
 import { type Collector, startCollector } from './collector.ts';
@@ -144,6 +144,7 @@ export async function startUp(
             now: clock(),
             company: catalogue.company,
             pendingBytes: { ...collector.pendingBytes() },
+            anchored: lastAnchored(config.dataDir),
           }),
         count: counters,
         console: createConsole(),

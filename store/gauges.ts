@@ -3,6 +3,7 @@ import type { BusinessClock } from '../model/business-time.ts';
 import { dateOf, nanosOf } from '../model/time.ts';
 import { isFresh, watermarkAt } from '../model/watermark.ts';
 import type { Sample } from './counters.ts';
+import { unanchoredSince } from './postgres/audit.ts';
 import type { Postgres } from './postgres/database.ts';
 import { MAX_SOURCES, type SourceRow, streamOf } from './postgres/source-queries.ts';
 import { intakeOf, listStreams, type StreamIntake } from './postgres/streams.ts';
@@ -11,6 +12,10 @@ const BY_STREAM = ['company', 'source', 'stream'] as const;
 
 /** How things stand, read from PostgreSQL when /metrics is asked: what it is and by which labels. */
 export const GAUGES = {
+  closewatch_audit_unanchored_seconds: {
+    help: 'for how long the oldest row of the audit chain waits for an anchor that covers it; 0 without any',
+    labels: [],
+  },
   closewatch_detect_age_seconds: { help: 'since the last pass of detection ended', labels: [] },
   closewatch_forward_backlog_batches: {
     help: 'batches of accepted events that are not in ClickHouse yet',
@@ -76,12 +81,16 @@ export async function readGauges(
     readonly now: bigint;
     readonly company: (key: string) => BusinessClock;
     readonly pendingBytes: Readonly<Record<string, number>>;
+    /** Number of the last row of the audit chain that is anchored; 0 for none. */
+    readonly anchored: number;
   },
 ): Promise<Sample[]> {
   const { now } = given;
   const streams = await listStreams(postgres, { companies: '*', telemetry: true }, { limit: MAX_SOURCES });
   const intakes = await intakeOf(postgres, streams, dateOf(now));
+  const unanchored = await unanchoredSince(postgres.db, given.anchored);
   const samples = [
+    sample('closewatch_audit_unanchored_seconds', {}, unanchored ? ageOf(unanchored, dateOf(now)) : 0),
     ...(await backlog(postgres, dateOf(now))),
     ...Object.entries(given.pendingBytes).map(([room, bytes]) =>
       sample('closewatch_ingest_pending_bytes', { room }, bytes),
@@ -92,18 +101,19 @@ export async function readGauges(
   return samples.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
+const ageOf = (then: Date, now: Date): number => Math.max(0, (now.getTime() - then.getTime()) / 1000);
+
 async function backlog({ db }: Postgres, now: Date): Promise<Sample[]> {
   const { rows } = await sql<{ batches: string; events: string; oldest: Date | null; pass: Date | null }>`
     SELECT count(*) AS batches, coalesce(sum(rows), 0) AS events, min(accepted_at) AS oldest,
       (SELECT max(ended_at) FROM control_runs) AS pass
     FROM batches WHERE state = 'pending' AND kind = 'inbox'`.execute(db);
   const [row] = rows;
-  const age = (then: Date): number => Math.max(0, (now.getTime() - then.getTime()) / 1000);
   return [
-    ...(row?.pass ? [sample('closewatch_detect_age_seconds', {}, age(row.pass))] : []),
+    ...(row?.pass ? [sample('closewatch_detect_age_seconds', {}, ageOf(row.pass, now))] : []),
     sample('closewatch_forward_backlog_batches', {}, Number(row?.batches ?? 0)),
     sample('closewatch_forward_backlog_events', {}, Number(row?.events ?? 0)),
-    sample('closewatch_forward_backlog_seconds', {}, row?.oldest ? age(row.oldest) : 0),
+    sample('closewatch_forward_backlog_seconds', {}, row?.oldest ? ageOf(row.oldest, now) : 0),
   ];
 }
 

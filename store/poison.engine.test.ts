@@ -8,6 +8,7 @@ import { createLetterReplay } from './letter-replay.ts';
 import { type Inbox, openInbox } from './postgres/inbox.ts';
 import { findInInbox } from './postgres/inbox-queries.ts';
 import { sendOn } from './postgres/inbox-replay.ts';
+import { asExecutor } from './postgres/proposals.ts';
 import { acceptedEvent as eventOf } from './postgres/testing/accepted-event.ts';
 
 /** Events that ClickHouse refuses for what is in them: here because a constraint of its table says so. */
@@ -185,7 +186,9 @@ test('accepted events are sent on again: what ClickHouse has lost comes back, th
   const refs = ['lost', 'kept', 'gone', 'never'].map((id) => ({ source: '/shop', id }));
   const wish = { by: 'sam', at: new Date() };
   const before = await inbox.newestBatch();
-  expect(await sendOn(stores.postgres, refs, wish)).toMatchObject({
+  expect(
+    await sendOn(stores.postgres, refs, wish, (work) => asExecutor(stores.postgres, work)),
+  ).toMatchObject({
     sent: [{ id: 'kept' }, { id: 'lost' }],
     pending: [],
     gone: [{ id: 'gone' }],

@@ -88,6 +88,7 @@ export async function apiHouse(config: ApiConfig = {}): Promise<ApiHouse> {
     counters: () => [{ name: 'closewatch_test_total', help: 'a test', labels: {}, value: 1 }],
     gauges: () =>
       readGauges(postgres, {
+        anchored: 0,
         now: nanosOf(new Date()),
         company: companyFinder([]),
         pendingBytes: { events: 7, otlp: 0 },

@@ -8,6 +8,7 @@ import type { Odoo } from '../../odoo/client.ts';
 import { accrue, hasControlException, waive } from '../../store/postgres/action-effects.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { sendOn } from '../../store/postgres/inbox-replay.ts';
+import { asExecutor } from '../../store/postgres/proposals.ts';
 
 /** What came of an action. */
 export interface Effect {
@@ -91,7 +92,9 @@ export const HANDLERS: Handlers = {
   'reprocess-events': {
     missing: nothing,
     async run({ events }, { at }, { postgres }) {
-      const { sent, pending, gone } = await sendOn(postgres, events, { by: 'closewatch', at });
+      const { sent, pending, gone } = await sendOn(postgres, events, { by: 'closewatch', at }, (work) =>
+        asExecutor(postgres, work),
+      );
       if (sent.length + pending.length === 0)
         throw new ClosewatchError('action.refused', 'none of the events is kept any more');
       return { outcome: 'done', after: { sent: sent.length, underWay: pending.length, gone: gone.length } };

@@ -2,6 +2,7 @@ import { afterAll, beforeEach, expect, test } from 'vitest';
 import { createForwarder } from '../../store/forwarder.ts';
 import { openInbox } from '../../store/postgres/inbox.ts';
 import { sendOn } from '../../store/postgres/inbox-replay.ts';
+import { asExecutor } from '../../store/postgres/proposals.ts';
 import { detectionHouse, event } from '../../test/detection-house.ts';
 import { instantOf } from './fixture.ts';
 
@@ -32,8 +33,8 @@ test('detection looks at them as new, judges the same, and its cursor passes the
   await forwarder.drain();
   expect(await pass(instantOf('4'))).toMatchObject({ events: 1, opened: 1 });
   expect(await exceptions()).toEqual([['posted', 'doc', 'open', true]]);
-  // Once more, with everything there, it changes nothing.
-  await sendOn(postgres, [received], wish);
+  // Once more, with everything there and with the rights of the worker of actions, it changes nothing.
+  await sendOn(postgres, [received], wish, (work) => asExecutor(postgres, work));
   await forwarder.drain();
   expect(await pass(instantOf('4'))).toMatchObject({ events: 1, opened: 0, closed: 0 });
   expect(await pass(instantOf('4'))).toMatchObject({ events: 0 });

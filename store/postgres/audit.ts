@@ -126,3 +126,15 @@ export async function auditHead(db: Kysely<Database>): Promise<AuditRow | undefi
   const row = await db.selectFrom('audit').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst();
   return row && rowOf(row);
 }
+
+/** When the oldest row of the chain after the anchored one was recorded; undefined when there is none. */
+export async function unanchoredSince(db: Kysely<Database>, anchored: number): Promise<Date | undefined> {
+  const row = await db
+    .selectFrom('audit')
+    .select('at')
+    .where('seq', '>', `${anchored}`)
+    .orderBy('seq')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.at;
+}

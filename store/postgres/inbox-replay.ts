@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { EventRef } from '../../model/event.ts';
 import { lockBatches, takeBatch } from './batches.ts';
 import { appendChanges } from './change-log.ts';
@@ -24,15 +24,17 @@ interface Row extends EventRef {
 /**
  * Takes accepted events through again: in one new batch they go to ClickHouse, which stores those that it does not have, and
  * detection looks at all of them as new. Dead ones get another chance, and the dead letters that say so are settled. All in
- * one transaction, recorded with who asked for it.
+ * one transaction, recorded with who asked for it; `within` opens it, with whatever rights it has.
  */
 export async function sendOn(
   { db }: Postgres,
   events: readonly EventRef[],
   { by, at }: { by: string; at: Date },
+  within: (work: (trx: Transaction<Database>) => Promise<SentOn>) => Promise<SentOn> = (work) =>
+    db.transaction().execute(work),
 ): Promise<SentOn> {
   if (events.length === 0) return { sent: [], pending: [], gone: [] };
-  return await db.transaction().execute(async (trx) => {
+  return await within(async (trx) => {
     await lockBatches(trx);
     const asked = JSON.stringify(events.map(({ source, id }) => ({ source, id })));
     const { rows } = await sql<Row>`
