@@ -95,6 +95,38 @@ describe.skipIf(!existsSync(CHROMIUM))(`the console in a browser (skipped withou
     await page.getByText('error: tax engine: 503 Service Unavailable').waitFor();
   });
 
+  test('an incident is handled with a reason: silenced, split, not resolved while exceptions are open', async () => {
+    await page.getByText('Resolve, move or silence').click();
+    const what = page.getByLabel('What to do');
+    const handling = page.getByRole('region', { name: 'Handling' });
+    const reason = handling.getByLabel('Reason');
+    const told = handling.getByRole('status');
+    const doIt = page.getByRole('button', { name: 'Do it' });
+    await what.selectOption('resolve');
+    await reason.fill('done');
+    await doIt.click();
+    await told.filter({ hasText: /exception/ }).waitFor();
+    await what.selectOption('silence');
+    const inThreeDays = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10);
+    await handling.getByLabel('Until', { exact: true }).fill(inThreeDays);
+    await reason.fill('a known outage');
+    await doIt.click();
+    await page.getByText(/No messages about MP-02 until .*a known outage/).waitFor();
+    await page.getByRole('button', { name: 'End the silence' }).click();
+    await page.getByText('Messages are sent again.').waitFor();
+    await vi.waitFor(async () => expect(await page.getByText(/No messages about/).count()).toBe(0), 30_000);
+    await what.selectOption('split');
+    await reason.fill('another cause');
+    await doIt.click();
+    await told.filter({ hasText: 'Choose at least one exception.' }).waitFor();
+    await page.getByRole('group', { name: 'Exceptions' }).getByRole('checkbox').first().check();
+    await doIt.click();
+    await told.filter({ hasText: 'They move within a minute.' }).waitFor();
+    const moves = await house.postgres.db.selectFrom('incident_moves').selectAll().execute();
+    expect(moves).toHaveLength(1);
+    await house.postgres.db.deleteFrom('incident_moves').execute();
+  });
+
   test('close readiness: verdict, gates, money and freshness', async () => {
     await go(READINESS);
     await page.getByText('Not ready').waitFor();

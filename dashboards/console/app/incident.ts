@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { isSignedOut, query } from './api.ts';
+import { Handling, SILENCE_FIELDS, type Silence } from './handling.ts';
 import { PROPOSAL_FIELDS, type Proposal, Proposals } from './proposals.ts';
 import { CASE_FIELDS, type CaseData, CaseTimeline } from './timeline.ts';
 import {
@@ -70,6 +71,7 @@ interface Incident {
   sums: Money[];
   openSums: Money[];
   recurrenceOf: { number: number } | null;
+  alike: { number: number; title: string }[];
   exceptions: Connection<ExceptionRow>;
   assessment: Assessment | null;
   proposals: Proposal[];
@@ -81,30 +83,35 @@ const EXCEPTION_FIELDS =
 const EXCEPTIONS = `order: worst) { edges { node { ${EXCEPTION_FIELDS} } } pageInfo { hasNextPage endCursor } }`;
 const QUERY = `query ($id: ID, $number: Int) { incident(id: $id, number: $number) {
   id number title company severity state openedAt owner acknowledgedAt acknowledgedByName resolvedAt causeKind causeKey
-  exceptionCount openExceptionCount sums { amount currency } openSums { amount currency } recurrenceOf { number }
+  exceptionCount openExceptionCount sums { amount currency } openSums { amount currency } recurrenceOf { number } alike { number title }
   exceptions(first: 50, ${EXCEPTIONS}
   assessment { author category severity confidence summary probableCause nextStep model fallbackReason version
     claims { text evidence } evidence { number kind at facts { key value } } proposedActions { kind title tier reason } }
   proposals { ${PROPOSAL_FIELDS} }
   changes { seq at change actorName comment }
-} }`;
+} silences { ${SILENCE_FIELDS} } }`;
 const MORE = `query ($id: ID!, $after: String) { incident(id: $id) { exceptions(first: 50, after: $after, ${EXCEPTIONS} } }`;
 const CASE = `query ($company: String!, $source: String!, $subject: String!) {
   caseOf(company: $company, source: $source, subject: $subject) { ${CASE_FIELDS} } }`;
 const ACKNOWLEDGE = 'mutation ($id: ID!) { acknowledgeIncident(id: $id) { id state } }';
 
+interface Found {
+  incident: Incident | null;
+  silences: Silence[];
+}
+
 /** One incident, by its number or id: what it is, what is made of it, its documents, and the timeline of one of them. */
 export function IncidentPage({ asked }: { asked: string }): View {
   const variables = /^\d{1,9}$/.test(asked) ? { number: Number(asked) } : { id: asked };
-  const [loaded, reload] = useQuery<{ incident: Incident | null }>(QUERY, variables, 15_000);
+  const [loaded, reload] = useQuery<Found>(QUERY, variables, 15_000);
   const number = loaded.data?.incident?.number;
   return html`<p class="crumbs">
       <a href="#/incidents">Incidents</a> ${number !== undefined && html`<span aria-hidden="true">/</span> #${number}`}
     </p>
     <${Content} of=${loaded} retry=${reload}>
-      ${({ incident }: { incident: Incident | null }) =>
+      ${({ incident, silences }: Found) =>
         incident
-          ? html`<${Body} incident=${incident} reload=${reload} />`
+          ? html`<${Body} incident=${incident} silences=${silences} reload=${reload} />`
           : html`<${Empty} title="There is no such incident">Or it is of a company that you may not read.<//>`}
     <//>`;
 }
@@ -114,7 +121,8 @@ const LISTS = new Set(['batch', 'rule_counterparty']);
 const causeText = ({ causeKind, causeKey }: Incident): string =>
   LISTS.has(causeKind) ? (JSON.parse(causeKey) as string[]).join(' · ') : causeKey;
 
-function Body({ incident, reload }: { incident: Incident; reload: () => void }): View {
+function Body(props: { incident: Incident; silences: readonly Silence[]; reload: () => void }): View {
+  const { incident, silences, reload } = props;
   const rows = incident.exceptions.edges.map(({ node }) => node);
   const [chosen, setChosen] = useState<ExceptionRow | undefined>(undefined);
   const exception = rows.find((row) => row.id === chosen?.id) ?? chosen ?? rows[0];
@@ -140,6 +148,7 @@ function Body({ incident, reload }: { incident: Incident; reload: () => void }):
     </dl>
     ${incident.assessment && html`<${AssessmentCard} assessment=${incident.assessment} proposals=${incident.proposals} />`}
     <${Proposals} incident=${incident.id} open=${rows.filter(({ state }) => state === 'open').map(({ id }) => id)} proposals=${incident.proposals} reload=${reload} />
+    <${Handling} incident=${{ ...incident, exceptions: rows }} silences=${silences} reload=${reload} />
     <section aria-labelledby="exceptions">
       <h2 id="exceptions">Exceptions</h2>
       ${rows.length === 0 && html`<p class="muted">None any more.</p>`}
@@ -243,7 +252,7 @@ const AssessmentCard = (props: { assessment: Assessment; proposals: readonly Pro
       html`<details><summary>Evidence (${a.evidence.length})</summary><ol class="evidence">${a.evidence.map(
         (item) => html`<li><span class="mark">E${item.number}</span> <strong>${item.kind}</strong>
         ${item.at && html` <${Time} at=${item.at} />`}
-        <span class="muted">${item.facts.map(({ key, value }) => `${key} ${value}`).join(' · ')}</span></li>`,
+        <span class="muted"> ${item.facts.map(({ key, value }) => `${key} ${value}`).join(' · ')}</span></li>`,
       )}</ol></details>`
     }
   </section>`;
