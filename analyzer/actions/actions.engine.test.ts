@@ -9,6 +9,7 @@ import { DEFAULT_POLICY } from '../../model/policy.ts';
 import type { Role } from '../../model/principal.ts';
 import type { Maker } from '../../model/proposal.ts';
 import { connectOdoo, type Odoo } from '../../odoo/client.ts';
+import { undo } from '../../store/postgres/action-effects.ts';
 import { auditRows } from '../../store/postgres/audit.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { changePerson, putPerson } from '../../store/postgres/principals.ts';
@@ -16,6 +17,7 @@ import {
   asExecutor,
   decideOn,
   findProposal,
+  forgetRehearsal,
   propose,
   type StoredProposal,
 } from '../../store/postgres/proposals.ts';
@@ -384,6 +386,74 @@ test('waived exceptions stand, and are open again when the waiver ends', async (
   expect(await exception()).toMatchObject({ state: 'open' });
 });
 
+test('what a proposal would do is tried without doing it, again when it was changed or somebody asks', async () => {
+  const { row: post } = await proposed('rerun-posting', posting());
+  const { row: ticket } = await proposed('open-ticket', { title: 'a', text: 'b' });
+  const { row: waiver } = await proposed(
+    'waive',
+    { exceptions: ['e2'], until: '2026-07-31' },
+    { amount: '100' },
+  );
+  const { row: job } = await proposed('requeue-job', { source: '/odoo/prod', job: 4711 });
+  const audited = async () =>
+    Number(
+      (
+        await postgres.db
+          .selectFrom('audit')
+          .select((one) => one.fn.countAll().as('n'))
+          .execute()
+      )[0]?.n,
+    );
+  const before = await audited();
+  await run();
+  const tried = async (id: string) => (await stateOf(id))?.rehearsal;
+  expect(await tried(post.id)).toMatchObject({
+    hash: post.hash,
+    outcome: 'would',
+    before: { state: 'draft' },
+    after: { state: 'draft' },
+  });
+  expect(await tried(ticket.id)).toMatchObject({ outcome: 'would', after: { body: { title: 'a' } } });
+  expect(await tried(waiver.id)).toMatchObject({ outcome: 'would', after: { waived: 1 } });
+  expect(await tried(job.id)).toMatchObject({ outcome: expect.stringMatching(/^odoo\./) });
+  // Nothing was done, and nothing is told of it in the chain.
+  expect(received).toHaveLength(0);
+  expect(await odoo.read('account.move', [bill], ['state'])).toMatchObject([{ state: 'draft' }]);
+  const e2 = () => postgres.db.selectFrom('exceptions').select('state').where('id', '=', 'e2').execute();
+  expect(await e2()).toEqual([{ state: 'open' }]);
+  expect(await postgres.db.selectFrom('waivers').selectAll().where('exception', '=', 'e2').execute()).toEqual(
+    [],
+  );
+  expect(await audited()).toBe(before);
+  for (const { id } of [post, ticket, waiver, job])
+    expect(await stateOf(id)).toMatchObject({ state: 'proposed', version: 1, attempts: 0 });
+
+  hasWriter = false;
+  await run();
+  expect(await tried(post.id)).toMatchObject({ outcome: 'would' });
+  await forgetRehearsal(postgres, post.id);
+  await run();
+  expect(await tried(post.id)).toMatchObject({
+    outcome: 'waits',
+    error: expect.stringContaining('no writer'),
+  });
+  for (const { id, hash } of [post, ticket, job]) await decide(id, 'reject', 'sam', hash);
+
+  // What was waived is undone by a person, once.
+  await decide(waiver.id, 'adopt', 'sam', waiver.hash);
+  await expect(undo(postgres, waiver, { actor: 'sam', reason: 'not yet', at: now })).rejects.toThrow(
+    'only what was done',
+  );
+  await run();
+  expect(await e2()).toEqual([{ state: 'waived' }]);
+  await undo(postgres, waiver, { actor: 'sam', reason: 'by mistake', at: now });
+  expect(await e2()).toEqual([{ state: 'open' }]);
+  expect(await stateOf(waiver.id)).toMatchObject({ state: 'done', outcome: 'undone' });
+  const again = { actor: 'sam', reason: 'again', at: now };
+  await expect(undo(postgres, waiver, again)).rejects.toThrow('not undone');
+  await expect(undo(postgres, post, again)).rejects.toThrow('rerun-posting cannot be undone');
+});
+
 test('of a resolved incident nothing is decided any more, and nothing runs', async () => {
   const { row } = await proposed('rerun-posting', posting());
   await decide(row.id, 'adopt', 'sam', row.hash);
@@ -420,6 +490,7 @@ test('every decision and every run is in the chain, which is whole', async () =>
     'failed system',
     'tried system',
     'expired system',
+    'undone human',
   ])
     expect(said).toContain(one);
 });

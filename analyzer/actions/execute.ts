@@ -9,8 +9,11 @@ import {
   expireProposals,
   findProposal,
   hasExecutorRole,
+  noteRehearsal,
   type ProposalRow,
+  proposalsToRehearse,
   proposalsToRun,
+  type Rehearsal,
   startProposal,
 } from '../../store/postgres/proposals.ts';
 import { withSpan } from '../../store/tracing.ts';
@@ -28,6 +31,7 @@ export interface Executor {
 }
 
 const ACTIONS_A_RUN = 1_000;
+const REHEARSALS_A_RUN = 20;
 const MOST_ATTEMPTS = 5;
 const AGAIN_MS = [10_000, 60_000, 300_000, 900_000];
 
@@ -49,7 +53,27 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   async function carryOut(row: ProposalRow, at: Date): Promise<Effect> {
     const handler = handlerOf(row.action);
     const { id, company, incident, reason } = row;
-    return await handler.run(row.parameters, { id, company, incident, reason, at }, deps);
+    return await handler.run(row.parameters, { id, company, incident, reason, at, dryRun: false }, deps);
+  }
+
+  /** What the proposal would do: tried, and not done. Never throws for what the other side does. */
+  async function rehearse(row: ProposalRow, at: Date): Promise<void> {
+    const { id, action, company, hash, incident, reason } = row;
+    const handler = handlerOf(action);
+    const note = (found: Omit<Rehearsal, 'hash' | 'at'>): Promise<void> =>
+      noteRehearsal(postgres, id, { ...found, hash, at: at.toISOString() });
+    const parameters = ACTION_PARAMETERS[action].safeParse(row.parameters);
+    if (!parameters.success) return await note({ outcome: 'failed', error: 'its parameters are not valid' });
+    try {
+      const missing = await handler.missing(parameters.data, deps);
+      if (missing) return await note({ outcome: 'waits', error: missing });
+      const task = { id, company, incident, reason, at, dryRun: true };
+      const { outcome, before, after } = await handler.run(parameters.data, task, deps);
+      await note({ outcome: outcome === 'done' ? 'would' : outcome, before, after });
+    } catch (error) {
+      const message = error instanceof Error ? error.message.slice(0, 500) : 'it failed';
+      await note({ outcome: errorCode(error) ?? 'failed', error: message });
+    }
   }
 
   async function end(row: ProposalRow, at: Date, error: unknown): Promise<void> {
@@ -89,6 +113,8 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       await endWaivers(postgres, clock());
       await expireProposals(postgres, clock());
       if (!(await isReady())) return 0;
+      for (const row of await proposalsToRehearse(postgres, { at: clock(), limit: REHEARSALS_A_RUN }))
+        await rehearse(row, clock());
       let ended = 0;
       for (const id of await proposalsToRun(postgres, { policy, at: clock(), limit: ACTIONS_A_RUN }))
         if (await withSpan('action', {}, () => runOne(id, clock()))) ended += 1;

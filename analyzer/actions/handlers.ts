@@ -12,7 +12,7 @@ import { asExecutor } from '../../store/postgres/proposals.ts';
 
 /** What came of an action. */
 export interface Effect {
-  /** `done` now, `already` by an earlier try. */
+  /** `done` now, `already` by an earlier try; of a dry run `would`, or `done` where what was done is taken back. */
   readonly outcome: string;
   readonly before?: unknown;
   readonly after?: unknown;
@@ -35,6 +35,8 @@ export interface Task {
   readonly incident: string;
   readonly reason: string;
   readonly at: Date;
+  /** Only find out what would be done. */
+  readonly dryRun: boolean;
 }
 
 type Parameters<Kind extends ActionKind> = z.infer<(typeof ACTION_PARAMETERS)[Kind]>;
@@ -62,7 +64,14 @@ async function writerOf(source: string, { writer }: HandlerDeps): Promise<Odoo> 
 const REQUEST_MS = 15_000;
 
 /** Sends something to an address of the configuration, signed as Standard Webhooks says; the id is the same at every try. */
-async function post(url: string, id: string, body: object, secret: string | undefined): Promise<Effect> {
+async function post(
+  url: string,
+  { id, dryRun }: Pick<Task, 'id' | 'dryRun'>,
+  body: object,
+  secret: string | undefined,
+): Promise<Effect> {
+  // What stands behind the host may be a secret.
+  if (dryRun) return { outcome: 'would', after: { to: new URL(url).host, body } };
   const text = JSON.stringify(body);
   const at = new Date();
   const headers: Record<string, string> = {
@@ -91,9 +100,9 @@ async function post(url: string, id: string, body: object, secret: string | unde
 export const HANDLERS: Handlers = {
   'reprocess-events': {
     missing: nothing,
-    async run({ events }, { at }, { postgres }) {
+    async run({ events }, { at, dryRun }, { postgres }) {
       const { sent, pending, gone } = await sendOn(postgres, events, { by: 'closewatch', at }, (work) =>
-        asExecutor(postgres, work),
+        asExecutor(postgres, work, { dryRun }),
       );
       if (sent.length + pending.length === 0)
         throw new ClosewatchError('action.refused', 'none of the events is kept any more');
@@ -105,49 +114,56 @@ export const HANDLERS: Handlers = {
       if (!flows.find((one) => one.flow === flow)?.redriveUrl) return `the flow ${flow} names no redriveUrl`;
       return signingSecret ? undefined : 'CLOSEWATCH_SIGNING_SECRET is not set';
     },
-    async run({ flow, events }, { id, company }, { flows, signingSecret }) {
+    async run({ flow, events }, task, { flows, signingSecret }) {
+      const { company } = task;
       const url = flows.find((one) => one.flow === flow)?.redriveUrl ?? '';
-      return await post(url, id, { type: 'closewatch.redrive', flow, company, events }, signingSecret);
+      return await post(url, task, { type: 'closewatch.redrive', flow, company, events }, signingSecret);
     },
   },
   'requeue-job': {
     missing: needsWriter,
-    run: async ({ source, job }, { id }, deps) => retryJob(await writerOf(source, deps), job, { key: id }),
+    run: async ({ source, job }, { id, dryRun }, deps) =>
+      retryJob(await writerOf(source, deps), job, { key: id, dryRun }),
   },
   'nudge-approver': {
     missing: needsWriter,
-    async run({ source, model, id: record }, { id }, deps) {
+    async run({ source, model, id: record }, { id, dryRun }, deps) {
       const text = 'This document waits for an approval, and is overdue.';
-      return await postMessage(await writerOf(source, deps), { model, id: record }, { text }, { key: id });
+      return await postMessage(
+        await writerOf(source, deps),
+        { model, id: record },
+        { text },
+        { key: id, dryRun },
+      );
     },
   },
   'create-odoo-activity': {
     missing: needsWriter,
-    async run({ source, model, id: record, user, summary, note, deadline }, { id }, deps) {
+    async run({ source, model, id: record, user, summary, note, deadline }, { id, dryRun }, deps) {
       const target = { model, id: record };
       const given = { userId: user, summary, note, deadline };
-      return await createActivity(await writerOf(source, deps), target, given, { key: id });
+      return await createActivity(await writerOf(source, deps), target, given, { key: id, dryRun });
     },
   },
   'rerun-posting': {
     missing: needsWriter,
-    async run({ source, id: record }, { id }, deps) {
+    async run({ source, id: record }, { id, dryRun }, deps) {
       if (await hasControlException(deps.postgres, source, `account.move/${record}`))
         throw new ClosewatchError(
           'action.refused',
           'a control of this document was not kept: it is not posted from here',
         );
-      return await rerunPosting(await writerOf(source, deps), record, { key: id });
+      return await rerunPosting(await writerOf(source, deps), record, { key: id, dryRun });
     },
   },
   'mark-for-accrual': {
     missing: nothing,
-    run: ({ exceptions }, { id, incident, at }, { postgres }) =>
-      accrue(postgres, { proposal: id, incident, exceptions, at }),
+    run: ({ exceptions }, { id, incident, at, dryRun }, { postgres }) =>
+      accrue(postgres, { proposal: id, incident, exceptions, at, dryRun }),
   },
   waive: {
     missing: nothing,
-    run: ({ exceptions, until }, { id, incident, reason, at }, { postgres }) =>
+    run: ({ exceptions, until }, { id, incident, reason, at, dryRun }, { postgres }) =>
       waive(postgres, {
         proposal: id,
         incident,
@@ -155,17 +171,16 @@ export const HANDLERS: Handlers = {
         reason,
         until: new Date(`${until}T00:00:00Z`),
         at,
+        dryRun,
       }),
   },
   'open-ticket': {
     missing: async (_, { ticketUrl }) => (ticketUrl ? undefined : 'CLOSEWATCH_TICKET_URL is not set'),
-    run: async ({ title, text }, { id, company, incident }, { ticketUrl, signingSecret }) =>
-      post(
-        ticketUrl ?? '',
-        id,
-        { type: 'closewatch.ticket', id, title, text, company, incident },
-        signingSecret,
-      ),
+    async run({ title, text }, task, { ticketUrl, signingSecret }) {
+      const { id, company, incident } = task;
+      const ticket = { type: 'closewatch.ticket', id, title, text, company, incident };
+      return await post(ticketUrl ?? '', task, ticket, signingSecret);
+    },
   },
   investigate: { missing: nothing, run: async () => ({ outcome: 'done' }) },
 };

@@ -3,11 +3,13 @@ import { ClosewatchError } from '../../model/errors.ts';
 import { BANDS, bandOf } from '../../model/policy.ts';
 import { type Command, type Maker, neededTier, PROPOSAL_STATES } from '../../model/proposal.ts';
 import { dateOf } from '../../model/time.ts';
+import { UNDOABLE, undo } from '../../store/postgres/action-effects.ts';
 import { factsForProposal } from '../../store/postgres/proposal-facts.ts';
 import {
   type ApprovalRow,
   decideOn,
   findProposal,
+  forgetRehearsal,
   proposalOf,
   propose,
   refusalOf,
@@ -96,6 +98,16 @@ ProposalRef.implement({
     error: t.string({ nullable: true, resolve: ({ row }) => row.error }),
     before: t.field({ type: 'Json', nullable: true, resolve: ({ row }) => row.before }),
     after: t.field({ type: 'Json', nullable: true, resolve: ({ row }) => row.after }),
+    rehearsal: t.field({
+      type: 'Json',
+      nullable: true,
+      description:
+        'What it would do, found by a dry run: its instant, outcome (would, already, waits, or why it would fail), before, after, error; null until it was tried',
+      resolve: ({ row }) => (isOf(row.rehearsal, row.hash) ? row.rehearsal : null),
+    }),
+    canBeUndone: t.boolean({
+      resolve: ({ row }) => row.state === 'done' && row.outcome !== 'undone' && UNDOABLE.has(row.action),
+    }),
     whyNotAdopt: t.string({
       nullable: true,
       description: 'Why the viewer may not stand for it; null when one may',
@@ -113,6 +125,10 @@ ProposalRef.implement({
     }),
   }),
 });
+
+/** Is the rehearsal of what the proposal is now? */
+const isOf = (rehearsal: unknown, hash: string): boolean =>
+  (rehearsal as { hash?: unknown } | null)?.hash === hash;
 
 /** The proposal, when the viewer may read its incident. */
 async function readable(id: string, { postgres, load }: ApiContext): Promise<StoredProposal> {
@@ -141,6 +157,13 @@ const exceptionsIn = (parameters: unknown): readonly string[] | undefined => {
   return Array.isArray(named) ? named.filter((one) => typeof one === 'string') : undefined;
 };
 
+/** Throws `auth.forbidden` for who may not propose the action, and for whom is no person. */
+function requireOperator(action: ActionKind, { actor, policy }: ApiContext): void {
+  const roles = policy().actions[action].operate;
+  if (actor.kind !== 'human' || !actor.roles.some((role) => roles.includes(role)))
+    throw new ClosewatchError('auth.forbidden', `needs one of the roles ${roles.join(', ')}`);
+}
+
 const MAX_REASON = 1_000;
 
 function checkReason(reason: string): void {
@@ -161,6 +184,32 @@ builder.queryFields((t) => ({
 }));
 
 builder.mutationFields((t) => ({
+  dryRunProposal: t.field({
+    type: ProposalRef,
+    description:
+      'Has the worker try once more what the proposal would do, without doing it; `rehearsal` tells it some seconds later. Needs a role that the policy lets propose the action.',
+    args: { id: t.arg.id({ required: true }) },
+    resolve: async (_, { id }, context) => {
+      const { row } = await readable(id, context);
+      requireOperator(row.action, context);
+      await forgetRehearsal(context.postgres, id);
+      return await readable(id, context);
+    },
+  }),
+  undoProposal: t.field({
+    type: ProposalRef,
+    description:
+      'Takes back what a waiver or an accrual did. Other actions cannot be undone from here. Needs a role that the policy lets propose the action.',
+    args: { id: t.arg.id({ required: true }), reason: t.arg.string({ required: true }) },
+    resolve: async (_, { id, reason }, context) => {
+      checkReason(reason);
+      const { row } = await readable(id, context);
+      requireOperator(row.action, context);
+      const { actor, now, postgres } = context;
+      await undo(postgres, row, { actor: actor.id, reason, at: dateOf(now) });
+      return await readable(id, context);
+    },
+  }),
   proposeAction: t.field({
     type: ProposalRef,
     description:

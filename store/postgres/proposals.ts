@@ -323,15 +323,97 @@ export async function hasExecutorRole({ db }: Pick<Postgres, 'db'>): Promise<boo
   return rows[0]?.has ?? false;
 }
 
-/** Does something with the rights of the worker alone: it cannot write a decision. */
+/** What a transaction came to that is taken back. */
+class Rehearsed extends Error {
+  readonly result: unknown;
+  constructor(result: unknown) {
+    super('it was only tried');
+    this.result = result;
+  }
+}
+
+/** Does something with the rights of the worker alone: it cannot write a decision. A dry run is taken back at its end. */
 export async function asExecutor<T>(
   { db }: Pick<Postgres, 'db'>,
   work: (trx: Transaction<Database>) => Promise<T>,
+  { dryRun = false }: { readonly dryRun?: boolean } = {},
 ): Promise<T> {
-  return await db.transaction().execute(async (trx) => {
-    await sql`SET LOCAL ROLE ${sql.raw(EXECUTOR_ROLE)}`.execute(trx);
-    return await work(trx);
+  try {
+    return await db.transaction().execute(async (trx) => {
+      await sql`SET LOCAL ROLE ${sql.raw(EXECUTOR_ROLE)}`.execute(trx);
+      const result = await work(trx);
+      if (dryRun) throw new Rehearsed(result);
+      return result;
+    });
+  } catch (error) {
+    if (error instanceof Rehearsed) return error.result as T;
+    throw error;
+  }
+}
+
+/** What a proposal would do: found by trying it without doing it. */
+export interface Rehearsal {
+  /** Of what was tried. */
+  readonly hash: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /** `would`, `already`, `waits` for a setting, or why it would fail. */
+  readonly outcome: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+  readonly error?: string | undefined;
+}
+
+/** Proposals that may still be carried out, and of which nobody has tried what they would do. */
+export const proposalsToRehearse = async (
+  { db }: Pick<Postgres, 'db'>,
+  { at, limit }: { at: Date; limit: number },
+): Promise<ProposalRow[]> =>
+  await db
+    .selectFrom('proposals')
+    .selectAll()
+    .where('state', 'in', ['proposed', 'adopted', 'approved'])
+    .where('expires_at', '>', at)
+    .where(sql<boolean>`rehearsal IS NULL OR rehearsal ->> 'hash' <> hash`)
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+
+/** Notes what came of trying; no decision, so none is recorded. */
+export async function noteRehearsal(
+  postgres: Pick<Postgres, 'db'>,
+  id: string,
+  rehearsal: Rehearsal,
+): Promise<void> {
+  await asExecutor(postgres, async (trx) => {
+    const found = JSON.stringify(rehearsal);
+    await trx.updateTable('proposals').set({ rehearsal: found }).where('id', '=', id).execute();
   });
+}
+
+/** Lets the worker try once more what the proposal would do. */
+export async function forgetRehearsal({ db }: Pick<Postgres, 'db'>, id: string): Promise<void> {
+  await db.updateTable('proposals').set({ rehearsal: null }).where('id', '=', id).execute();
+}
+
+/** Notes that somebody undid what was done. Throws `state.conflict` when it is not done, or undone already. */
+export async function noteUndone(
+  trx: Transaction<Database>,
+  id: string,
+  { actor, reason, at }: { actor: string; reason: string; at: Date },
+): Promise<ProposalRow> {
+  const row = await trx
+    .updateTable('proposals')
+    .set((old) => ({ outcome: 'undone', updated_at: at, version: old('version', '+', 1) }))
+    .where('id', '=', id)
+    .where('state', '=', 'done')
+    .where('outcome', '<>', 'undone')
+    .returningAll()
+    .executeTakeFirst();
+  if (!row) throw new ClosewatchError('state.conflict', 'only what was done, and not undone, can be undone');
+  await record(trx, row, { change: 'undone', at, actor, data: { reason } });
+  return row;
 }
 
 /** Ends proposals on which nobody decided in time. Returns how many. */

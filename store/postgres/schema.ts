@@ -476,6 +476,7 @@ export interface ProposalTable {
   after: JsonOrNull<unknown>;
   outcome: string | null;
   error: string | null;
+  rehearsal: JsonOrNull<unknown>;
 }
 
 export interface ApprovalTable {

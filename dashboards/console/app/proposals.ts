@@ -22,12 +22,14 @@ export interface Proposal {
   error: string | null;
   before: unknown;
   after: unknown;
+  rehearsal: { at: string; outcome: string; before?: unknown; after?: unknown; error?: string } | null;
+  canBeUndone: boolean;
   whyNotAdopt: string | null;
   whyNotApprove: string | null;
 }
 
 export const PROPOSAL_FIELDS = `id title action parameters reason origin amount tier state hash editors makers { account kind person }
-  approvals { by hash at expiresAt usedAt } expiresAt attempts outcome error before after whyNotAdopt whyNotApprove`;
+  approvals { by hash at expiresAt usedAt } expiresAt attempts outcome error before after rehearsal canBeUndone whyNotAdopt whyNotApprove`;
 
 const mutation = (name: string): string =>
   `mutation ($id: ID!, $hash: String!) { ${name}(id: $id, hash: $hash) { id state } }`;
@@ -42,6 +44,13 @@ const TIER: Readonly<Record<string, string>> = {
   none: 'one person',
   operator: 'one person',
   four_eyes: 'two people',
+};
+
+/** What a dry run found. */
+const REHEARSED: Readonly<Record<string, string>> = {
+  would: 'do this',
+  already: 'do nothing: it is so already',
+  waits: 'wait',
 };
 
 /** What an action is done to. */
@@ -118,6 +127,11 @@ function One({ proposal: p, reload }: { proposal: Proposal; reload: () => void }
         <dl class="pairs"><dt>Parameters</dt><dd><code>${JSON.stringify(p.parameters)}</code></dd>
           <dt>Hash</dt><dd><code>${p.hash}</code></dd>
           ${p.makers.length > 0 && html`<dt>Made by</dt><dd>${p.makers.map(({ account, person, kind }) => `${person ?? account}${kind === 'service' ? ' (service)' : person ? '' : ' (nobody knows who)'}`).join(', ')}</dd>`}
+          ${
+            p.rehearsal &&
+            html`<dt>It would</dt><dd>${REHEARSED[p.rehearsal.outcome] ?? `fail: ${p.rehearsal.outcome}`}${p.rehearsal.error ? ` (${p.rehearsal.error})` : ''}
+            ${p.rehearsal.after !== undefined && html` <code>${JSON.stringify(p.rehearsal.after)}</code>`} <span class="muted">tried <${Time} at=${p.rehearsal.at} /></span></dd>`
+          }
           ${p.before !== null && html`<dt>Before</dt><dd><code>${JSON.stringify(p.before)}</code></dd>`}
           ${p.after !== null && html`<dt>After</dt><dd><code>${JSON.stringify(p.after)}</code></dd>`}</dl>
       </details>
@@ -125,9 +139,36 @@ function One({ proposal: p, reload }: { proposal: Proposal; reload: () => void }
     <div class="decide" aria-live="polite">
       ${needed && !refusal && html`${button(needed, 'primary')} ${button('reject', '')}`}
       ${refusal && html`<p class="muted">You cannot ${needed === 'adopt' ? 'stand for it' : 'approve it'}: ${refusal}</p>`}
+      ${p.canBeUndone && html`<${Undo} proposal=${p} reload=${reload} />`}
       ${failure && html`<p class="bad" role="alert">${failure}</p>`}
     </div>
   </li>`;
+}
+
+const UNDO = 'mutation ($id: ID!, $reason: String!) { undoProposal(id: $id, reason: $reason) { id } }';
+
+/** Takes back what was done, with a reason. */
+function Undo({ proposal, reload }: { proposal: Proposal; reload: () => void }): View {
+  const [failure, setFailure] = useState('');
+  const send = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    const reason = `${new FormData(event.target as HTMLFormElement).get('reason') ?? ''}`;
+    setFailure('');
+    try {
+      await query(UNDO, { id: proposal.id, reason });
+      reload();
+    } catch (error) {
+      if (isSignedOut(error)) globalThis.dispatchEvent(new Event('signed-out'));
+      setFailure((error as Error).message);
+    }
+  };
+  return html`<details class="propose"><summary>Undo</summary>
+    <form onSubmit=${send}>
+      <label>Reason <input type="text" name="reason" required maxlength="1000" /></label>
+      <button type="submit" aria-label=${`Undo: ${proposal.title}`}>Undo it</button>
+      ${failure && html`<p class="bad" role="alert">${failure}</p>`}
+    </form>
+  </details>`;
 }
 
 const PROPOSE = `mutation ($incident: ID!, $action: ActionKind!, $parameters: Json!, $reason: String!) {
