@@ -186,7 +186,7 @@ const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 
 function printed({ rules, model, boundary, note }: TriageReport): string {
   const head = (name: string, one: TriageFigures): string =>
-    `${name}: macro-F1 ${one.macroF1.toFixed(3)} on ${one.cases} cases; category ${percent(one.accuracy)}, first action ${percent(one.actions)}, grounded claims ${percent(one.grounding)}\n`;
+    `${name}: macro-F1 ${one.macroF1.toFixed(3)} on ${one.cases} cases; category ${percent(one.accuracy)}, cause ${percent(one.causes)}, first action ${percent(one.actions)}, grounded claims ${percent(one.grounding)}\n`;
   const classes = Object.entries(rules.classes)
     .sort(([, a], [, b]) => (a?.f1 ?? 0) - (b?.f1 ?? 0))
     .map(

@@ -43,8 +43,12 @@ test('a score counts what is wrong', () => {
       claims: [{ text: 'It is 4711', evidence: [1] }],
     },
   };
+  // Right by chance: what it cites is not where the fault shows.
+  const lucky = { ...one, answer: { ...one.answer, claims: [{ text: 'It is so', evidence: [1] }] } };
+  expect(scoreTriage([one, lucky])).toMatchObject({ accuracy: 1, causes: 0.5 });
   expect(scoreTriage([one, wrong])).toMatchObject({
     accuracy: 0.5,
+    causes: 0.5,
     grounding: 0.5,
     classes: { mapping: { recall: 0.5, precision: 1, support: 2 } },
     wrong: [{ said: 'duplicate' }],

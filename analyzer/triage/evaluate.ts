@@ -23,6 +23,8 @@ export interface TriageFigures {
   /** The mean of the F1 of the classes that have cases. */
   readonly macroF1: number;
   readonly accuracy: number;
+  /** The share of the cases whose category is right and whose claims cite where the fault shows: a failing span, when there is one. */
+  readonly causes: number;
   /** Of the cases that name actions: the share whose first proposed action a person would agree to. */
   readonly actions: number;
   /** Of the claims: the share that cite evidence of the package, with every number in them. */
@@ -172,11 +174,20 @@ export function scoreTriage(all: readonly Answered[]): TriageFigures {
     cases: all.length,
     macroF1: figures.reduce((sum, { f1 }) => sum + f1, 0) / Math.max(1, figures.length),
     accuracy: share(pairs.filter(({ expected, said }) => expected === said).length, pairs.length),
+    causes: share(all.filter(showsCause).length, all.length),
     actions: share(agreed.length, withActions.length),
     grounding: share(grounded.length, claims.length),
     classes,
     wrong: pairs.filter(({ expected, said }) => expected !== said),
   };
+}
+
+/** Is the category right, for the right reason? */
+function showsCause({ given, evidence, answer }: Answered): boolean {
+  const shown = evidence.items.filter(({ kind }) => kind === 'span');
+  const where = new Set((shown.length > 0 ? shown : evidence.items).map(({ number }) => number));
+  const isCited = answer.claims.some(({ evidence: cited }) => cited.some((number) => where.has(number)));
+  return answer.category === given.expected.category && isCited;
 }
 
 const share = (part: number, whole: number): number => (whole === 0 ? 1 : part / whole);
