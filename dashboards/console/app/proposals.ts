@@ -129,6 +129,7 @@ function One({ proposal: p, reload }: { proposal: Proposal; reload: () => void }
           ${p.makers.length > 0 && html`<dt>Made by</dt><dd>${p.makers.map(({ account, person, kind }) => `${person ?? account}${kind === 'service' ? ' (service)' : person ? '' : ' (nobody knows who)'}`).join(', ')}</dd>`}
           ${
             p.rehearsal &&
+            p.outcome === null &&
             html`<dt>It would</dt><dd>${REHEARSED[p.rehearsal.outcome] ?? `fail: ${p.rehearsal.outcome}`}${p.rehearsal.error ? ` (${p.rehearsal.error})` : ''}
             ${p.rehearsal.after !== undefined && html` <code>${JSON.stringify(p.rehearsal.after)}</code>`} <span class="muted">tried <${Time} at=${p.rehearsal.at} /></span></dd>`
           }
