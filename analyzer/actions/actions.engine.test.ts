@@ -437,6 +437,12 @@ test('what a proposal would do is tried without doing it, again when it was chan
     outcome: 'waits',
     error: expect.stringContaining('no writer'),
   });
+  hasWriter = true;
+  await run();
+  expect(await tried(post.id)).toMatchObject({ outcome: 'waits' });
+  later(0.1);
+  await run();
+  expect(await tried(post.id)).toMatchObject({ outcome: 'would' });
   for (const { id, hash } of [post, ticket, job]) await decide(id, 'reject', 'sam', hash);
 
   // What was waived is undone by a person, once.

@@ -364,7 +364,10 @@ export interface Rehearsal {
   readonly error?: string | undefined;
 }
 
-/** Proposals that may still be carried out, and of which nobody has tried what they would do. */
+/** What waited for a setting is tried again after so long. */
+const WAITS_MS = 300_000;
+
+/** Proposals that may still be carried out, and of which it is not known what they would do, or that waited a while ago. */
 export const proposalsToRehearse = async (
   { db }: Pick<Postgres, 'db'>,
   { at, limit }: { at: Date; limit: number },
@@ -374,7 +377,10 @@ export const proposalsToRehearse = async (
     .selectAll()
     .where('state', 'in', ['proposed', 'adopted', 'approved'])
     .where('expires_at', '>', at)
-    .where(sql<boolean>`rehearsal IS NULL OR rehearsal ->> 'hash' <> hash`)
+    .where(
+      sql<boolean>`(rehearsal IS NULL OR rehearsal ->> 'hash' <> hash OR (rehearsal ->> 'outcome' = 'waits'
+        AND (rehearsal ->> 'at')::timestamptz <= ${new Date(at.getTime() - WAITS_MS)}))`,
+    )
     .orderBy('created_at')
     .orderBy('id')
     .limit(limit)
