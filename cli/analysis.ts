@@ -6,6 +6,7 @@ import { createIncidents } from '../analyzer/incidents/incidents.ts';
 import { createReadinessHistory } from '../analyzer/readiness/readiness.ts';
 import { runbooksOf } from '../analyzer/triage/runbook.ts';
 import { createTriage } from '../analyzer/triage/triage.ts';
+import { flowsWithoutModel } from '../model/flow.ts';
 import { dateOf } from '../model/time.ts';
 import { openLogs } from '../store/clickhouse/logs.ts';
 import { deploymentsOf } from '../store/clickhouse/service-versions.ts';
@@ -65,7 +66,7 @@ export function createAnalysis(stores: Stores, catalogue: Catalogue): Analysis {
         costPerDay: config.modelCostPerDay,
       },
       runbooks: runbooksOf(flows),
-      privateFlows: new Set(flows.filter(({ model }) => !model).map(({ flow }) => flow)),
+      privateFlows: flowsWithoutModel(flows, config.modelWithout),
     },
     {
       postgres,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ClosewatchError, type Problem } from '../model/errors.ts';
+import { dataClass } from '../model/flow.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const secret = z.string().min(1);
@@ -204,6 +205,15 @@ export const SETTINGS = {
     'CLOSEWATCH_MODEL_TOKENS_PER_COMPANY',
     z.coerce.number().int().min(0).default(500_000),
     'tokens that the model may use in a day (UTC) for one company',
+  ),
+  modelWithout: setting(
+    'CLOSEWATCH_MODEL_WITHOUT',
+    z
+      .string()
+      .transform((text) => text.split(',').flatMap((word) => word.trim() || []))
+      .pipe(z.array(dataClass))
+      .default([]),
+    'classes of data (dataClasses of flow files) about which no model is asked, with commas: payroll,bank-details',
   ),
   modelPrice: setting(
     'CLOSEWATCH_MODEL_PRICE',
