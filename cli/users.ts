@@ -241,7 +241,7 @@ const list = defineCommand({
 });
 
 const lineOf = ({ id, name, roles, companies, identities }: Person): string =>
-  `${id}  ${name}  ${roles.join(',')}  ${companies.join(',')}  ${identities.map(({ provider, externalId }) => `${provider}:${externalId}`).join(' ')}\n`;
+  `${id}  ${name}  ${roles.join(',')}  ${companies.join(',')}  ${identities.map(({ provider, externalId, isConfirmed }) => `${provider}:${externalId}${isConfirmed ? '' : ' (not confirmed)'}`).join(' ')}\n`;
 
 const roleCommand = defineCommand({
   meta: { name: 'role', description: 'Change the roles or companies of a person, or switch the person off' },

@@ -114,7 +114,7 @@ test('a second up on the same data directory is refused and harms nothing; other
         name: 'sam',
         roles: ['support'],
         companies: ['acme'],
-        identities: [{ provider: 'slack', externalId: 'U0123456789' }],
+        identities: [{ provider: 'slack', externalId: 'U0123456789', isConfirmed: true }],
       },
     ],
   });

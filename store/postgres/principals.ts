@@ -25,7 +25,8 @@ export interface Identity {
 }
 
 export interface Person extends NewPerson {
-  readonly identities: readonly Identity[];
+  /** A link that no second person confirmed counts for nothing. */
+  readonly identities: readonly (Identity & { readonly isConfirmed: boolean })[];
 }
 
 /** Adds a person, or changes what one is called and may do. Recorded with who did it. */
@@ -204,7 +205,7 @@ export async function listPeople({ db }: Postgres): Promise<Person[]> {
     .execute();
   const links = await db
     .selectFrom('identities')
-    .select(['provider', 'external_id', 'principal'])
+    .select(['provider', 'external_id', 'principal', 'verified'])
     .orderBy('external_id')
     .execute();
   return people.map((person) => ({
@@ -212,9 +213,10 @@ export async function listPeople({ db }: Postgres): Promise<Person[]> {
     roles: person.roles as Role[],
     identities: links
       .filter(({ principal }) => principal === person.id)
-      .map(({ provider, external_id }) => ({
+      .map(({ provider, external_id, verified }) => ({
         provider: provider as Identity['provider'],
         externalId: external_id,
+        isConfirmed: verified,
       })),
   }));
 }
