@@ -113,11 +113,12 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       await endWaivers(postgres, clock());
       await expireProposals(postgres, clock());
       if (!(await isReady())) return 0;
-      for (const row of await proposalsToRehearse(postgres, { at: clock(), limit: REHEARSALS_A_RUN }))
-        await rehearse(row, clock());
       let ended = 0;
       for (const id of await proposalsToRun(postgres, { policy, at: clock(), limit: ACTIONS_A_RUN }))
         if (await withSpan('action', {}, () => runOne(id, clock()))) ended += 1;
+      // After what was decided: an Odoo that answers slowly holds up no deed.
+      for (const row of await proposalsToRehearse(postgres, { at: clock(), limit: REHEARSALS_A_RUN }))
+        await rehearse(row, clock());
       return ended;
     },
   };

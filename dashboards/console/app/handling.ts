@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import { isSignedOut, query } from './api.ts';
-import { html, Time, type View } from './ui.ts';
+import { query } from './api.ts';
+import { html, Time, useAct, type View } from './ui.ts';
 
 /** What is handled: the incident, and of its exceptions those that are shown. */
 export interface Handled {
@@ -85,21 +85,13 @@ export function Handling(props: {
   const wishes = wishesOf(incident.state);
   const [chosen, setChosen] = useState<Wish>('resolve');
   const wish = wishes.includes(chosen) ? chosen : (wishes[0] as Wish);
-  const [busy, setBusy] = useState(false);
-  const [told, setTold] = useState<{ text: string; isBad: boolean } | undefined>(undefined);
-  const act = async (work: () => Promise<void>, done: string): Promise<void> => {
-    if (busy) return;
-    setBusy(true);
-    setTold(undefined);
-    try {
-      await work();
-      setTold({ text: done, isBad: false });
-      reload();
-    } catch (error) {
-      if (isSignedOut(error)) globalThis.dispatchEvent(new Event('signed-out'));
-      setTold({ text: (error as Error).message, isBad: true });
-    }
-    setBusy(false);
+  const [{ busy, failure }, attempt] = useAct();
+  const [told, setTold] = useState('');
+  const act = async (work: () => Promise<unknown>, done: string): Promise<void> => {
+    setTold('');
+    if (!(await attempt(work))) return;
+    setTold(done);
+    reload();
   };
   const submit = (event: Event): void => {
     event.preventDefault();
@@ -128,7 +120,7 @@ export function Handling(props: {
         <button type="submit" aria-disabled=${busy}>${busy ? 'Doing it …' : 'Do it'}</button>
       </form>
     </details>
-    <p class=${told?.isBad ? 'bad' : 'muted'} role="status">${told?.text}</p>
+    <p class=${failure ? 'bad' : 'muted'} role="status">${failure || told}</p>
   </section>`;
 }
 

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { isSignedOut, query } from './api.ts';
-import { html, moneyText, State, Time, type View, words } from './ui.ts';
+import { html, moneyText, State, Time, useAct, type View, words } from './ui.ts';
 
 export interface Proposal {
   id: string;
@@ -150,23 +150,16 @@ const UNDO = 'mutation ($id: ID!, $reason: String!) { undoProposal(id: $id, reas
 
 /** Takes back what was done, with a reason. */
 function Undo({ proposal, reload }: { proposal: Proposal; reload: () => void }): View {
-  const [failure, setFailure] = useState('');
+  const [{ busy, failure }, act] = useAct();
   const send = async (event: Event): Promise<void> => {
     event.preventDefault();
     const reason = `${new FormData(event.target as HTMLFormElement).get('reason') ?? ''}`;
-    setFailure('');
-    try {
-      await query(UNDO, { id: proposal.id, reason });
-      reload();
-    } catch (error) {
-      if (isSignedOut(error)) globalThis.dispatchEvent(new Event('signed-out'));
-      setFailure((error as Error).message);
-    }
+    if (await act(() => query(UNDO, { id: proposal.id, reason }))) reload();
   };
   return html`<details class="propose"><summary>Undo</summary>
     <form onSubmit=${send}>
       <label>Reason <input type="text" name="reason" required maxlength="1000" /></label>
-      <button type="submit" aria-label=${`Undo: ${proposal.title}`}>Undo it</button>
+      <button type="submit" aria-disabled=${busy} aria-label=${`Undo: ${proposal.title}`}>Undo it</button>
       ${failure && html`<p class="bad" role="alert">${failure}</p>`}
     </form>
   </details>`;
@@ -183,12 +176,10 @@ const WISHES = {
 /** What a person wants done: whoever proposes it stands for it. */
 function Propose(props: { incident: string; open: readonly string[]; reload: () => void }): View {
   const { incident, open, reload } = props;
-  const [failure, setFailure] = useState('');
-  const [busy, setBusy] = useState(false);
+  const [{ busy, failure }, act] = useAct();
   const [action, setAction] = useState<keyof typeof WISHES>('waive');
   const send = async (event: Event): Promise<void> => {
     event.preventDefault();
-    if (busy) return;
     const form = event.target as HTMLFormElement;
     const given = new FormData(form);
     const [reason, until] = [`${given.get('reason') ?? ''}`, `${given.get('until') ?? ''}`];
@@ -198,17 +189,9 @@ function Propose(props: { incident: string; open: readonly string[]; reload: () 
         : action === 'mark_for_accrual'
           ? { exceptions: open }
           : { title: reason.slice(0, 200), text: reason };
-    setBusy(true);
-    setFailure('');
-    try {
-      await query(PROPOSE, { incident, action, parameters, reason });
-      form.reset();
-      reload();
-    } catch (error) {
-      if (isSignedOut(error)) globalThis.dispatchEvent(new Event('signed-out'));
-      setFailure((error as Error).message);
-    }
-    setBusy(false);
+    if (!(await act(() => query(PROPOSE, { incident, action, parameters, reason })))) return;
+    form.reset();
+    reload();
   };
   return html`<details class="propose"><summary>Propose an action</summary>
     <form onSubmit=${send}>

@@ -55,6 +55,31 @@ export function useTitle(title: string): void {
   }, [title]);
 }
 
+/** Does what a person asked for, one thing at a time, and keeps why it failed; true when it did not. */
+export function useAct(): [
+  { busy: boolean; failure: string },
+  (work: () => Promise<unknown>) => Promise<boolean>,
+] {
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState('');
+  const act = async (work: () => Promise<unknown>): Promise<boolean> => {
+    if (busy) return false;
+    setBusy(true);
+    setFailure('');
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (isSignedOut(error)) globalThis.dispatchEvent(new Event('signed-out'));
+      setFailure((error as Error).message);
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+  return [{ busy, failure }, act];
+}
+
 export const words = (name: string): string => name.replaceAll(/[_-]/g, ' ');
 
 /**
