@@ -1,13 +1,12 @@
 /**
  * What a pass of detection costs as the stored history grows: `node bench/detect.ts [sizes] [bills a pass]`, by default 10000,100000
- * events and 500 bills. Each size is made by cloning judged bills inside the two stores (other subjects, ids and keys, the same
+ * events and 500 bills. Each size is made by cloning judged bills inside the engine (other subjects, ids and keys, the same
  * shapes), then three passes of twice as many new events as bills are measured beside the least that the stores ask for the same events: one
  * read of the events and one insert of their obligations' rows. All figures are of the same run; the ratios count.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sql } from 'kysely';
 import { loadFlows } from '../analyzer/detect/flow-files.ts';
 import { createDetector } from '../analyzer/detect/pass.ts';
 import type { FinanceEvent } from '../model/event.ts';
@@ -87,7 +86,7 @@ async function newBills(): Promise<void> {
   );
 }
 
-/** Clones what is stored up to `size` events, in both stores, as if as many more bills had been judged before. */
+/** Clones what is stored up to `size` events, as if as many more bills had been received, posted and judged before. */
 async function grow(from: number, size: number): Promise<void> {
   const copies = Math.max(0, Math.round((size - from) / (SEED * 2)));
   if (copies <= 0) return;
@@ -104,19 +103,6 @@ async function grow(from: number, size: number): Promise<void> {
     WHERE Batch > 0 AND Batch <= ${SEED_BATCHES} SETTINGS max_block_size = 100000`);
   await plain.command('OPTIMIZE TABLE finance_events');
   await plain.command('OPTIMIZE TABLE event_keys');
-  const again = (text: string) => sql.raw(`${text} || '${tag}' || k`);
-  await sql`INSERT INTO obligations (id, rule, rule_version, flow, kind, company, source, subject, occurrence, state,
-      anchor_event, anchor_ns, due_ns, answered_ns, amount, currency, severity, events, why, watermark_ns, history)
-    SELECT ${again('id')}, rule, rule_version, flow, kind, company, source, ${again('subject')}, occurrence, state,
-      anchor_event, anchor_ns, due_ns, answered_ns, amount, currency, severity, events, why, watermark_ns, history
-    FROM obligations, generate_series(1, ${copies}) AS k WHERE id NOT LIKE '%~%' AND state = 'satisfied'`.execute(
-    postgres.db,
-  );
-  await sql`INSERT INTO obligation_keys SELECT ${again('join_key')}, ${again('obligation')}
-    FROM obligation_keys JOIN obligations ON id = obligation, generate_series(1, ${copies}) AS k
-    WHERE id NOT LIKE '%~%' AND state = 'satisfied'`.execute(postgres.db);
-  await sql`ANALYZE obligations`.execute(postgres.db);
-  await sql`ANALYZE obligation_keys`.execute(postgres.db);
 }
 
 const SEED_BATCHES = 2;

@@ -618,13 +618,24 @@ export function expectedTypesOf(rule: Expectation): string[] {
 export const answerTypesOf = (rule: Expectation): string[] =>
   rule.kind === 'set-equality' ? rule.right.types : expectedTypesOf(rule);
 
-/** Does the rule look into the payload of events, which a plain reading of the history leaves out? */
-export const needsData = (rule: Expectation): boolean => {
+/** Does any field that the rule names, as the name of a condition or as a value, pass the test? */
+function namesField(rule: Expectation, test: (field: string) => boolean): boolean {
   let found = false;
   JSON.stringify(rule, (key, value) => {
-    if (isDataField(key) || (typeof value === 'string' && (isDataField(value) || value.startsWith('lines.'))))
-      found = true;
+    found ||= test(key) || (typeof value === 'string' && test(value));
     return value;
   });
   return found;
-};
+}
+
+/** Does the rule look into the payload of events, which a plain reading of the history leaves out? */
+export const needsData = (rule: Expectation): boolean =>
+  namesField(rule, (field) => isDataField(field) || field.startsWith('lines.'));
+
+/** Does the rule look at attributes of events? */
+export const needsAttributes = (rule: Expectation): boolean =>
+  namesField(rule, (field) => field.startsWith('attribute.'));
+
+/** Does the rule look at keys of events besides their subject? */
+export const needsKeys = (rule: Expectation): boolean =>
+  rule.by.some((type) => type !== 'subject') || namesField(rule, (field) => field.startsWith('key.'));

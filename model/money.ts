@@ -20,8 +20,17 @@ export const currencyCode = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 
 export const sumAmounts = (amounts: Iterable<string>): string =>
   [...amounts].reduce((sum, amount) => sum.plus(amount), new Exact(0)).toFixed();
 
+/** So many characters of a decimal number are told apart by doubles: they hold 15 digits. */
+const DIGITS_OF_DOUBLE = 15;
+
 /** −1, 0 or 1 as `a` is below, equal to or above `b`. */
-export const compareAmounts = (a: string, b: string): number => new Exact(a).comparedTo(new Exact(b));
+export function compareAmounts(a: string, b: string): number {
+  if (a.length <= DIGITS_OF_DOUBLE && b.length <= DIGITS_OF_DOUBLE) {
+    const order = Math.sign(Number(a) - Number(b));
+    if (!Number.isNaN(order)) return order;
+  }
+  return new Exact(a).comparedTo(new Exact(b));
+}
 
 /** The one text of an amount: equal amounts have equal texts, `100.00` and `100` → `100`. */
 export const canonicalAmount = (amount: string): string => new Exact(amount).toFixed();

@@ -47,8 +47,8 @@ export interface Obligation {
   readonly eventSources: readonly string[];
   /** Trace ids of those events. */
   readonly traceIds: readonly string[];
-  /** Join keys by which a new event touches it. */
-  readonly joinKeys: readonly string[];
+  /** The key that leads to its case: its group's, or the join key of its anchor's subject; empty where it has no case. */
+  readonly caseKey: string;
   /** One sentence. */
   readonly why: string;
   /** Accounting period of the anchor, `YYYY-MM`, when it tells. */

@@ -126,7 +126,7 @@ export async function detectionHouse() {
   return {
     ...stores,
     async clear(): Promise<void> {
-      await sql`TRUNCATE obligations, obligation_keys, exceptions, change_log, cursors, control_runs, settings, sources,
+      await sql`TRUNCATE obligations, exceptions, change_log, cursors, control_runs, settings, sources,
         events_ahead, turns, batches CASCADE`.execute(postgres.db);
       for (const table of ['finance_events', 'document_events', 'event_keys', 'incident_events'])
         await clickhouse.command(`TRUNCATE TABLE ${table}`);

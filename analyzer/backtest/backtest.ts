@@ -170,6 +170,7 @@ class Tally implements Rule {
   readonly flow: Rule['flow'];
   readonly order: number;
   readonly looksAt: Rule['looksAt'];
+  readonly keysOf: Rule['keysOf'];
   readonly #at: bigint;
   readonly #deps: BacktestDeps;
   readonly #streams: readonly SourceStream[];
@@ -190,6 +191,7 @@ class Tally implements Rule {
     this.flow = rule.flow;
     this.order = rule.order;
     this.looksAt = rule.looksAt;
+    this.keysOf = rule.keysOf;
     this.#at = at;
     this.#streams = streams;
     this.#complete = createCompleteness(rule.expectation, streams, { at, now, companyOf });

@@ -52,6 +52,8 @@ class StoredCaseEvent implements CaseEvent {
   readonly #text: string;
   #data: Readonly<Record<string, unknown>> | undefined;
   #joinKeys: Map<string, readonly string[]> | undefined;
+  /** The keys that put it into the cases of rules, by the way in which they join. */
+  readonly caseKeys: (readonly string[])[] = [];
 
   constructor(event: StoredEvent, at: bigint) {
     this.id = event.id;
@@ -128,6 +130,15 @@ function makeJoinKeys(event: CaseEvent, type: string): readonly string[] {
 /** The join keys of a type: many rules ask for the same ones of the same event. */
 const keysOfType = (event: CaseEvent, type: string): readonly string[] =>
   event instanceof StoredCaseEvent ? event.joinKeysOfType(type) : makeJoinKeys(event, type);
+
+/** The keys that put an event into the cases of all rules that join in this way, a small number, when they were remembered. */
+export const rememberedKeys = (event: CaseEvent, way: number): readonly string[] | undefined =>
+  event instanceof StoredCaseEvent ? event.caseKeys[way] : undefined;
+
+/** Remembers them, where the event can. */
+export function rememberKeys(event: CaseEvent, way: number, keys: readonly string[]): void {
+  if (event instanceof StoredCaseEvent) event.caseKeys[way] = keys;
+}
 
 /** The join key of the event's subject: its raw text within its source. */
 export const subjectKeyOf = (event: CaseEvent): string => keysOfType(event, 'subject')[0] as string;

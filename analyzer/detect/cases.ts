@@ -1,21 +1,50 @@
 import type { Expectation } from '../../model/expectation.ts';
-import { type CaseEvent, inEventOrder, joinKeysOfTypes, subjectKeyOf } from './case-event.ts';
+import {
+  type CaseEvent,
+  inEventOrder,
+  joinKeysOfTypes,
+  rememberedKeys,
+  rememberKeys,
+  subjectKeyOf,
+} from './case-event.ts';
 import { groupKeyOf } from './groups.ts';
 
 type Joining = Pick<Expectation, 'id' | 'by' | 'kind' | 'group'> & { readonly across?: boolean };
 
+/** The join keys that put an event into a case of a rule. */
+export type KeysOf = (event: CaseEvent) => readonly string[];
+
+const KEYS_OF = new WeakMap<Joining, KeysOf>();
+
 /**
- * The join keys that put an event into a case of the rule: those of the types in `by`. An event that has none of them
+ * The join keys that put events into cases of the rule: those of the types in `by`. An event that has none of them
  * joins by its subject alone. Where duplicates are sought the subject joins too, so that what takes a document out
  * (`unless`) finds it without the key. Of a rule that groups it is the group's; one that lacks a field of it is in none.
  */
-export function caseKeysOf(rule: Joining, event: CaseEvent): string[] {
-  if (rule.group) return groupKeyOf(rule, event);
-  const keys = joinKeysOfTypes(event, rule.by);
-  if (keys.length === 0 || (rule.kind === 'no-duplicate' && !rule.by.includes('subject'))) {
-    keys.push(subjectKeyOf(event));
-  }
-  return keys;
+export function caseKeysOf(rule: Joining): KeysOf {
+  const known = KEYS_OF.get(rule);
+  if (known) return known;
+  const made: KeysOf = rule.group ? (event) => groupKeyOf(rule, event) : byKeyTypes(rule);
+  KEYS_OF.set(rule, made);
+  return made;
+}
+
+/** The ways in which rules join, by what tells them apart: those that join alike find the keys of an event made. */
+const WAYS = new Map<string, number>();
+
+function byKeyTypes({ kind, by }: Joining): KeysOf {
+  const isWithSubject = kind === 'no-duplicate' && !by.includes('subject');
+  const name = JSON.stringify([isWithSubject, ...by]);
+  const way = WAYS.get(name) ?? WAYS.size;
+  WAYS.set(name, way);
+  return (event) => {
+    const known = rememberedKeys(event, way);
+    if (known) return known;
+    const keys = joinKeysOfTypes(event, by);
+    if (keys.length === 0 || isWithSubject) keys.push(subjectKeyOf(event));
+    rememberKeys(event, way, keys);
+    return keys;
+  };
 }
 
 /**
@@ -60,17 +89,20 @@ class Sets {
  * case, and of a rule that reaches across companies those of all. Cases come in the order of their first event, the events of each in event order.
  */
 export function casesOf(rule: Joining, events: Iterable<CaseEvent>): CaseEvent[][] {
+  const keysOf = caseKeysOf(rule);
   const sorted = [...events].sort(inEventOrder);
   const sets = new Sets();
-  const firstWith = new Map<string, number>();
+  const rooms = new Map<string, Map<string, number>>();
   const members: (number | undefined)[] = sorted.map((event) => {
-    const keys = caseKeysOf(rule, event);
+    const keys = keysOf(event);
     if (keys.length === 0) return undefined;
     const member = sets.add();
+    const room = rule.across ? '' : event.company;
+    const firstWith = rooms.get(room) ?? new Map<string, number>();
+    rooms.set(room, firstWith);
     for (const key of keys) {
-      const room = rule.across ? key : `${event.company}\n${key}`;
-      const known = firstWith.get(room);
-      if (known === undefined) firstWith.set(room, member);
+      const known = firstWith.get(key);
+      if (known === undefined) firstWith.set(key, member);
       else sets.join(known, member);
     }
     return member;

@@ -1,7 +1,9 @@
 import type { BusinessClock } from '../../model/business-time.ts';
+import type { Company } from '../../model/company.ts';
 import { typeMatcher } from '../../model/event-pattern.ts';
 import { answerTypesOf, type Expectation, expectedTypesOf } from '../../model/expectation.ts';
 import { type SourceStream, watermarkAt } from '../../model/watermark.ts';
+import { ruleOfCompany } from './company-rules.ts';
 
 /** Up to where absence can be judged, and the streams that decide it. */
 export interface Completeness {
@@ -121,6 +123,25 @@ export function isApplicable(rule: Expectation, streams: readonly SourceStream[]
   if (rule.applies === 'always') return true;
   const answers = typeMatcher(answerTypes(rule));
   return streams.some((stream) => ofCompany(stream, company) && stream.types.some(answers));
+}
+
+/** `isApplicable` of rules as they hold for a company, remembered. One that reaches across companies applies wherever it does in one. */
+export function createApplies(
+  streams: readonly SourceStream[],
+  companyOf: (key: string) => Company,
+): (rule: { readonly expectation: Expectation }, company: string) => boolean {
+  const known = new Map<Expectation, Map<string, boolean>>();
+  return ({ expectation }, company) => {
+    if (expectation.across) return true;
+    const answers = known.get(expectation) ?? new Map<string, boolean>();
+    known.set(expectation, answers);
+    let answer = answers.get(company);
+    if (answer === undefined) {
+      answer = isApplicable(ruleOfCompany(expectation, companyOf(company)), streams, company);
+      answers.set(company, answer);
+    }
+    return answer;
+  };
 }
 
 const ANSWERS = new WeakMap<Expectation, readonly string[]>();

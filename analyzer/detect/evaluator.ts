@@ -3,8 +3,9 @@ import type { Company } from '../../model/company.ts';
 import { eventRefKey } from '../../model/event.ts';
 import type { Expectation } from '../../model/expectation.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
-import type { CaseEvent } from './case-event.ts';
+import { type CaseEvent, subjectKeyOf } from './case-event.ts';
 import type { Completeness } from './completeness.ts';
+import { groupKeyOf } from './groups.ts';
 
 /** What an evaluation takes from outside the case. */
 export interface EvaluationContext {
@@ -50,7 +51,6 @@ export interface Outcome {
   readonly answeredAt?: bigint | undefined;
   /** The events that decided it, the anchor first. */
   readonly events: readonly CaseEvent[];
-  readonly joinKeys: readonly string[];
   /** One sentence; asked for only when somebody reads it. */
   why(): string;
   readonly watermark?: bigint | undefined;
@@ -86,6 +86,7 @@ class JudgedObligation implements Obligation {
   readonly raisesAt: readonly bigint[] | undefined;
   readonly againAt: bigint | undefined;
   readonly #outcome: Outcome;
+  readonly #grouping: Pick<Expectation, 'id' | 'group'> | undefined;
   #id: string | undefined;
   #deciding: readonly CaseEvent[] | undefined;
 
@@ -113,6 +114,7 @@ class JudgedObligation implements Obligation {
     this.raisesAt = outcome.raisesAt;
     this.againAt = outcome.againAt;
     this.#outcome = outcome;
+    this.#grouping = rule.group ? rule : undefined;
   }
 
   get #events(): readonly CaseEvent[] {
@@ -141,9 +143,9 @@ class JudgedObligation implements Obligation {
     return [...new Set(this.#outcome.events.flatMap(({ traceId }) => traceId || []))];
   }
 
-  get joinKeys(): readonly string[] {
-    const { joinKeys } = this.#outcome;
-    return joinKeys.length === 1 ? joinKeys : [...new Set(joinKeys)];
+  get caseKey(): string {
+    const { anchor } = this.#outcome;
+    return this.#grouping ? (groupKeyOf(this.#grouping, anchor)[0] ?? '') : subjectKeyOf(anchor);
   }
 
   get why(): string {
@@ -178,7 +180,7 @@ export const inState = (
   events: obligation.events,
   eventSources: obligation.eventSources,
   traceIds: obligation.traceIds,
-  joinKeys: obligation.joinKeys,
+  caseKey: obligation.caseKey,
   state,
   why,
   watermark,

@@ -12,20 +12,23 @@ import { sentOnIn } from '../../store/postgres/inbox-replay.ts';
 import {
   indeterminateGroups,
   indeterminateUpTo,
-  keysOfObligations,
-  keysWithObligations,
   obligationsDue,
+  obligationsOfCases,
   obligationsToRevisit,
   obligationsUnanswered,
   type ToJudge,
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { caseEventOf, type StoredEvent } from './case-event.ts';
-import { caseKeysOf, isSubjectOnly } from './cases.ts';
+import { type CaseEvent, caseEventOf, type StoredEvent } from './case-event.ts';
+import { isSubjectOnly } from './cases.ts';
 import { obligationsOfMovedClose } from './close-moves.ts';
 import { completenessOf } from './completeness.ts';
+import type { FreshEvents } from './known-events.ts';
 import type { Rule } from './rules.ts';
 import { Touched } from './touched.ts';
+
+/** Does the rule apply to the company? One that does not starts nothing there. */
+export type Applies = (rule: Rule, company: string) => boolean;
 
 export type Looking = (type: string) => readonly Rule[];
 
@@ -66,6 +69,7 @@ export async function* windowsOf(db: Kysely<Database>, from: bigint, to: bigint)
 
 export interface Gathered {
   readonly touched: Touched;
+  readonly fresh: FreshEvents;
   readonly events: number;
   /** Remembers the events dated in the future, in the transaction that moves the cursor past them. */
   remember(trx: Transaction<Database>): Promise<void>;
@@ -80,45 +84,55 @@ export async function gatherEvents(
   db: Kysely<Database>,
   looking: Looking,
   window: Window,
-  now: bigint,
+  { now, applies }: { now: bigint; applies: Applies },
 ): Promise<Gathered> {
   const touched = new Touched();
-  const history: { rule: Rule; keys: string[]; at: bigint }[] = [];
+  const history: { rule: Rule; keys: readonly string[]; at: bigint }[] = [];
   const ahead: EventAhead[] = [];
+  const [fresh, others]: [CaseEvent[], CaseEvent[]] = [[], []];
   let read = 0;
   for await (const stored of eventsIn(events, db, window)) {
     read += 1;
     const rules = looking(stored.type);
     if (rules.length === 0) continue;
     const event = caseEventOf(stored);
+    const isFresh = event.at <= now && isIn(window, BigInt(stored.batch));
+    (isFresh ? fresh : others).push(event);
     if (event.at > now) ahead.push({ at: event.at, event: event.id });
-    else
+    else {
       for (const rule of rules) {
-        const keys = caseKeysOf(rule.expectation, event);
+        if (!applies(rule, event.company)) continue;
+        const keys = rule.keysOf(event);
         if (event.history && (isSubjectOnly(rule.expectation) || rule.expectation.group))
           history.push({ rule, keys, at: event.at });
         else touched.add(rule, { keys, at: event.at });
       }
+    }
   }
-  const known = await keysWithObligations(db, [...new Set(history.flatMap(({ keys }) => keys))]);
+  const stored = await obligationsOfCases(db, [...new Set(history.flatMap(({ keys }) => keys))]);
+  const known = new Set(stored.map(({ rule, case_key }) => `${rule}\n${case_key}`));
   for (const { rule, keys, at } of history)
-    if (keys.some((key) => known.has(key))) touched.add(rule, { keys, at });
-  return { touched, events: read, remember: (trx) => rememberAhead(trx, ahead) };
+    if (keys.some((key) => known.has(`${rule.expectation.id}\n${key}`))) touched.add(rule, { keys, at });
+  return {
+    touched,
+    fresh: { ...window, events: fresh, others },
+    events: read,
+    remember: (trx) => rememberAhead(trx, ahead),
+  };
 }
+
+const isIn = ({ after, upTo }: Window, batch: bigint): boolean => batch > after && batch <= upTo;
 
 async function* eventsIn(
   events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>,
   db: Kysely<Database>,
   window: Window,
-): AsyncGenerator<StoredEvent> {
+): AsyncGenerator<StoredEvent & { readonly batch: string }> {
   yield* events.factsInBatches(window.after, window.upTo);
   const again = await sentOnIn(db, window);
   if (again.length === 0) return;
   // What ClickHouse did not have has the batch of the window there, and has come already.
-  for (const event of await events.byRefs(again)) {
-    const batch = BigInt(event.batch);
-    if (batch <= window.after || batch > window.upTo) yield event;
-  }
+  for (const event of await events.byRefs(again)) if (!isIn(window, BigInt(event.batch))) yield event;
 }
 
 export interface DueQuestion {
@@ -159,12 +173,11 @@ export async function gatherDue(
     if (watermark !== undefined && watermark >= group.earliestDue)
       found.push(...(await indeterminateUpTo(db, group, watermark)));
   }
-  const touched = await touchedBy(db, rules, found);
+  const touched = touchedBy(rules, found);
   const come = await eventsCome(db, now);
   for (const stored of come.length === 0 ? [] : await events.byIds(come.map(({ event }) => event))) {
     const event = caseEventOf(stored);
-    for (const rule of looking(event.type))
-      touched.add(rule, { keys: caseKeysOf(rule.expectation, event), at: event.at });
+    for (const rule of looking(event.type)) touched.add(rule, { keys: rule.keysOf(event), at: event.at });
   }
   return { touched, forget: (trx) => forgetAhead(trx, come) };
 }
@@ -178,22 +191,18 @@ export async function* gatherUnanswered(
   let found: readonly ToJudge[] = [];
   do {
     found = await obligationsUnanswered(db, ids, found.at(-1)?.id ?? '');
-    if (found.length > 0) yield await touchedBy(db, rules, found);
+    if (found.length > 0) yield touchedBy(rules, found);
   } while (found.length > 0);
 }
 
-/** The obligations with the keys that find their cases. */
-export async function touchedBy(
-  db: Kysely<Database>,
-  rules: readonly Rule[],
-  found: readonly ToJudge[],
-): Promise<Touched> {
+/** The obligations with the keys that lead to their cases. */
+export function touchedBy(rules: readonly Rule[], found: readonly ToJudge[]): Touched {
   const touched = new Touched();
   const byId = new Map(rules.map((rule) => [rule.expectation.id, rule]));
-  const keys = await keysOfObligations(db, [...new Set(found.map(({ id }) => id))]);
-  for (const { id, rule, anchor_ns } of found) {
+  for (const { id, rule, anchor_ns, case_key } of found) {
     const known = byId.get(rule);
-    if (known) touched.add(known, { obligation: id, keys: keys.get(id) ?? [], at: BigInt(anchor_ns) });
+    if (known)
+      touched.add(known, { obligation: id, keys: case_key ? [case_key] : [], at: BigInt(anchor_ns) });
   }
   return touched;
 }

@@ -9,20 +9,23 @@ afterAll(() => house.remove());
 beforeEach(() => house.clear());
 const { arrive, clickhouse, complete, detector, obligations, postgres, shippedChanges } = house;
 
-test('what was decided long ago is forgotten once ClickHouse has it, and what its case holds is seen again when it is touched', async () => {
+test('what was answered in time is not kept, what was late is forgotten once ClickHouse has it, and what their cases hold is seen again when they are touched', async () => {
   await complete('30');
+  const kept = async () =>
+    (await obligations()).map(({ rule, subject, state }) => `${rule} ${subject} ${state}`).sort();
   await arrive(
     event('bill.received', '1', { supref: 'V:1', subject: 's1' }),
     event('bill.posted', '2', { supref: 'V:1', subject: 'm1' }),
     event('bill.received', '1', { supref: 'V:2', subject: 's2' }),
+    event('bill.received', '1', { supref: 'V:4', subject: 's4' }),
+    event('bill.posted', '4', { supref: 'V:4', subject: 'm4' }),
     event('bill.drafted', '1', { subject: 'm3' }),
   );
   await detector().pass(instantOf('1 12:00'));
-  await detector().pass(instantOf('4'));
-  const kept = async () =>
-    (await obligations()).map(({ rule, subject, state }) => `${rule} ${subject} ${state}`).sort();
+  expect(await kept()).toEqual(['draft m3 pending', ...['s1', 's2', 's4'].map((s) => `posted ${s} pending`)]);
+  expect((await detector().pass(instantOf('5'))).states).toEqual({ satisfied: 1, late: 1, open: 2 });
   const open = ['draft m3 open', 'posted s2 open'];
-  expect(await kept()).toEqual([...open, 'posted s1 satisfied'].sort());
+  expect(await kept()).toEqual([...open, 'posted s4 late'].sort());
   const later = instantOf('2026-06-10T00:00:00Z');
   await detector().pass(later);
   expect(await kept()).toHaveLength(3);

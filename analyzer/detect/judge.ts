@@ -1,20 +1,25 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
+import { type Expectation, startTypesOf } from '../../model/expectation.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
-import { keysStoredByRule } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { isOfToday } from './anomaly/days.ts';
+import { subjectKeyOf } from './case-event.ts';
 import { companyOfCase, ruleOfCompany } from './company-rules.ts';
 import { createCompleteness, isApplicable } from './completeness.ts';
 import { evaluate } from './evaluators.ts';
+import { GroupMemory } from './group-memory.ts';
 import { lookbackOf, readGroupKey } from './groups.ts';
+import { type FreshEvents, KnownEvents } from './known-events.ts';
 import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
-import { loadGroups } from './load-groups.ts';
+import { readGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
-import { hasNews, type Judgement, record } from './record.ts';
+import { hasNews, type JudgedRow, type Judgement, record, storedOf } from './record.ts';
 import type { Rule } from './rules.ts';
+import { StoredCases } from './stored-cases.ts';
 import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
 import type { Turn } from './turn.ts';
 
@@ -23,8 +28,14 @@ const KEYS_A_STEP = 4_000;
 /** Join keys, of all rules together, whose events are read at once. */
 const KEYS_A_READ = 40_000;
 
+/** Parts that are judged while one is written. */
+const AHEAD = 4;
+
 interface JudgeDeps {
-  readonly events: Pick<FinanceEventStore, 'factsByJoinKeys' | 'inGroups'>;
+  readonly events: Pick<
+    FinanceEventStore,
+    'factsByJoinKeys' | 'refsByJoinKeys' | 'inGroups' | 'countInGroups'
+  >;
   readonly rules: readonly Rule[];
   readonly db: Kysely<Database>;
   readonly companyOf: (key: string) => Company;
@@ -39,6 +50,10 @@ export interface Moment {
 }
 
 interface Place extends Moment {
+  /** What has just been read and touches. */
+  readonly fresh?: FreshEvents | undefined;
+  /** The batch up to which this pass has judged, when nothing new touches. */
+  readonly upTo?: bigint | undefined;
   readonly turn: Turn;
   readonly tally: PassTally;
 }
@@ -48,67 +63,74 @@ interface Place extends Moment {
  * `last` runs in the transaction of the last part, or in one of its own when there is none.
  */
 export function createJudge(deps: JudgeDeps) {
+  const known = new KnownEvents(deps.events);
+  const memory = new GroupMemory();
   return async (
     touched: Touched,
-    { turn, tally, ...moment }: Place,
+    { turn, tally, fresh, upTo, ...moment }: Place,
     last?: (trx: Transaction<Database>) => Promise<void>,
   ): Promise<void> => {
     const { companyOf, logger } = deps;
     let lastDone = false;
+    if (fresh) memory.take(fresh, [...fresh.events, ...fresh.others]);
+    else if (upTo !== undefined) memory.at(upTo);
+    const remembered = fresh || upTo !== undefined ? memory : undefined;
     const parts = [...touched.parts(KEYS_A_STEP, moment.now)];
     for (const group of togetherUpTo(KEYS_A_READ, parts)) {
+      const isLast = group.at(-1) === parts.at(-1);
       const keys = group.flatMap((part) => (part.rule.expectation.group ? [] : part.keys));
-      const read = await readEvents(deps.events, deps.rules, keys, moment.now);
-      const stored = await keysStoredByRule(deps.db, [...new Set(group.flatMap((part) => part.keys))]);
-      const judge = async (whole: TouchedPart): Promise<JudgedPart> => {
-        const part = withoutToday(whole, stored.get(whole.rule.expectation.id), moment.now, companyOf);
-        const loaded = part.rule.expectation.group
-          ? await loadGroups(deps.events, part, moment.now)
-          : await loadCases(read, part.rule, part.keys);
-        return { whole, part, loaded, judgement: judgeCases(loaded, part, moment, companyOf) };
+      const read = await readEvents(known, deps.rules, keys, moment.now, fresh);
+      const cases = new StoredCases(deps.db);
+      const now: TouchedPart[] = [];
+      for (const part of group) now.push(await withoutToday(part, cases, moment.now, companyOf));
+      const groups = await readGroups(
+        deps.events,
+        now.filter(({ rule }) => rule.expectation.group),
+        moment.now,
+        remembered,
+      );
+      const judge = async (part: TouchedPart): Promise<Judgement> => {
+        const { expectation } = part.rule;
+        const loaded = expectation.group ? groups(part) : await loadCases(read, part.rule, part.keys);
+        return judgeCases(loaded, part, moment, companyOf);
       };
-      for await (const { whole, part, loaded, judgement } of oneAhead(group, judge)) {
+      for await (const [part, judgement] of workedAhead(now, judge)) {
         const { id } = part.rule.expectation;
-        const isStored = isAnyStored(stored.get(id), part, loaded);
-        lastDone = whole === parts.at(-1) && last !== undefined;
+        // The turn keeps others from writing obligations, and no transaction is needed where there is nothing to write.
+        const stored = await storedOf(deps.db, judgement, await cases.heads(id, judgement.caseKeys));
+        lastDone = part === now.at(-1) && isLast && last !== undefined;
         // What is as it should be, and was never otherwise, leaves nothing to write.
-        if (!isStored && !lastDone && !hasNews(judgement)) {
+        if (!stored.isAny && !lastDone && !hasNews(judgement)) {
           tally.add(id, { judged: judgement.obligations.length, opened: 0, closed: 0 });
           continue;
         }
         await turn.write(async (trx) => {
-          const recorded = await record(trx, judgement, { ...moment, companyOf, logger, isStored });
+          const recorded = await record(trx, judgement, { ...moment, companyOf, logger, stored });
           tally.add(id, recorded);
           if (lastDone) await last?.(trx);
         });
-        remember(stored, id, judgement);
+        cases.note(id, judgement.caseKeys);
       }
     }
     if (!lastDone && last) await turn.write(last);
   };
 }
 
-interface JudgedPart {
-  /** As it was touched, and what of it is judged now. */
-  readonly whole: TouchedPart;
-  readonly part: TouchedPart;
-  readonly loaded: LoadedCases;
-  readonly judgement: Judgement;
-}
-
-/** The results of the work on the items, in their order; the work on the next one goes on while its consumer has one. */
-async function* oneAhead<Item, Result>(
+/** The items with the results of the work on them, in their order; the work on some of the next ones goes on while its consumer has one. */
+async function* workedAhead<Item, Result>(
   items: readonly Item[],
   work: (item: Item) => Promise<Result>,
-): AsyncGenerator<Result> {
-  let ahead: Promise<Result> | undefined;
+): AsyncGenerator<readonly [Item, Result]> {
+  const started: Promise<Result>[] = [];
   for (const [index, item] of items.entries()) {
-    const result = await (ahead ?? work(item));
-    const next = items[index + 1];
-    ahead = next && work(next);
-    // A consumer that stops leaves it behind.
-    ahead?.catch(() => {});
-    yield result;
+    for (const next of items.slice(started.length, index + 1 + AHEAD)) {
+      const working = work(next);
+      // A consumer that stops leaves it behind.
+      working.catch(() => {});
+      started.push(working);
+    }
+    yield [item, await (started[index] as Promise<Result>)];
+    delete started[index];
   }
 }
 
@@ -116,15 +138,15 @@ async function* oneAhead<Item, Result>(
  * The part without the groups of which days are judged and which only events of today touched: the day is judged when it is over,
  * which an obligation of the group that waits will tell.
  */
-function withoutToday(
+async function withoutToday(
   part: TouchedPart,
-  stored: ReadonlySet<string> | undefined,
+  cases: StoredCases,
   now: bigint,
   companyOf: (key: string) => Company,
-): TouchedPart {
+): Promise<TouchedPart> {
   const { expectation } = part.rule;
-  if (expectation.kind !== 'anomaly' || !expectation.group || part.obligations.length > 0 || !stored)
-    return part;
+  if (expectation.kind !== 'anomaly' || !expectation.group || part.obligations.length > 0) return part;
+  const stored = new Set((await cases.heads(expectation.id, part.keys)).map(({ case_key }) => case_key));
   const reach = lookbackOf(expectation) ?? 0n;
   const keys = part.keys.filter((key) => {
     const span = part.spans.get(key);
@@ -132,19 +154,6 @@ function withoutToday(
     return !isOfToday(expectation, span.from + reach, now, companyOf(readGroupKey(key).company));
   });
   return keys.length === part.keys.length ? part : { ...part, keys };
-}
-
-/** May an obligation of the rule be stored that the part touches? What else its cases brought in was not asked for, and may. */
-function isAnyStored(keys: ReadonlySet<string> | undefined, part: TouchedPart, loaded: LoadedCases): boolean {
-  if (part.obligations.length > 0 || loaded.keys.length > part.keys.length) return true;
-  return keys !== undefined && part.keys.some((key) => keys.has(key));
-}
-
-/** Notes the keys of what was written just now. */
-function remember(stored: Map<string, Set<string>>, rule: string, { obligations }: Judgement): void {
-  const keys = stored.get(rule) ?? new Set<string>();
-  for (const { joinKeys } of obligations) for (const key of joinKeys) keys.add(key);
-  stored.set(rule, keys);
 }
 
 /** Judges the cases of a part, live. Of a group only what starts in its span is judged: the rest was not loaded whole. */
@@ -155,7 +164,9 @@ function judgeCases(
   companyOf: (key: string) => Company,
 ): Judgement {
   const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
+  const starts = typeMatcher(startTypesOf(rule.expectation));
   const obligations = loaded.cases.flatMap((caseEvents) => {
+    if (!caseEvents.some(({ type }) => starts(type))) return [];
     const key = companyOfCase(rule.expectation, caseEvents);
     const company = companyOf(key);
     const expectation = ruleOfCompany(rule.expectation, company);
@@ -169,11 +180,33 @@ function judgeCases(
       complete: completeOf,
     });
   });
-  if (!rule.expectation.group) return { rule, ids, keys: loaded.keys, obligations };
-  const isJudged = (key: string | undefined, at: bigint): boolean => {
-    const span = key === undefined ? undefined : spans.get(key);
+  if (!rule.expectation.group) return { rule, ids, obligations, ...placeOf(loaded, rule.expectation) };
+  const isWithin = (key: string, at: bigint): boolean => {
+    const span = spans.get(key);
     return span !== undefined && span.from <= at && at <= span.to;
   };
-  const within = obligations.filter(({ joinKeys, anchorAt }) => isJudged(joinKeys[0], anchorAt));
-  return { rule, ids, keys: loaded.keys, obligations: within, isJudged };
+  return {
+    rule,
+    ids,
+    caseKeys: loaded.keys,
+    obligations: obligations.filter(({ caseKey, anchorAt }) => isWithin(caseKey, anchorAt)),
+    isJudged: ({ case_key, anchor_ns }) => isWithin(case_key, BigInt(anchor_ns)),
+  };
+}
+
+/** Where obligations of the cases are stored: under the subjects of the events that may be their anchors, which may have other cases as well. */
+function placeOf({ cases }: LoadedCases, rule: Expectation): Pick<Judgement, 'caseKeys' | 'isJudged'> {
+  const forbidden = rule.kind === 'integrity' && rule.forbid ? rule.forbid.types : [];
+  const isAnchor = typeMatcher([...startTypesOf(rule), ...forbidden]);
+  const caseKeys = new Set<string>();
+  for (const events of cases)
+    for (const event of events) if (isAnchor(event.type)) caseKeys.add(subjectKeyOf(event));
+  let ids: Set<string> | undefined;
+  return {
+    caseKeys: [...caseKeys],
+    isJudged({ source, anchor_event }: JudgedRow) {
+      ids ??= new Set(cases.flat().flatMap(({ source, id }) => [`\n${id}`, `${source}\n${id}`]));
+      return ids.has(`${source}\n${anchor_event}`);
+    },
+  };
 }

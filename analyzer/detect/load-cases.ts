@@ -1,10 +1,9 @@
 import { typeMatcher } from '../../model/event-pattern.ts';
 import { typesOf } from '../../model/expectation.ts';
-import { joinKeysOf } from '../../model/key.ts';
-import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
-import { type CaseEvent, caseEventOf } from './case-event.ts';
-import { caseKeysOf, casesOf } from './cases.ts';
-import type { Rule } from './rules.ts';
+import type { CaseEvent } from './case-event.ts';
+import { casesOf } from './cases.ts';
+import type { FreshEvents, KnownEvents } from './known-events.ts';
+import { type Rule, rulesByType } from './rules.ts';
 
 /** Events by join key. A key is asked for once, for all rules together: what several rules look at is read once. */
 export interface EventsByKey {
@@ -12,30 +11,35 @@ export interface EventsByKey {
   get(keys: readonly string[], types: readonly string[]): Promise<Iterable<CaseEvent>>;
 }
 
-/** Reads events up to `at` (epoch nanoseconds) of the types of these rules, those of the keys at once. */
+/** So often the keys of what was found are looked for as well, for all rules at once; further ones are found case by case. */
+const ROUNDS = 2;
+
+/** Finds events up to `at` (epoch nanoseconds) of the types of these rules, those of the keys and of their cases at once. */
 export async function readEvents(
-  events: Pick<FinanceEventStore, 'factsByJoinKeys'>,
+  known: KnownEvents,
   rules: readonly Rule[],
   keys: Iterable<string>,
   at: bigint,
+  fresh?: FreshEvents,
 ): Promise<EventsByKey> {
-  const types = [...new Set(rules.flatMap(({ expectation }) => typesOf(expectation)))];
-  const byKey = new Map<string, CaseEvent[]>();
-  const known = new Map<string, CaseEvent>();
-  async function read(asked: Iterable<string>): Promise<void> {
+  const ask = known.asking({
+    asOf: at,
+    types: [...new Set(rules.flatMap(({ expectation }) => typesOf(expectation)))],
+    keyTypes: [...new Set(rules.flatMap(({ expectation }) => expectation.by))],
+    fresh,
+  });
+  const byKey = new Map<string, readonly CaseEvent[]>();
+  async function read(asked: Iterable<string>): Promise<CaseEvent[]> {
     const missing = [...new Set(asked)].filter((key) => !byKey.has(key));
-    if (missing.length === 0) return;
-    const stored = await events.factsByJoinKeys(missing, { asOf: at, types });
-    for (const key of missing) byKey.set(key, []);
-    const fresh = new Set(missing);
-    for (const one of stored) {
-      const name = `${one.source}\n${one.id}`;
-      const event = known.get(name) ?? caseEventOf(one);
-      known.set(name, event);
-      for (const key of joinKeysOf(one)) if (fresh.has(key)) byKey.get(key)?.push(event);
-    }
+    if (missing.length === 0) return [];
+    const found = await ask(missing);
+    for (const [key, events] of found) byKey.set(key, events);
+    return [...new Set([...found.values()].flat())];
   }
-  await read(keys);
+  const looking = rulesByType(rules.filter(({ expectation }) => !expectation.group));
+  let found = await read(keys);
+  for (let round = 0; round < ROUNDS && found.length > 0; round += 1)
+    found = await read(found.flatMap((event) => looking(event.type).flatMap(({ keysOf }) => keysOf(event))));
   return {
     async get(asked, wanted) {
       await read(asked);
@@ -57,7 +61,7 @@ export interface LoadedCases {
 /** Loads the cases of the keys: the events of the keys, those of their other keys, and so on until no key is new. */
 export async function loadCases(
   events: EventsByKey,
-  { expectation }: Rule,
+  { expectation, keysOf }: Rule,
   keys: Iterable<string>,
 ): Promise<LoadedCases> {
   const known = new Set(keys);
@@ -67,7 +71,7 @@ export async function loadCases(
     const fresh = new Set<string>();
     for (const event of await events.get(frontier, typesOf(expectation))) {
       loaded.add(event);
-      for (const key of caseKeysOf(expectation, event)) if (!known.has(key)) fresh.add(key);
+      for (const key of keysOf(event)) if (!known.has(key)) fresh.add(key);
     }
     for (const key of fresh) known.add(key);
     frontier = [...fresh];

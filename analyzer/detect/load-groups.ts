@@ -1,52 +1,132 @@
-import { needsData, typesOf } from '../../model/expectation.ts';
-import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
+import { needsAttributes, needsData, needsKeys, typesOf } from '../../model/expectation.ts';
+import type { FinanceEventStore, GroupsQuestion } from '../../store/clickhouse/finance-events.ts';
 import { type CaseEvent, caseEventOf } from './case-event.ts';
 import { casesOf } from './cases.ts';
+import { type GroupMemory, slackOf } from './group-memory.ts';
 import { groupKeyOf, lookbackOf, readGroupKey } from './groups.ts';
 import type { LoadedCases } from './load-cases.ts';
 import type { Span, TouchedPart } from './touched.ts';
 
-type GroupReader = Pick<FinanceEventStore, 'inGroups'>;
+type GroupReader = Pick<FinanceEventStore, 'inGroups' | 'countInGroups'>;
+
+/** The groups of a part, loaded. */
+export type GroupsOf = (part: TouchedPart) => LoadedCases;
+
+/** So many questions at most are asked at once. */
+const QUESTIONS = 40;
 
 /**
- * Loads of each group what lies within the rule's lookback of what is to be judged, up to `at`: one reading a company, by
- * time, whatever the history.
+ * Loads of each group what lies within its rule's lookback of what is to be judged, up to `at`: what is remembered costs nothing; the
+ * rest is read by time, once a company for all parts together. Without a memory, or beyond it, whatever is asked for is read.
  */
-export async function loadGroups(
+export async function readGroups(
   events: GroupReader,
-  { rule, keys, spans }: TouchedPart,
+  parts: readonly TouchedPart[],
   at: bigint,
-): Promise<LoadedCases> {
-  const { expectation } = rule;
-  const reach = lookbackOf(expectation) ?? 0n;
-  const cases: (readonly CaseEvent[])[] = [];
-  const companies = Map.groupBy(
-    keys.map((key) => ({ key, ...readGroupKey(key) })),
-    ({ company }) => company,
+  memory?: GroupMemory,
+): Promise<GroupsOf> {
+  const asked = parts.flatMap((part) => questionsOf(part, at));
+  const read = new Map<Asked, readonly CaseEvent[]>();
+  const isHeld = ({ part, company, question }: Asked): boolean =>
+    memory?.holds(part.rule, company, question.from) ?? false;
+  for (const [company, all] of Map.groupBy(asked, (one) => one.company)) {
+    const missing = all.filter((one) => !isHeld(one));
+    for (let from = 0; from < missing.length; from += QUESTIONS) {
+      const some = missing.slice(from, from + QUESTIONS);
+      const whole = memory ? await wholeOf(events, company, some, memory) : new Map<Asked, GroupsQuestion>();
+      const questions = some.map((one) => whole.get(one) ?? one.question);
+      const found = (await events.inGroups(company, questions)).map(caseEventOf);
+      for (const [index, one] of some.entries()) {
+        const own = found.filter(isAskedBy(questions[index] as GroupsQuestion));
+        if (whole.has(one))
+          memory?.remember(one.part.rule, company, (questions[index] as GroupsQuestion).from, own);
+        read.set(one, own);
+      }
+    }
+    for (const one of all) {
+      const { part, question, keys } = one;
+      if (isHeld(one)) read.set(one, memory?.get(part.rule, company, keys, question) ?? []);
+      else read.set(one, (read.get(one) ?? []).filter(isAskedBy(question)));
+    }
+  }
+  return (part) => {
+    const { expectation } = part.rule;
+    const keys = new Set(part.keys);
+    const own = asked.filter((one) => one.part === part);
+    return {
+      keys: part.keys,
+      cases: own.flatMap((one) =>
+        casesOf(expectation, read.get(one) ?? []).filter(
+          ([first]) => first && keys.has(keyOf(expectation, first)),
+        ),
+      ),
+    };
+  };
+}
+
+/** Of those whose whole rule in the company is little enough to be remembered, the question for all of it. */
+async function wholeOf(
+  events: GroupReader,
+  company: string,
+  asked: readonly Asked[],
+  memory: GroupMemory,
+): Promise<Map<Asked, GroupsQuestion>> {
+  const questions = asked.map(({ part, question }) => ({
+    ...question,
+    ...ANYTHING,
+    from: question.from - slackOf(part.rule),
+    to: FOREVER,
+  }));
+  const counts = await events.countInGroups(company, questions);
+  return new Map(
+    asked.flatMap((one, index): [Asked, GroupsQuestion][] =>
+      (counts[index] ?? 0) <= memory.mostOfOne ? [[one, questions[index] as GroupsQuestion]] : [],
+    ),
   );
-  for (const [company, groups] of companies) {
-    const wanted = spanOf(groups.flatMap(({ key }) => spans.get(key) ?? []));
-    if (!wanted) continue;
+}
+
+const FOREVER = 9_223_372_036_854_775_807n;
+const ANYTHING = { parties: [], periods: [], amounts: [], attribute: undefined } as const;
+
+interface Asked {
+  readonly part: TouchedPart;
+  readonly company: string;
+  readonly keys: readonly string[];
+  readonly question: GroupsQuestion;
+}
+
+function questionsOf(part: TouchedPart, at: bigint): Asked[] {
+  const { expectation } = part.rule;
+  const reach = lookbackOf(expectation) ?? 0n;
+  const groups = part.keys.map((key) => ({ key, ...readGroupKey(key) }));
+  return [...Map.groupBy(groups, ({ company }) => company)].flatMap(([company, ofCompany]) => {
+    const wanted = unionOf(ofCompany.flatMap(({ key }) => part.spans.get(key) ?? []));
+    if (!wanted) return [];
     const to = wanted.to + reach;
-    const stored = await events.inGroups({
-      company,
+    const question = {
       types: typesOf(expectation),
       from: wanted.from - reach,
       to: to < at ? to : at,
       data: needsData(expectation),
-      ...fieldsOf(expectation.group ?? [], groups),
-    });
-    const asked = new Set(groups.map(({ key }) => key));
-    for (const found of casesOf(expectation, stored.map(caseEventOf)))
-      if (found[0] && asked.has(keyOf(expectation, found[0]))) cases.push(found);
-  }
-  return { cases, keys };
+      attributes: needsAttributes(expectation),
+      keys: needsKeys(expectation),
+      ...fieldsOf(expectation.group ?? [], ofCompany),
+    };
+    return [{ part, company, keys: ofCompany.map(({ key }) => key), question }];
+  });
+}
+
+/** The test whether an event that was read for several questions may belong to this one; its groups are told apart afterwards. */
+function isAskedBy({ types, from, to }: GroupsQuestion): (event: CaseEvent) => boolean {
+  const matches = typeMatcher(types);
+  return (event) => matches(event.type) && from <= event.at && event.at <= to;
 }
 
 const keyOf = (rule: Parameters<typeof casesOf>[0], event: CaseEvent): string =>
   groupKeyOf(rule, event)[0] ?? '';
 
-const spanOf = (spans: readonly Span[]): Span | undefined =>
+const unionOf = (spans: readonly Span[]): Span | undefined =>
   spans.length === 0
     ? undefined
     : spans.reduce((all, { from, to }) => ({

@@ -11,6 +11,7 @@ import { openInbox } from '../../store/postgres/inbox.ts';
 import { inhibit } from '../../store/postgres/inhibitions.ts';
 import { HELD_MS } from '../../store/postgres/turns.ts';
 import { withSpan } from '../../store/tracing.ts';
+import { createApplies } from './completeness.ts';
 import { createForgetting } from './forget.ts';
 import { gatherDue, gatherEvents, windowsOf } from './gather.ts';
 import { createJudge, type Moment } from './judge.ts';
@@ -30,7 +31,14 @@ export interface DetectorDeps {
   readonly postgres: Postgres;
   readonly events: Pick<
     FinanceEventStore,
-    'factsInBatches' | 'byRefs' | 'factsByJoinKeys' | 'inGroups' | 'byIds' | 'datedIn'
+    | 'factsInBatches'
+    | 'byRefs'
+    | 'factsByJoinKeys'
+    | 'refsByJoinKeys'
+    | 'inGroups'
+    | 'countInGroups'
+    | 'byIds'
+    | 'datedIn'
   >;
   readonly flows: readonly Flow[];
   readonly companies: readonly Company[];
@@ -97,7 +105,7 @@ export function createDetector(deps: DetectorDeps): Detector {
   const inbox = openInbox(postgres);
   const judge = createJudge({ events: deps.events, db: postgres.db, rules, companyOf, logger });
   const forget = createForgetting();
-  const rejudge = createRejudge({ postgres, events: deps.events, judge, momentOf });
+  const rejudge = createRejudge({ postgres, events: deps.events, judge, companyOf, momentOf });
   const patienceMs = deps.turnPatienceMs ?? TURN_PATIENCE_MS;
   const setBack = createSetBack({ ...deps, rules, looking, judge, momentOf, patienceMs });
   let rulesChecked = false;
@@ -160,10 +168,11 @@ export function createDetector(deps: DetectorDeps): Detector {
       // A clock that is ahead still is one that nothing was taken back of yet: that comes first.
       const wait = behind || isAhead(before.clock, asked);
       const from = before.batches ?? 0n;
+      const given = { now, applies: createApplies(streams, companyOf) };
       for await (const window of windowsOf(postgres.db, from, to)) {
-        const gathered = await gatherEvents(deps.events, postgres.db, looking, window, now);
+        const gathered = await gatherEvents(deps.events, postgres.db, looking, window, given);
         tally.events += gathered.events;
-        await judge(gathered.touched, place, async (trx) => {
+        await judge(gathered.touched, { ...place, fresh: gathered.fresh }, async (trx) => {
           await gathered.remember(trx);
           await notePassed(trx, rules, window, at);
           await moveBatches(trx, window.upTo, at);
@@ -174,7 +183,7 @@ export function createDetector(deps: DetectorDeps): Detector {
         const since = before.clock ?? now;
         const due = { rules, looking, streams, companyOf, since, now };
         const gathered = await gatherDue(deps.events, postgres.db, due);
-        await judge(gathered.touched, place, gathered.forget);
+        await judge(gathered.touched, { ...place, upTo: to > from ? to : from }, gathered.forget);
       }
       await turn.write(async (trx) => {
         if (!wait) {

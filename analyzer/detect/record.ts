@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import { isOpenException } from '../../model/exception.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
@@ -11,10 +11,10 @@ import {
   saveExceptions,
 } from '../../store/postgres/exceptions.ts';
 import {
-  keysOfObligations,
   type NewObligation,
+  type ObligationHead,
   type ObligationRow,
-  obligationsTouched,
+  obligationsOf,
   removeObligations,
   saveObligations,
 } from '../../store/postgres/obligations.ts';
@@ -30,12 +30,23 @@ export interface Judgement {
   readonly rule: Rule;
   /** The obligations of these cases that count live. */
   readonly obligations: readonly Obligation[];
-  /** Every join key of the cases: stored obligations that one of them touches are these, or none any more. */
-  readonly keys: readonly string[];
+  /** The keys that lead to the cases. */
+  readonly caseKeys: readonly string[];
   /** Stored obligations that were to be judged. */
   readonly ids: readonly string[];
-  /** Of a group: was an obligation judged that has the key and starts at the instant? Others stay as they are. */
-  isJudged?(key: string | undefined, at: bigint): boolean;
+  /** Was it judged whether this is an obligation? Others that the keys lead to stay as they are. */
+  isJudged(row: JudgedRow): boolean;
+}
+
+/** What tells whether a stored obligation was judged. */
+export type JudgedRow = Pick<ObligationHead, 'source' | 'anchor_event' | 'anchor_ns' | 'case_key'>;
+
+/** What was stored of the judged cases. */
+export interface Stored {
+  readonly isAny: boolean;
+  readonly rows: readonly ObligationRow[];
+  /** Ids of those that waited, and for which there is nothing left to ask: that much is known of them. */
+  readonly answered: ReadonlySet<string>;
 }
 
 /** How many exceptions opened and closed. */
@@ -53,13 +64,12 @@ export interface RecordContext {
   readonly at: Date;
   companyOf(key: string): Company;
   readonly logger: Logger;
-  /** May something of the judged cases be stored already? */
-  readonly isStored: boolean;
+  readonly stored: Stored;
 }
 
 /**
- * Brings what is stored into line with a judgement, in the caller's transaction: obligations, their keys, exceptions and
- * the log of changes. What does not differ is not written, so that the same judgement again changes nothing.
+ * Brings what is stored into line with a judgement, in the caller's transaction: obligations, exceptions and the log of
+ * changes. What does not differ is not written, so that the same judgement again changes nothing.
  */
 export async function record(
   trx: Transaction<Database>,
@@ -67,19 +77,24 @@ export async function record(
   context: RecordContext,
 ): Promise<Recorded> {
   const { rule } = judgement;
-  const stored = context.isStored ? await storedOf(trx, judgement) : [];
+  const { rows: stored, answered } = context.stored;
   const before = new Map(stored.map((row) => [row.id, row]));
-  const judged = onceEach(judgement, context)
+  const candidates = onceEach(judgement, context)
     .map((obligation) => steady(obligation, before.get(obligation.id), context.now))
-    .filter((obligation) => isKept(obligation, before));
-  const changed = judged.filter((obligation) => differs(obligation, before.get(obligation.id), context.now));
-  const there = new Set(judged.map(({ id }) => id));
+    .filter(
+      (obligation) => before.has(obligation.id) || answered.has(obligation.id) || !isSettled(obligation),
+    );
+  const there = new Set(candidates.map(({ id }) => id));
   const gone = stored.filter(({ id }) => !there.has(id));
 
   const exceptions = await exceptionsOf(
     trx,
-    [...judged, ...gone].map(({ id }) => id),
+    [...candidates, ...gone].map(({ id }) => id),
   );
+  const isKept = (obligation: Obligation): boolean => !isSettled(obligation) || exceptions.has(obligation.id);
+  const judged = candidates.filter(isKept);
+  const settled = candidates.filter((obligation) => !isKept(obligation));
+  const changed = judged.filter((obligation) => differs(obligation, before.get(obligation.id), context.now));
   const severities = new Map<string, DetectedException['severity']>();
   const writes: { row: DetectedException; change: string }[] = [];
   for (const obligation of judged) {
@@ -103,6 +118,7 @@ export async function record(
     if (!next) continue;
     const row: DetectedException = {
       ...sharedColumns(obligation),
+      why: obligation.why,
       event_sources: [...obligation.eventSources],
       trace_ids: [...obligation.traceIds],
       ...columnsOf(next),
@@ -120,38 +136,45 @@ export async function record(
   const rows = changed.map((obligation) =>
     rowOf(obligation, severities.get(obligation.id), revisitOf(obligation, context.now)),
   );
-  const changedKeys = new Map(changed.map(({ id, joinKeys }) => [id, joinKeys]));
-  await saveObligations(trx, rows, changedKeys, context.at, (id) => before.has(id));
+  await saveObligations(trx, rows, context.at);
   await removeObligations(
     trx,
-    gone.map(({ id }) => id),
+    [...gone, ...settled].map(({ id }) => id),
   );
   const moved = changed.filter((obligation) => before.get(obligation.id)?.state !== obligation.state);
   await appendChanges(trx, [
-    ...moved.map((obligation) => obligationChange(obligation, context.at)),
-    ...gone.map((row) => goneChange(row, context.at)),
+    ...moved.filter(isTold).map((obligation) => obligationChange(obligation, context.at)),
+    ...gone.filter(isTold).map((row) => goneChange(row, context.at)),
   ]);
   await writeExceptions(trx, writes, context.at);
   return {
     judged: judgement.obligations.length + gone.length,
     opened: writes.filter(({ change }) => change === 'opened' || change === 'reopened').length,
     closed: writes.filter(({ change }) => change === 'closed').length,
-    became: moved.map(({ state }) => state),
+    became: [...moved, ...settled].map(({ state }) => state),
   };
 }
 
-/**
- * What is stored of the judged cases. Of groups only a part was judged: what starts elsewhere is left alone, unless the judgement
- * names it.
- */
-async function storedOf(trx: Transaction<Database>, judgement: Judgement): Promise<ObligationRow[]> {
-  const { rule, keys, ids, isJudged, obligations } = judgement;
-  if (!isJudged) return await obligationsTouched(trx, rule.expectation.id, { keys, ids });
-  const named = new Set([...ids, ...obligations.map(({ id }) => id)]);
-  const rows = await obligationsTouched(trx, rule.expectation.id, { keys, ids: [...named] });
-  const others = rows.filter(({ id }) => !named.has(id)).map(({ id }) => id);
-  const keysOf = await keysOfObligations(trx, others);
-  return rows.filter((row) => named.has(row.id) || isJudged(keysOf.get(row.id)?.[0], BigInt(row.anchor_ns)));
+/** What is stored of the judged cases, of what lies where they lie: other cases, and other parts of a group, are left out. */
+export async function storedOf(
+  db: Kysely<Database>,
+  { ids, obligations, isJudged }: Judgement,
+  heads: readonly ObligationHead[],
+): Promise<Stored> {
+  const asked = new Set(ids);
+  if (heads.length === 0 && asked.size === 0) return { isAny: false, rows: [], answered: new Set() };
+  const judged = new Map(obligations.map((obligation) => [obligation.id, obligation]));
+  const answered = new Set<string>();
+  for (const head of heads) {
+    const obligation = judged.get(head.id);
+    if (head.state === 'pending' && obligation && isSettled(obligation)) answered.add(head.id);
+    else if (obligation || isJudged(head)) asked.add(head.id);
+  }
+  const rows = await obligationsOf(
+    db,
+    [...asked].filter((id) => !answered.has(id)),
+  );
+  return { isAny: rows.length > 0 || answered.size > 0, rows, answered };
 }
 
 /** Kinds without an answer: late is a fault that was over before anybody saw it. */
@@ -159,17 +182,17 @@ const WITHOUT_ANSWER: ReadonlySet<string> = new Set(['threshold', 'watermark', '
 
 /** Is any of the judgement to be stored, though nothing of its cases was? */
 export const hasNews = ({ obligations }: Judgement): boolean =>
-  obligations.some((obligation) => isKept(obligation, NOTHING));
-
-const NOTHING: ReadonlyMap<string, ObligationRow> = new Map();
+  obligations.some((obligation) => !isSettled(obligation));
 
 /**
- * Is the obligation stored? What is satisfied or voided when it is first seen was never a question to anybody: the control run counts
- * it, and its case tells it again when it is touched.
+ * Is there nothing left to ask of it? Such an obligation is stored only when there is an exception of it: what was answered before
+ * anybody missed it was never a question to anybody. The control run counts it, and its case tells it again when it is touched.
  */
-const isKept = ({ id, kind, state }: Obligation, before: ReadonlyMap<string, ObligationRow>): boolean =>
-  before.has(id) ||
-  (state !== 'satisfied' && state !== 'voided' && !(state === 'late' && WITHOUT_ANSWER.has(kind)));
+const isSettled = ({ kind, state }: Obligation): boolean =>
+  state === 'satisfied' || state === 'voided' || (state === 'late' && WITHOUT_ANSWER.has(kind));
+
+/** Does the history tell of its state? That it waits for its deadline is told by its row alone. */
+const isTold = ({ state }: { readonly state: string }): boolean => state !== 'pending';
 
 /**
  * The obligations, one for each id. Two with one id would be a mistake of an evaluator, and one statement cannot write
@@ -297,9 +320,9 @@ const sharedColumns = (obligation: Obligation) => ({
   amount: obligation.amount ?? null,
   currency: obligation.currency ?? null,
   events: [...obligation.events],
-  why: obligation.why,
 });
 
+/** An obligation as it is stored. What only waits for its deadline needs no sentence yet. */
 export function rowOf(
   obligation: Obligation,
   severity: NewObligation['severity'] = null,
@@ -307,12 +330,14 @@ export function rowOf(
 ): NewObligation {
   return {
     ...sharedColumns(obligation),
+    why: obligation.state === 'pending' ? '' : obligation.why,
     state: obligation.state,
     anchor_event: obligation.anchorEvent,
     severity,
     watermark_ns: obligation.watermark ?? null,
     history: obligation.history,
     revisit_ns: revisit,
+    case_key: obligation.caseKey,
   };
 }
 

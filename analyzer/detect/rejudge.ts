@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Company } from '../../model/company.ts';
 import { ClosewatchError } from '../../model/errors.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
+import { createApplies } from './completeness.ts';
 import { gatherEvents, windowsOf } from './gather.ts';
 import type { createJudge, Moment } from './judge.ts';
 import { type Missed, noteJudged } from './missed.ts';
@@ -13,6 +15,7 @@ interface RejudgeDeps {
   readonly postgres: Postgres;
   readonly events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>;
   readonly judge: ReturnType<typeof createJudge>;
+  readonly companyOf: (key: string) => Company;
   /** The instant of a judgement and the sources then; asked for in every turn, for passes in between move it on. */
   momentOf(asked: bigint): Promise<Moment>;
 }
@@ -30,7 +33,7 @@ const TRIES = 10;
  * `atMostMs`; how far it came is remembered. Judged again nothing changes, so that a turn that was lost is simply repeated.
  * Throws `detect.busy` when it cannot have a turn.
  */
-export function createRejudge({ postgres, events, judge, momentOf }: RejudgeDeps) {
+export function createRejudge({ postgres, events, judge, companyOf, momentOf }: RejudgeDeps) {
   return async (
     work: Missed,
     asked: bigint,
@@ -56,10 +59,12 @@ export function createRejudge({ postgres, events, judge, momentOf }: RejudgeDeps
 
     async function judgeSome(turn: Turn): Promise<void> {
       const { now, at, streams } = await momentOf(asked);
+      const given = { now, applies: createApplies(streams, companyOf) };
       const turnAt = performance.now();
       for await (const window of windowsOf(postgres.db, after, work.upTo)) {
-        const gathered = await gatherEvents(events, postgres.db, looking, window, now);
-        await judge(gathered.touched, { turn, tally, now, at, streams }, async (trx) => {
+        const gathered = await gatherEvents(events, postgres.db, looking, window, given);
+        const place = { turn, tally, now, at, streams, fresh: gathered.fresh };
+        await judge(gathered.touched, place, async (trx) => {
           await gathered.remember(trx);
           await noteJudged(trx, work.rules, window, at);
         });

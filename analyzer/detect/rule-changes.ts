@@ -18,13 +18,12 @@ export async function* gatherOtherVersions(
   db: Kysely<Database>,
   rules: readonly Rule[],
 ): AsyncGenerator<Touched> {
-  for (const { expectation } of rules) {
-    let found: readonly ToJudge[] = [];
-    do {
-      found = await obligationsOfOtherVersions(db, expectation, found.at(-1)?.id ?? '');
-      if (found.length > 0) yield await touchedBy(db, rules, found);
-    } while (found.length > 0);
-  }
+  const versions = rules.map(({ expectation }) => expectation);
+  let found: readonly ToJudge[] = [];
+  do {
+    found = await obligationsOfOtherVersions(db, versions, found.at(-1)?.id ?? '');
+    if (found.length > 0) yield touchedBy(rules, found);
+  } while (found.length > 0);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { typeMatcher } from '../../model/event-pattern.ts';
 import { type Expectation, typesOf } from '../../model/expectation.ts';
 import type { Flow } from '../../model/flow.ts';
+import { caseKeysOf, type KeysOf } from './cases.ts';
 
 /** The built-in rule "the stream moves on": its exceptions are sources that leave obligations undecided. */
 export const STALE_SOURCE_RULE = 'DC-02';
@@ -12,6 +13,8 @@ export interface Rule {
   readonly order: number;
   /** Does the rule look at events of this type? */
   looksAt(type: string): boolean;
+  /** The join keys that put an event into a case of it. */
+  readonly keysOf: KeysOf;
 }
 
 /** The enabled rules of the flows, in their order. */
@@ -24,6 +27,7 @@ export function rulesOf(flows: readonly Flow[]): Rule[] {
       expectation,
       order,
       looksAt: typeMatcher(typesOf(expectation)),
+      keysOf: caseKeysOf(expectation),
     }));
 }
 

@@ -108,7 +108,7 @@ function obligationOfStale(stale: Stale): Obligation {
     events: [],
     eventSources: [],
     traceIds: [],
-    joinKeys: [],
+    caseKey: '',
     why: `${source} ${upTo}; ${stale.waiting} deadlines of ${stale.rules.join(', ')} cannot be judged`,
     watermark,
     history: false,

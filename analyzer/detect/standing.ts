@@ -75,7 +75,6 @@ export async function recordStanding(
   await saveObligations(
     trx,
     fresh.map(({ obligation, severity }) => rowOf(obligation, severity)),
-    new Map(),
     at,
   );
   await removeObligations(

@@ -28,8 +28,8 @@ test('a pass that was taken for dead writes nothing that it read before another 
   const [read, goOn] = [gate(), gate()];
   const slow: typeof events = {
     ...events,
-    async factsByJoinKeys(...asked) {
-      const found = await events.factsByJoinKeys(...asked);
+    async refsByJoinKeys(...asked) {
+      const found = await events.refsByJoinKeys(...asked);
       read.open();
       await goOn.passed;
       return found;
@@ -55,13 +55,13 @@ test('a rebuild lets other passes have their turn, and is done when it says so',
   let lost = false;
   const disturbed: typeof events = {
     ...events,
-    async factsByJoinKeys(...asked) {
+    async refsByJoinKeys(...asked) {
       if (!lost) {
         lost = true;
         await sql`UPDATE turns SET token = token + 1, held_until = now()`.execute(postgres.db);
         await detector().pass(instantOf('10'));
       }
-      return await events.factsByJoinKeys(...asked);
+      return await events.refsByJoinKeys(...asked);
     },
   };
   const deps = { postgres, events: disturbed, flows: FLOWS, companies: [ACME], logger };
@@ -126,13 +126,7 @@ test('what a clock that was far ahead did is taken back, and done when its time 
   // What arrives while the clock is ahead is judged as of it.
   await arrive(event('bill.received', '1 01:45', { supref: 'V:5', subject: 's5' }));
   await pass(instantOf('21 00:01'));
-  expect(await states()).toEqual([
-    'draft m3 open',
-    'posted s1 open',
-    'posted s2 satisfied',
-    'posted s4 voided',
-    'posted s5 open',
-  ]);
+  expect(await states()).toEqual(['draft m3 open', 'posted s1 open', 'posted s5 open']);
   expect(await pass(instantOf('1 02:00'))).toMatchObject({ asOf: instantOf('1 02:00'), opened: 0 });
   expect(await states()).toEqual([...rightly, 'posted s5 pending']);
   expect((await exceptions()).map(([, subject, state]) => [subject, state])).toEqual([
@@ -143,12 +137,7 @@ test('what a clock that was far ahead did is taken back, and done when its time 
   // The same pass again finds nothing to do.
   expect(await pass(instantOf('1 02:00'))).toMatchObject({ judged: 0 });
   await pass(instantOf('2 12:00'));
-  expect(await states()).toEqual([
-    'posted s1 pending',
-    'posted s2 satisfied',
-    'posted s4 voided',
-    'posted s5 pending',
-  ]);
+  expect(await states()).toEqual(['posted s1 pending', 'posted s5 pending']);
   await pass(instantOf('10'));
   const opened = await postgres.db
     .selectFrom('exceptions')

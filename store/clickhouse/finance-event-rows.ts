@@ -57,13 +57,16 @@ export type EventFacts = Omit<
   'version' | 'time' | 'receivedAt' | 'batch' | 'spanId' | 'correlationId' | 'flow'
 > & { readonly time: bigint; readonly receivedAt: bigint };
 
-/** The columns of `factsTuple`, in its order; `data`: the expression for the payload. */
-export const factsColumns = (
-  data: string,
-): string => `EventId, Source, Type, toString(toUnixTimestamp64Nano(Time)),
+/** The columns of `factsTuple`, in its order; what is given stands for a column. */
+export const factsColumns = ({
+  data = 'Data',
+  attributes = 'Attributes',
+  keyTypes = 'KeyTypes',
+  keyValues = 'KeyValues',
+} = {}): string => `EventId, Source, Type, toString(toUnixTimestamp64Nano(Time)),
   toString(toUnixTimestamp64Milli(ReceivedAt)), toString(Sequence), Company, Subject, IngestPath, DocNumber, State, Period,
-  PartyKey, AmountText, Currency, CompanyAmountText, CompanyCurrency, ActorId, ActorKind, TraceId, KeyTypes, KeyValues,
-  Attributes, ${data}`;
+  PartyKey, AmountText, Currency, CompanyAmountText, CompanyCurrency, ActorId, ActorKind, TraceId, ${keyTypes}, ${keyValues},
+  ${attributes}, ${data}`;
 
 /** One row of `factsColumns`; an empty string means absent. */
 export const factsTuple = z.tuple([

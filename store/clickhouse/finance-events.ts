@@ -16,7 +16,7 @@ import {
   factsOf,
   factsTuple,
 } from './finance-event-rows.ts';
-import { defineQuery } from './query.ts';
+import { defineQuery, type NamedQuery } from './query.ts';
 
 type KnownEvent = Pick<FinanceEvent, 'id' | 'subject' | 'time'>;
 
@@ -48,6 +48,14 @@ export interface FinanceEventStore {
     joinKeys: readonly string[],
     options: { asOf: bigint; types: readonly string[] },
   ): Promise<EventFacts[]>;
+  /**
+   * Which events have which of the join keys, in no order and perhaps more than once: those up to `asOf` (epoch nanoseconds, inclusive)
+   * and of the type patterns. What came in the batches of `except` is left out.
+   */
+  refsByJoinKeys(
+    joinKeys: readonly string[],
+    options: { asOf: bigint; types: readonly string[]; except?: BatchSpan | undefined },
+  ): Promise<KeyedRef[]>;
   /** Events dated in (after, upTo], epoch nanoseconds, of the type patterns, in no order. */
   datedIn(span: { after: bigint; upTo: bigint; types: readonly string[] }): AsyncIterable<FinanceEvent>;
   /** Events with these ids, of whatever source, in the order of events. */
@@ -66,10 +74,15 @@ export interface FinanceEventStore {
     dataTypes?: readonly string[] | undefined;
   }): AsyncIterable<EventFacts>;
   /**
-   * Events of a company of the type patterns, dated in [from, to] (epoch nanoseconds), that have one of the values of each
-   * field that is named, in the order of events. Read by their time: it costs what the span holds, not the history.
+   * Events of a company that one of the questions asks for, each once, in no order. Read by their time, once for all questions: it
+   * costs what the widest span holds, not the history. Payload, attributes and keys come only with types that a question needs them of.
    */
-  inGroups(groups: GroupsQuestion): Promise<EventFacts[]>;
+  inGroups(company: string, questions: readonly GroupsQuestion[]): Promise<EventFacts[]>;
+  /** How many events of the company there are, of the types since the instant (epoch nanoseconds) of each question. */
+  countInGroups(
+    company: string,
+    questions: readonly Pick<GroupsQuestion, 'types' | 'from'>[],
+  ): Promise<number[]>;
   /** The ids of those of the events that the source has already, under the same subject and time. */
   knownIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
   /** The ids of those of the events that the source has already, whatever their subject, within a week of their time. */
@@ -78,9 +91,19 @@ export interface FinanceEventStore {
   hasSource(source: string): Promise<boolean>;
 }
 
-/** Which events `inGroups` asks for; an empty list asks nothing of its field. */
+/** The batches in (after, upTo]. */
+export interface BatchSpan {
+  readonly after: bigint;
+  readonly upTo: bigint;
+}
+
+/** A join key of an event. */
+export interface KeyedRef extends EventRef {
+  readonly key: string;
+}
+
+/** Events of the type patterns in a span of time that have one of the values of each field; an empty list asks nothing of its field. */
 export interface GroupsQuestion {
-  readonly company: string;
   readonly types: readonly string[];
   /** Epoch nanoseconds, both inclusive. */
   readonly from: bigint;
@@ -90,8 +113,10 @@ export interface GroupsQuestion {
   /** Decimal texts; equal by value. */
   readonly amounts: readonly string[];
   readonly attribute?: { readonly name: string; readonly values: readonly string[] } | undefined;
-  /** With their payload? */
+  /** With their payload, their attributes, their keys? */
   readonly data: boolean;
+  readonly attributes: boolean;
+  readonly keys: boolean;
 }
 
 const MAX_ROWS = 50_000;
@@ -126,7 +151,7 @@ const eventsByJoinKeys = defineQuery({
 
 const factsInBatches = defineQuery({
   name: 'finance_events.facts_in_batches',
-  sql: `SELECT toString(Batch), ${factsColumns('Data')} FROM finance_events
+  sql: `SELECT toString(Batch), ${factsColumns()} FROM finance_events
     WHERE Batch > {after:UInt64} AND Batch <= {upTo:UInt64} ORDER BY Batch, Time, Sequence, EventId`,
   params: z.object({ after: whole, upTo: whole }),
   row: batchFactsTuple,
@@ -134,13 +159,22 @@ const factsInBatches = defineQuery({
 
 const factsByJoinKeys = defineQuery({
   name: 'finance_events.facts_by_join_keys',
-  sql: `SELECT ${factsColumns('Data')} FROM finance_events
+  sql: `SELECT ${factsColumns()} FROM finance_events
     WHERE (Company, Source, Subject, Time, EventId) IN (
       SELECT Company, Source, Subject, Time, EventId FROM event_keys
       WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
         AND match(Type, {types:String}))`,
   params: z.object({ joinKeys: texts, asOf: whole, types: z.string() }),
   row: factsTuple,
+});
+
+const refsByJoinKeys = defineQuery({
+  name: 'event_keys.refs_by_join_keys',
+  sql: `SELECT JoinKey, Source, EventId FROM event_keys
+    WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
+      AND match(Type, {types:String}) AND NOT (Batch > {after:UInt64} AND Batch <= {upTo:UInt64})`,
+  params: z.object({ joinKeys: texts, asOf: whole, types: z.string(), after: whole, upTo: whole }),
+  row: z.tuple([z.string(), z.string(), z.string()]),
 });
 
 const eventsDatedIn = defineQuery({
@@ -183,34 +217,64 @@ const scanEventsWithData = defineQuery({
   row: factsTuple,
 });
 
-/** Events of a company in a span of time, by what groups them; an empty list asks nothing of its field. */
-const eventsInGroups = defineQuery({
-  name: 'finance_events.in_groups',
-  sql: `SELECT ${factsColumns(`if({data:Bool}, Data, '')`)} FROM finance_events
-    WHERE Company = {company:String} AND match(Type, {types:String})
-      AND Time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({to:Int64}, 'UTC')
-      AND (empty({parties:Array(String)}) OR PartyKey IN {parties:Array(String)})
-      AND (empty({periods:Array(String)}) OR Period IN {periods:Array(String)})
-      AND (empty({amounts:Array(String)}) OR Amount IN (SELECT toDecimal128(arrayJoin({amounts:Array(String)}), 18)))
-      AND (empty({attribute:String}) OR Attributes[{attribute:String}] IN {values:Array(String)})
-    ORDER BY Time, Sequence, EventId`,
-  params: z.object({
-    company: z.string(),
-    types: z.string(),
-    from: whole,
-    to: whole,
-    parties: texts,
-    periods: texts,
-    amounts: texts,
-    attribute: z.string(),
-    values: texts,
-    data: z.boolean(),
-  }),
-  row: factsTuple,
-});
+/**
+ * The query for so many questions about groups of one company: the table is read once for all of them. The payload, the attributes and
+ * the keys are given out only of the types that somebody needs them of.
+ */
+function groupsQuery(questions: number): NamedQuery<Record<string, string | string[]>, GroupsRow> {
+  const known = GROUPS_QUERIES.get(questions);
+  if (known) return known;
+  const asked = Array.from(
+    { length: questions },
+    (_, i) => `(match(Type, {types${i}:String})
+      AND Time >= fromUnixTimestamp64Nano({from${i}:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({to${i}:Int64}, 'UTC')
+      AND (empty({parties${i}:Array(String)}) OR PartyKey IN {parties${i}:Array(String)})
+      AND (empty({periods${i}:Array(String)}) OR Period IN {periods${i}:Array(String)})
+      AND (empty({amounts${i}:Array(String)})
+        OR Amount IN (SELECT toDecimal128(arrayJoin({amounts${i}:Array(String)}), 18)))
+      AND (empty({attribute${i}:String}) OR Attributes[{attribute${i}:String}] IN {values${i}:Array(String)}))`,
+  );
+  const columns = factsColumns({
+    data: `if(match(Type, {dataTypes:String}), Data, '')`,
+    attributes: 'if(match(Type, {attributeTypes:String}), Attributes, map())',
+    keyTypes: 'if(match(Type, {keyTypes:String}), KeyTypes, [])',
+    keyValues: 'if(match(Type, {keyTypes:String}), KeyValues, [])',
+  });
+  const made = defineQuery({
+    name: 'finance_events.in_groups',
+    sql: `SELECT ${columns} FROM finance_events WHERE Company = {company:String} AND (${asked.join(' OR ')})`,
+    params: z.record(z.string(), z.union([z.string(), texts])),
+    row: factsTuple,
+  });
+  GROUPS_QUERIES.set(questions, made);
+  return made;
+}
+
+/** The query that counts the events of so many types since an instant each. */
+function countQuery(questions: number): NamedQuery<Record<string, string>, { counts: string[] }> {
+  const known = COUNT_QUERIES.get(questions);
+  if (known) return known;
+  const counts = Array.from(
+    { length: questions },
+    (_, i) =>
+      `toString(countIf(match(Type, {types${i}:String}) AND Time >= fromUnixTimestamp64Nano({from${i}:Int64}, 'UTC')))`,
+  );
+  const made = defineQuery({
+    name: 'finance_events.count_in_groups',
+    sql: `SELECT [${counts.join(', ')}] AS counts FROM finance_events WHERE Company = {company:String}`,
+    params: z.record(z.string(), z.string()),
+    row: z.object({ counts: texts }),
+  });
+  COUNT_QUERIES.set(questions, made);
+  return made;
+}
+
+const COUNT_QUERIES = new Map<number, NamedQuery<Record<string, string>, { counts: string[] }>>();
+type GroupsRow = z.infer<typeof factsTuple>;
+const GROUPS_QUERIES = new Map<number, NamedQuery<Record<string, string | string[]>, GroupsRow>>();
 
 function scanSql(data: string): string {
-  return `SELECT ${factsColumns(data)} FROM finance_events
+  return `SELECT ${factsColumns({ data })} FROM finance_events
     WHERE Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC') AND match(Type, {types:String})
       AND (empty({sources:Array(String)}) OR Source IN {sources:Array(String)})
     ORDER BY Company, Source, Subject, Time, Sequence, EventId`;
@@ -322,10 +386,11 @@ async function inParallel(
   await Promise.all(Array.from({ length: Math.min(PARALLEL, left.length) }, worker));
 }
 
+const NO_BATCH: BatchSpan = { after: 0n, upTo: 0n };
 const FOREVER = 9_223_372_036_854_775_807n;
 const A_WEEK = 7n * 86_400_000_000_000n;
 /** An instant as the 64-bit parameter of a query: what lies past 2262 is after every event. */
-const int64 = (nanos: bigint): string => `${nanos > FOREVER ? FOREVER : nanos}`;
+const int64 = (nanos: bigint): string => `${nanos > FOREVER ? FOREVER : nanos < -FOREVER ? -FOREVER : nanos}`;
 
 /** −1, 0 or 1: the one order of events: time, sequence, id. */
 export function compareEvents(a: EventHead, b: EventHead): number {
@@ -401,6 +466,16 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       if (chunks.length <= 1) return found;
       return [...new Map(found.map((one) => [`${one.source}\n${one.id}`, one])).values()];
     },
+    async refsByJoinKeys(joinKeys, { asOf, types, except = NO_BATCH }) {
+      const found: KeyedRef[] = [];
+      const span = { after: `${except.after}`, upTo: `${except.upTo}` };
+      await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {
+        const params = { joinKeys: chunk, asOf: int64(asOf), types: typesRegex(types), ...span };
+        for await (const rows of clickhouse.tuples(refsByJoinKeys, params))
+          for (const [key, source, id] of rows) found.push({ key, source, id });
+      });
+      return found;
+    },
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
       const answers: FinanceEvent[][] = [];
       await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {
@@ -443,21 +518,36 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
           : clickhouse.tuples(scanEventsWithData, { ...params, dataTypes: typesRegex(dataTypes) });
       for await (const rows of found) for (const row of rows) yield factsOf(row);
     },
-    async inGroups({ company, types, from, to, parties, periods, amounts, attribute, data }) {
-      const params = {
+    async countInGroups(company, questions) {
+      const params: Record<string, string> = { company };
+      for (const [i, { types, from }] of questions.entries()) {
+        params[`types${i}`] = typesRegex(types);
+        params[`from${i}`] = int64(from);
+      }
+      const [row] = await clickhouse.query(countQuery(questions.length), params);
+      return (row?.counts ?? []).map(Number);
+    },
+    async inGroups(company, questions) {
+      const typesNeeding = (part: 'data' | 'attributes' | 'keys'): string =>
+        typesRegex(questions.flatMap((question) => (question[part] ? question.types : [])));
+      const params: Record<string, string | string[]> = {
         company,
-        types: typesRegex(types),
-        from: int64(from),
-        to: int64(to),
-        parties: [...parties],
-        periods: [...periods],
-        amounts: [...amounts],
-        attribute: attribute?.name ?? '',
-        values: [...(attribute?.values ?? [])],
-        data,
+        dataTypes: typesNeeding('data'),
+        attributeTypes: typesNeeding('attributes'),
+        keyTypes: typesNeeding('keys'),
       };
+      for (const [i, { attribute, ...question }] of questions.entries()) {
+        params[`types${i}`] = typesRegex(question.types);
+        params[`from${i}`] = int64(question.from);
+        params[`to${i}`] = int64(question.to);
+        params[`parties${i}`] = [...question.parties];
+        params[`periods${i}`] = [...question.periods];
+        params[`amounts${i}`] = [...question.amounts];
+        params[`attribute${i}`] = attribute?.name ?? '';
+        params[`values${i}`] = [...(attribute?.values ?? [])];
+      }
       const found: EventFacts[] = [];
-      for await (const rows of clickhouse.tuples(eventsInGroups, params))
+      for await (const rows of clickhouse.tuples(groupsQuery(questions.length), params))
         for (const row of rows) found.push(factsOf(row));
       return found;
     },

@@ -13,101 +13,41 @@ function* slices<T>(items: readonly T[], size: number): Generator<readonly T[]> 
   for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size);
 }
 
-/** The rule's obligations that one of the join keys touches, and those with one of the ids. */
-export async function obligationsTouched(
-  db: Kysely<Database>,
-  rule: string,
-  touched: { keys: readonly string[]; ids: readonly string[] },
-): Promise<ObligationRow[]> {
-  const found = new Map<string, ObligationRow>();
-  const add = (rows: readonly ObligationRow[]): void => {
-    for (const row of rows) found.set(row.id, row);
-  };
-  for (const keys of slices(touched.keys, KEYS_A_STATEMENT)) {
-    // The ids first, as one array: the plan stays the same where the tables have no statistics yet.
-    const touchedIds = sql<string>`ARRAY(SELECT obligation FROM obligation_keys WHERE join_key = ANY(${keys}::text[]))`;
-    add(
-      await db
-        .selectFrom('obligations')
-        .selectAll()
-        .where('rule', '=', rule)
-        .where(sql<boolean>`id = ANY(${touchedIds})`)
-        .execute(),
-    );
-  }
-  for (const ids of slices(touched.ids, KEYS_A_STATEMENT)) {
-    add(
-      await db
-        .selectFrom('obligations')
-        .selectAll()
-        .where('rule', '=', rule)
-        .where(sql<boolean>`id = ANY(${ids}::text[])`)
-        .execute(),
-    );
-  }
-  return [...found.values()];
-}
+/** What tells whose an obligation is, and how it stands. */
+export type ObligationHead = Pick<
+  ObligationRow,
+  'id' | 'rule' | 'state' | 'source' | 'anchor_event' | 'anchor_ns' | 'case_key'
+>;
 
-/** By rule, which of the join keys touch an obligation of it. */
-export async function keysStoredByRule(
+/** The obligations of all rules to whose cases the keys lead. */
+export async function obligationsOfCases(
   db: Kysely<Database>,
   keys: readonly string[],
-): Promise<Map<string, Set<string>>> {
-  const stored = new Map<string, Set<string>>();
-  for (const some of slices(keys, KEYS_A_STATEMENT)) {
-    const rows = await db
-      .selectFrom('obligation_keys')
-      .innerJoin('obligations', 'obligations.id', 'obligation_keys.obligation')
-      .select(['obligation_keys.join_key', 'obligations.rule'])
-      .distinct()
-      .where(sql<boolean>`obligation_keys.join_key = ANY(${some}::text[])`)
-      .execute();
-    for (const { join_key, rule } of rows) {
-      const known = stored.get(rule);
-      if (known) known.add(join_key);
-      else stored.set(rule, new Set([join_key]));
-    }
-  }
-  return stored;
+): Promise<ObligationHead[]> {
+  const found: ObligationHead[] = [];
+  for (const some of slices(keys, KEYS_A_STATEMENT))
+    found.push(
+      ...(await db
+        .selectFrom('obligations')
+        .select(['id', 'rule', 'state', 'source', 'anchor_event', 'anchor_ns', 'case_key'])
+        .where(sql<boolean>`case_key = ANY(${some}::text[])`)
+        .execute()),
+    );
+  return found;
 }
 
-/** Which of the join keys touch any obligation. */
-export async function keysWithObligations(
-  db: Kysely<Database>,
-  keys: readonly string[],
-): Promise<Set<string>> {
-  const known = new Set<string>();
-  for (const some of slices(keys, KEYS_A_STATEMENT)) {
-    const rows = await db
-      .selectFrom('obligation_keys')
-      .select('join_key')
-      .distinct()
-      .where(sql<boolean>`join_key = ANY(${some}::text[])`)
-      .execute();
-    for (const { join_key } of rows) known.add(join_key);
-  }
-  return known;
-}
-
-/** The join keys of obligations, by obligation. */
-export async function keysOfObligations(
-  db: Kysely<Database>,
-  ids: readonly string[],
-): Promise<Map<string, string[]>> {
-  const keys = new Map<string, string[]>();
-  for (const some of slices(ids, KEYS_A_STATEMENT)) {
-    const rows = await db
-      .selectFrom('obligation_keys')
-      .selectAll()
-      .where(sql<boolean>`obligation = ANY(${some}::text[])`)
-      .execute();
-    for (const { obligation, join_key } of rows) {
-      const known = keys.get(obligation);
-      if (known) known.push(join_key);
-      else keys.set(obligation, [join_key]);
-    }
-  }
-  return keys;
+/** Those of these obligations that are stored. */
+export async function obligationsOf(db: Kysely<Database>, ids: readonly string[]): Promise<ObligationRow[]> {
+  const found: ObligationRow[] = [];
+  for (const some of slices(ids, KEYS_A_STATEMENT))
+    found.push(
+      ...(await db
+        .selectFrom('obligations')
+        .selectAll()
+        .where(sql<boolean>`id = ANY(${some}::text[])`)
+        .execute()),
+    );
+  return found;
 }
 
 export interface ToJudge {
@@ -115,7 +55,11 @@ export interface ToJudge {
   readonly rule: string;
   /** When it started, epoch nanoseconds. */
   readonly anchor_ns: string | number | bigint;
+  /** The key that leads to its case. */
+  readonly case_key: string;
 }
+
+const TO_JUDGE = ['id', 'rule', 'anchor_ns', 'case_key'] as const;
 
 /** Ids that one pass takes at most; the next takes the rest. */
 const MOST = 50_000;
@@ -128,7 +72,7 @@ export async function obligationsDue(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule', 'anchor_ns'])
+    .select(TO_JUDGE)
     .where('state', '=', 'pending')
     .where('due_ns', '<=', `${now}`)
     .where(sql<boolean>`rule = ANY(${rules}::text[])`)
@@ -146,7 +90,7 @@ export async function obligationsToRevisit(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule', 'anchor_ns'])
+    .select(TO_JUDGE)
     .where('state', 'in', ['open', 'indeterminate'])
     .where('revisit_ns', '>', `${since}`)
     .where('revisit_ns', '<=', `${now}`)
@@ -177,7 +121,7 @@ export async function obligationsOpenIn(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule', 'anchor_ns'])
+    .select(TO_JUDGE)
     .where(sql<boolean>`rule = ANY(${rules}::text[])`)
     .where(sql<boolean>`company = ANY(${companies}::text[])`)
     .where('state', 'in', ['open', 'indeterminate'])
@@ -194,7 +138,7 @@ export async function obligationsUnanswered(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule', 'anchor_ns'])
+    .select(TO_JUDGE)
     .where(sql<boolean>`rule = ANY(${rules}::text[])`)
     .where('id', '>', after)
     .where('state', 'in', ['open', 'indeterminate'])
@@ -248,7 +192,7 @@ export async function indeterminateUpTo(
 ): Promise<ToJudge[]> {
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule', 'anchor_ns'])
+    .select(TO_JUDGE)
     .where('state', '=', 'indeterminate')
     .where('rule', '=', group.rule)
     .where('company', '=', group.company)
@@ -260,17 +204,17 @@ export async function indeterminateUpTo(
     .execute();
 }
 
-/** The unanswered obligations of the rule that another version of it judged, by id after `after`, 50,000 at most. */
+/** The unanswered obligations of the rules that another version of them judged, by id after `after`, 50,000 at most. */
 export async function obligationsOfOtherVersions(
   db: Kysely<Database>,
-  rule: { id: string; version: number },
+  rules: readonly { readonly id: string; readonly version: number }[],
   after: string,
 ): Promise<ToJudge[]> {
+  const versions = JSON.stringify(Object.fromEntries(rules.map(({ id, version }) => [id, version])));
   return await db
     .selectFrom('obligations')
-    .select(['id', 'rule', 'anchor_ns'])
-    .where('rule', '=', rule.id)
-    .where('rule_version', '<>', rule.version)
+    .select(TO_JUDGE)
+    .where(sql<boolean>`rule_version <> (${versions}::jsonb ->> rule)::integer`)
     .where('id', '>', after)
     .where('state', 'in', ['pending', 'open', 'indeterminate'])
     .orderBy('id')
@@ -317,15 +261,14 @@ const COLUMNS = [
   'history',
   'updated_at',
   'revisit_ns',
+  'case_key',
 ] as const satisfies readonly (keyof ObligationTable)[];
 
-/** Writes obligations as they are now, and their join keys; `isStored` says which ones may have keys already. */
+/** Writes obligations as they are now. */
 export async function saveObligations(
   db: Kysely<Database>,
   obligations: readonly NewObligation[],
-  keys: ReadonlyMap<string, readonly string[]>,
   at: Date,
-  isStored: (id: string) => boolean = () => true,
 ): Promise<void> {
   for (const some of slices(obligations, ROWS_A_STATEMENT)) {
     const rows = some.map((row) => ({ ...row, updated_at: at }));
@@ -352,41 +295,14 @@ export async function saveObligations(
           history: ref('excluded.history'),
           updated_at: ref('excluded.updated_at'),
           revisit_ns: ref('excluded.revisit_ns'),
+          case_key: ref('excluded.case_key'),
         })),
       )
       .execute();
   }
-  await saveKeys(db, keys, isStored);
 }
 
-async function saveKeys(
-  db: Kysely<Database>,
-  keys: ReadonlyMap<string, readonly string[]>,
-  isStored: (id: string) => boolean,
-): Promise<void> {
-  const ids = [...keys.keys()];
-  const known = await keysOfObligations(db, ids.filter(isStored));
-  const gone = ids.filter((id) => (known.get(id) ?? []).some((key) => !keys.get(id)?.includes(key)));
-  for (const some of slices(gone, KEYS_A_STATEMENT)) {
-    await sql`DELETE FROM obligation_keys WHERE obligation = ANY(${some}::text[])`.execute(db);
-    for (const id of some) known.delete(id);
-  }
-  const fresh = ids.flatMap((id) =>
-    (keys.get(id) ?? [])
-      .filter((key) => !known.get(id)?.includes(key))
-      .map((key) => ({ join_key: key, obligation: id })),
-  );
-  for (const some of slices(fresh, KEYS_A_STATEMENT)) {
-    await db
-      .insertInto('obligation_keys')
-      .columns(['join_key', 'obligation'])
-      .expression(recordset('obligation_keys', ['join_key', 'obligation'], some))
-      .onConflict((c) => c.doNothing())
-      .execute();
-  }
-}
-
-/** Removes obligations that are none any more, with their keys. */
+/** Removes obligations that are none any more, or that nobody asks for. */
 export async function removeObligations(db: Kysely<Database>, ids: readonly string[]): Promise<void> {
   for (const some of slices(ids, KEYS_A_STATEMENT)) {
     await sql`DELETE FROM obligations WHERE id = ANY(${some}::text[])`.execute(db);

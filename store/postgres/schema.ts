@@ -233,6 +233,8 @@ export interface ObligationTable {
   updated_at: DefaultInstant;
   /** When it is judged again though nothing new came. */
   revisit_ns: Int8OrNull;
+  /** The key that leads to its case. */
+  case_key: Generated<string>;
 }
 
 export interface ObjectiveMinuteTable {
@@ -250,11 +252,6 @@ export interface ErrorSignatureTable {
   last_at: Instant;
   total: Int8;
   rate: number;
-}
-
-export interface ObligationKeyTable {
-  join_key: string;
-  obligation: string;
 }
 
 export interface IncidentTable {
@@ -657,7 +654,6 @@ export interface Database {
   losses: LossTable;
   source_clocks: SourceClockTable;
   obligations: ObligationTable;
-  obligation_keys: ObligationKeyTable;
   objective_minutes: ObjectiveMinuteTable;
   error_signatures: ErrorSignatureTable;
   incidents: IncidentTable;

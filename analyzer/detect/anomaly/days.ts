@@ -7,7 +7,6 @@ import type { RuleOf } from '../../../model/expectation.ts';
 import type { Obligation, ObligationState } from '../../../model/obligation.ts';
 import { dateOfDayNumber } from '../../../model/zone.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { type EvaluationContext, obligationOf } from '../evaluator.ts';
 import { groupName, lookbackOf } from '../groups.ts';
 import { scopeTest } from '../scope.ts';
@@ -277,7 +276,6 @@ function episode(
         dueAt,
         answeredAt: ended && startOfDay(ended.day, context.company),
         events: [anchor, ...day.events.slice(1, 10)],
-        joinKeys: caseKeysOf(rule, anchor),
         why: () =>
           `${why}${count > 1 ? `, and ${count - 1} more days` : ''}${ended ? `; usual again on ${dateOfDayNumber(ended.day)}` : ''}`,
         watermark: complete.watermark,
@@ -300,7 +298,6 @@ function next(rule: Rule, day: Day, events: readonly CaseEvent[], context: Evalu
     state: 'pending' as ObligationState,
     dueAt,
     events: [anchor],
-    joinKeys: caseKeysOf(rule, anchor),
     why,
   };
   return obligationOf(rule, outcome, context, [anchor]);

@@ -4,7 +4,6 @@ import type { RuleOf } from '../../../model/expectation.ts';
 import type { Obligation, ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { type EvaluationContext, obligationOf } from '../evaluator.ts';
 import { distance } from '../following.ts';
 import { groupName, lookbackOf } from '../groups.ts';
@@ -68,7 +67,6 @@ export function values(
           state,
           dueAt: event.at,
           events: sample.other ? [event, sample.other] : [event],
-          joinKeys: caseKeysOf(rule, event),
           why,
         },
         context,

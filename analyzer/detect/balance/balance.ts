@@ -5,7 +5,6 @@ import { absoluteAmount, differenceOf, isDecimal, sumAmounts } from '../../../mo
 import type { Obligation, ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { compareWithin } from '../compare.ts';
 import { dueOf, periodOfEvent } from '../deadline.ts';
 import { type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
@@ -125,7 +124,7 @@ export const balance: Evaluator<Rule> = (rule, events, context) => {
 
   function base(event: CaseEvent, occurrence: string, dueAt: bigint) {
     const about = rule.group ? groupName(rule, event) : undefined;
-    return { anchor: event, about, occurrence, dueAt, joinKeys: caseKeysOf(rule, event) };
+    return { anchor: event, about, occurrence, dueAt };
   }
 
   function name(event: CaseEvent): string {

@@ -3,7 +3,6 @@ import type { RuleOf } from '../../../model/expectation.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { type Evaluator, obligationOf } from '../evaluator.ts';
 import { distance } from '../following.ts';
 import { lookbackOf } from '../groups.ts';
@@ -49,7 +48,6 @@ export const distinctActors: Evaluator<RuleOf<'distinct-actors'>> = (rule, event
         state,
         dueAt: conflict && conflict.at > event.at ? conflict.at : event.at,
         events: [event, with_],
-        joinKeys: caseKeysOf(rule, event),
         why,
       };
       return [obligationOf(rule, outcome, context, events)];

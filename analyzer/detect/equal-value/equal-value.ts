@@ -5,7 +5,6 @@ import { isDecimal, sumAmounts } from '../../../model/money.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { compareWithin } from '../compare.ts';
 import { type Evaluator, obligationOf } from '../evaluator.ts';
 import { distance } from '../following.ts';
@@ -69,7 +68,6 @@ export const equalValue: Evaluator<Rule> = (rule, events, context) => {
       state,
       dueAt: other && other.at > anchor.at ? other.at : anchor.at,
       events: [anchor, ...(voided ? [voided] : []), ...right.slice(-20), ...left.slice(-20, -1)],
-      joinKeys: caseKeysOf(rule, anchor),
       why,
     };
     return [obligationOf(rule, outcome, context, events)];

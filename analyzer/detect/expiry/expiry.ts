@@ -3,7 +3,6 @@ import { eventMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { shifted } from '../deadline.ts';
 import { type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
 import { follower } from '../following.ts';
@@ -38,7 +37,6 @@ export const expiry: Evaluator<RuleOf<'expiry'>> = (rule, events, context) => {
       anchor,
       occurrence: occurrenceOf(rule, events, positions, anchor),
       dueAt,
-      joinKeys: caseKeysOf(rule, anchor),
       raisesAt: stages.slice(1),
     };
     const what = (): string => `what ${anchor.type} of ${formatInstant(anchor.at)} names ends ${end}`;

@@ -4,7 +4,6 @@ import type { RuleOf } from '../../../model/expectation.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { canonicalValue, compareWithin } from '../compare.ts';
 import { type Evaluator, obligationOf } from '../evaluator.ts';
 import { lineField, lineSum } from '../lines.ts';
@@ -59,8 +58,7 @@ export const integrity: Evaluator<RuleOf<'integrity'>> = (rule, events, context)
       dueAt: first.at,
     };
     const why = () => 'it stands as it was first seen';
-    const joinKeys = caseKeysOf(rule, first);
-    return [obligationOf(rule, { ...clean, events: [first], joinKeys, why }, context, events)];
+    return [obligationOf(rule, { ...clean, events: [first], why }, context, events)];
   }
   return faults.map(({ event, with: other, occurrence, why }) =>
     obligationOf(
@@ -71,7 +69,6 @@ export const integrity: Evaluator<RuleOf<'integrity'>> = (rule, events, context)
         state: 'open',
         dueAt: event.at,
         events: other ? [event, other] : [event],
-        joinKeys: caseKeysOf(rule, event),
         why: () => why,
       },
       context,

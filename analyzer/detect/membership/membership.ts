@@ -3,7 +3,6 @@ import { eventMatcher, valueMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
-import { caseKeysOf } from '../cases.ts';
 import { canonicalValue } from '../compare.ts';
 import { type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
 import { starter } from '../scope.ts';
@@ -56,7 +55,6 @@ export const membership: Evaluator<RuleOf<'membership'>> = (rule, events, contex
       state,
       dueAt: event.at,
       events: voided ? [event, voided] : [event],
-      joinKeys: caseKeysOf(rule, event),
       why,
       watermark: complete?.watermark,
     };

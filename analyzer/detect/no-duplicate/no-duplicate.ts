@@ -4,7 +4,6 @@ import type { RuleOf } from '../../../model/expectation.ts';
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import { type CaseEvent, joinKeysOfTypes, subjectKeyOf } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { samePartsOf } from '../compare.ts';
 import { type Evaluator, obligationOf } from '../evaluator.ts';
 import { groupName } from '../groups.ts';
@@ -43,7 +42,6 @@ export const noDuplicate: Evaluator<Rule> = (rule, events, context) => {
       state,
       dueAt: event.at,
       events: [event, ...((out ?? earlier) ? [(out ?? earlier) as CaseEvent] : [])],
-      joinKeys: caseKeysOf(rule, event),
       why: () => whyOf(rule, event, earlier, out),
     };
     return [obligationOf(rule, outcome, context, [event])];

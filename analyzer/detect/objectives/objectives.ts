@@ -290,7 +290,7 @@ function standing(
     events: [],
     eventSources: [],
     traceIds: [],
-    joinKeys: [],
+    caseKey: '',
     why: found.why,
     history: false,
   };

@@ -2,7 +2,6 @@ import { eventMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { sameTest } from '../compare.ts';
 import { type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
 import { distance } from '../following.ts';
@@ -45,7 +44,6 @@ export const precedence: Evaluator<RuleOf<'precedence'>> = (rule, events, contex
       anchor,
       occurrence: occurrenceOf(rule, events, positions, anchor),
       dueAt: anchor.at,
-      joinKeys: caseKeysOf(rule, anchor),
     };
     const what = (): string => `${anchor.type} at ${formatInstant(anchor.at)}`;
     if (found > trigger) {

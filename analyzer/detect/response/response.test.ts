@@ -138,7 +138,7 @@ test('an answer tells when, by what and to which document', () => {
     dueAt: instantOf('2'),
     answeredAt: instantOf('5'),
     events: ['0', '1'],
-    joinKeys: ['subject:erp:case-1'],
+    caseKey: 'subject:erp:case-1',
     why: 'x.a at 2026-05-01T00:00:00Z was answered after the deadline 2026-05-02T00:00:00Z by x.b at 2026-05-05T00:00:00Z',
   });
 });

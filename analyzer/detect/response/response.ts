@@ -3,7 +3,6 @@ import type { RuleOf } from '../../../model/expectation.ts';
 import type { Obligation } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import type { Completeness } from '../completeness.ts';
 import { dueOf } from '../deadline.ts';
 import { type EvaluationContext, type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
@@ -49,7 +48,7 @@ function judge(
   { anchor, occurrence, dueAt, answer, voided }: Found,
   context: EvaluationContext,
 ): Obligation {
-  const base = { anchor, dueAt, occurrence, joinKeys: caseKeysOf(rule, anchor) };
+  const base = { anchor, dueAt, occurrence };
   const asked = (): string => `${anchor.type} at ${formatInstant(anchor.at)}`;
   if (answer !== undefined && (voided === undefined || answer <= voided)) {
     const by = events[answer] as CaseEvent;

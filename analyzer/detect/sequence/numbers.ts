@@ -6,7 +6,6 @@ import type { RuleOf } from '../../../model/expectation.ts';
 import type { Obligation, ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { type EvaluationContext, obligationOf, unansweredState } from '../evaluator.ts';
 import { distance } from '../following.ts';
 import { groupName, lookbackOf } from '../groups.ts';
@@ -131,6 +130,6 @@ export function numbers(
 
   function base(event: CaseEvent, occurrence: string, dueAt: bigint) {
     const about = rule.group ? groupName(rule, event) : undefined;
-    return { anchor: event, about, occurrence, dueAt, joinKeys: caseKeysOf(rule, event) };
+    return { anchor: event, about, occurrence, dueAt };
   }
 }

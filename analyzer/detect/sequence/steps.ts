@@ -5,7 +5,6 @@ import type { RuleOf } from '../../../model/expectation.ts';
 import type { Obligation, ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { type EvaluationContext, obligationOf, unansweredState } from '../evaluator.ts';
 import { starter } from '../scope.ts';
 import { anyOf, assumedText, incompleteText } from '../sentences.ts';
@@ -51,7 +50,6 @@ export function steps(rule: Rule, events: readonly CaseEvent[], context: Evaluat
   const base = {
     anchor,
     occurrence: 'steps',
-    joinKeys: caseKeysOf(rule, anchor),
   };
   const first = faults[0];
   const last = path.at(-1) as CaseEvent;

@@ -5,7 +5,6 @@ import { absoluteAmount, differenceOf, isDecimal, sumAmounts } from '../../../mo
 import type { ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import { type CaseEvent, isSameSubject } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { compareWithin } from '../compare.ts';
 import { dueOf } from '../deadline.ts';
 import { type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
@@ -52,7 +51,6 @@ export const setEquality: Evaluator<Rule> = (rule, events, context) => {
     about: rule.group ? groupName(rule, anchor) : undefined,
     occurrence: 'set',
     dueAt,
-    joinKeys: caseKeysOf(rule, anchor),
   };
   const now = at(context.at);
   const faults = differences(rule, now.left, now.right);

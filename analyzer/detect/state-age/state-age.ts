@@ -2,7 +2,6 @@ import { eventMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import type { Completeness } from '../completeness.ts';
 import { dueOf } from '../deadline.ts';
 import { type EvaluationContext, type Evaluator, obligationOf, unansweredState } from '../evaluator.ts';
@@ -24,7 +23,7 @@ export const stateAge: Evaluator<RuleOf<'state-age'>> = (rule, events, context) 
   return staysOf(rule, events, context).flatMap(({ entered, left }) => {
     const dueAt = dueOf(rule, entered, context.company);
     if (dueAt === undefined) return [];
-    const base = { anchor: entered, occurrence: entered.id, dueAt, joinKeys: caseKeysOf(rule, entered) };
+    const base = { anchor: entered, occurrence: entered.id, dueAt };
     const since = () => `in this state since ${entered.type} at ${formatInstant(entered.at)}`;
     if (left) {
       const state = left.at <= dueAt ? 'satisfied' : 'late';

@@ -7,7 +7,6 @@ import { compareAmounts, isDecimal, sumAmounts } from '../../../model/money.ts';
 import type { Obligation, ObligationState } from '../../../model/obligation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { type EvaluationContext, type Evaluator, obligationOf } from '../evaluator.ts';
 import { groupName } from '../groups.ts';
 import { starter } from '../scope.ts';
@@ -57,7 +56,6 @@ function values(
       state,
       dueAt: event.at,
       events: voided ? [event, voided] : [event],
-      joinKeys: caseKeysOf(rule, event),
       why,
     };
     return [obligationOf(rule, outcome, context, [event])];
@@ -98,7 +96,6 @@ function whole(
     state,
     dueAt: passed?.event.at ?? first.at,
     events: [first, ...(passed ? [passed.event] : []), ...(voided ? [voided] : [])],
-    joinKeys: caseKeysOf(rule, first),
     why,
   };
   return [obligationOf(rule, outcome, context, events)];
@@ -136,7 +133,6 @@ function windows(
         answeredAt: ended,
         againAt,
         events: voided ? [onset, voided] : [onset],
-        joinKeys: caseKeysOf(rule, onset),
         why,
       };
       return obligationOf(rule, outcome, context, [onset]);

@@ -4,7 +4,6 @@ import { eventMatcher } from '../../../model/event-pattern.ts';
 import type { RuleOf } from '../../../model/expectation.ts';
 import { formatInstant } from '../../../model/time.ts';
 import type { CaseEvent } from '../case-event.ts';
-import { caseKeysOf } from '../cases.ts';
 import { type EvaluationContext, type Evaluator, obligationOf } from '../evaluator.ts';
 import { groupName } from '../groups.ts';
 import { starter } from '../scope.ts';
@@ -28,7 +27,6 @@ export const watermark: Evaluator<Rule> = (rule, events, context) => {
       anchor: event,
       about: rule.group ? groupName(rule, event) : undefined,
       dueAt,
-      joinKeys: caseKeysOf(rule, event),
     };
     const since = (): string => `${event.type} at ${formatInstant(event.at)}`;
     if (next) {

@@ -1,0 +1,140 @@
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { type Flow, flow } from '../../model/flow.ts';
+import { ACME, detectionHouse, event, FLOWS } from '../../test/detection-house.ts';
+import { instantOf } from './fixture.ts';
+import { createDetector } from './pass.ts';
+
+/** What detection remembers between passes, so that a pass costs what is new. */
+const house = await detectionHouse();
+afterAll(() => house.remove());
+beforeEach(() => house.clear());
+const { arrive, complete, events, exceptions, logger, obligations, postgres } = house;
+
+const GROUPS: Flow = flow.parse({
+  flow: 'groups',
+  name: 'Groups',
+  owner: 'ap',
+  expectations: [
+    {
+      id: 'again',
+      kind: 'no-duplicate',
+      group: ['amount', 'currency'],
+      lookback: '20d',
+      when: { types: ['bill.posted'] },
+      differ: ['party'],
+      unless: { types: ['bill.cancelled'] },
+    },
+    {
+      id: 'pace',
+      kind: 'threshold',
+      group: ['party'],
+      lookback: '2d',
+      over: '1d',
+      when: { types: ['bill.posted'] },
+      count: true,
+      atMost: '2',
+    },
+  ],
+});
+
+/** A detector that counts what it reads. */
+function counting() {
+  const reads = { groups: 0, facts: 0, refs: 0 };
+  const counted: typeof events = {
+    ...events,
+    async inGroups(...asked) {
+      reads.groups += 1;
+      return await events.inGroups(...asked);
+    },
+    async factsByJoinKeys(...asked) {
+      reads.facts += 1;
+      return await events.factsByJoinKeys(...asked);
+    },
+    async refsByJoinKeys(...asked) {
+      reads.refs += 1;
+      return await events.refsByJoinKeys(...asked);
+    },
+  };
+  const deps = { postgres, flows: [...FLOWS, GROUPS], companies: [ACME], logger };
+  return { reads, detector: createDetector({ ...deps, events: counted }) };
+}
+
+const posted = (at: string, subject: string, partyKey: string, amount = '50') =>
+  event('bill.posted', at, { subject, partyKey, amount });
+
+test('the groups of a rule are read once, and then kept up by what comes', async () => {
+  await complete('30');
+  const { reads, detector } = counting();
+  await arrive(posted('10', 'a', 'v1'));
+  await detector.pass(instantOf('10 12:00'));
+  expect(reads.groups).toBe(1);
+  await arrive(posted('11', 'b', 'v2'), posted('11 01:00', 'c', 'v2', '60'));
+  await detector.pass(instantOf('11 12:00'));
+  await arrive(posted('11 02:00', 'd', 'v2', '70'));
+  // A cancellation that comes late takes out what was repeated.
+  await arrive(event('bill.cancelled', '10 06:00', { subject: 'a', amount: '50' }));
+  await detector.pass(instantOf('11 20:00'));
+  expect(reads.groups).toBe(1);
+  expect((await exceptions()).map(([rule, subject, state]) => [rule, subject, state])).toEqual([
+    ['again', 'b', 'resolved'],
+    ['pace', 'v2', 'open'],
+  ]);
+  // Whoever remembers nothing finds the same.
+  const before = [await exceptions(), await obligations()];
+  await counting().detector.pass(instantOf('11 20:00'), { rebuild: true });
+  expect([await exceptions(), await obligations()]).toEqual(before);
+});
+
+test('two who judge in turns find what the other one has judged in between', async () => {
+  await complete('30');
+  const [one, two] = [counting(), counting()];
+  const pairs = [
+    [one, posted('10', 'a', 'v1')],
+    [two, posted('10 01:00', 'b', 'v2', '60')],
+    [one, posted('10 02:00', 'c', 'v3', '60')],
+    [two, posted('10 03:00', 'd', 'v4')],
+  ] as const;
+  for (const [who, arrived] of pairs) {
+    await arrive(arrived);
+    await who.detector.pass(instantOf('10 12:00'));
+  }
+  expect((await exceptions()).map(([rule, subject]) => [rule, subject])).toEqual([
+    ['again', 'c'],
+    ['again', 'd'],
+  ]);
+  expect(one.reads.groups + two.reads.groups).toBe(4);
+});
+
+test('what was read is not read again, and what came just now is not read at all', async () => {
+  await complete('30');
+  const first = counting();
+  await arrive(event('bill.received', '1', { supref: 'V:1', subject: 's1' }));
+  await first.detector.pass(instantOf('1 12:00'));
+  await arrive(event('bill.posted', '2', { supref: 'V:1', subject: 'm1' }));
+  await first.detector.pass(instantOf('2 12:00'));
+  expect(first.reads.facts).toBe(0);
+  expect(await obligations()).toEqual([]);
+  await arrive(event('bill.posted', '3', { supref: 'V:1', subject: 'm2' }));
+  const second = counting();
+  await second.detector.pass(instantOf('3 12:00'));
+  expect(second.reads.facts).toBe(1);
+  await arrive(event('bill.cancelled', '3 13:00', { supref: 'V:1', subject: 'm2' }));
+  await second.detector.pass(instantOf('4'));
+  expect(second.reads.facts).toBe(1);
+  expect((await exceptions()).map(([rule, subject, state]) => [rule, subject, state])).toEqual([
+    ['twice', 'm2', 'resolved'],
+  ]);
+});
+
+test('an event dated in the future is remembered, and counts when its time has come', async () => {
+  await complete('30');
+  const { reads, detector } = counting();
+  await arrive(posted('10', 'a', 'v1'));
+  await detector.pass(instantOf('10 12:00'));
+  await arrive(posted('12', 'ahead', 'v2'));
+  await detector.pass(instantOf('11'));
+  expect(await exceptions()).toEqual([]);
+  await detector.pass(instantOf('12 12:00'));
+  expect((await exceptions()).map(([rule, subject]) => [rule, subject])).toEqual([['again', 'ahead']]);
+  expect(reads.groups).toBe(1);
+});
