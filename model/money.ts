@@ -33,7 +33,14 @@ export function compareAmounts(a: string, b: string): number {
 }
 
 /** The one text of an amount: equal amounts have equal texts, `100.00` and `100` → `100`. */
-export const canonicalAmount = (amount: string): string => new Exact(amount).toFixed();
+export function canonicalAmount(amount: string): string {
+  const [, whole, fraction] = PLAIN_AMOUNT.exec(amount) ?? [];
+  if (whole === undefined) return new Exact(amount).toFixed();
+  return fraction ? `${whole}.${fraction}` : whole;
+}
+
+/** An amount of 1 or more as it is mostly written: its whole part, and what of its fraction counts. */
+const PLAIN_AMOUNT = /^([1-9]\d{0,19})(?:\.(?:(\d{0,19}[1-9])?0{0,20}))?$/;
 
 /** `a` less `b`, exactly. */
 export const differenceOf = (a: string, b: string): string => new Exact(a).minus(b).toFixed();

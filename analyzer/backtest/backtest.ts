@@ -1,5 +1,5 @@
 import { type Company, companyFinder } from '../../model/company.ts';
-import { type Expectation, needsData, typesOf } from '../../model/expectation.ts';
+import { type Expectation, typesOf } from '../../model/expectation.ts';
 import type { Flow } from '../../model/flow.ts';
 import { OBLIGATION_STATES, type Obligation, type StateCounts } from '../../model/obligation.ts';
 import { formatInstant, type Instant } from '../../model/time.ts';
@@ -16,7 +16,7 @@ import { casesOf, isSubjectOnly } from '../detect/cases.ts';
 import { companyOfCase, ruleOfCompany } from '../detect/company-rules.ts';
 import { type CompletenessQuestion, createCompleteness, isApplicable } from '../detect/completeness.ts';
 import { evaluate } from '../detect/evaluators.ts';
-import { type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
+import { dataTypesOf, type Rule, rulesByType, rulesOf } from '../detect/rules.ts';
 
 export interface BacktestQuestion {
   readonly flows: readonly Flow[];
@@ -129,7 +129,7 @@ async function run(question: BacktestQuestion, deps: BacktestDeps): Promise<Back
 function eventsOf(question: BacktestQuestion, rules: readonly Rule[], deps: BacktestDeps) {
   const types = [...new Set(rules.flatMap(({ expectation }) => typesOf(expectation)))];
   if (types.length === 0) return [];
-  const dataTypes = rules.flatMap(({ expectation }) => (needsData(expectation) ? typesOf(expectation) : []));
+  const dataTypes = dataTypesOf(rules);
   return deps.events.scan({
     asOf: question.asOf,
     types,

@@ -27,6 +27,14 @@ import type { FreshEvents } from './known-events.ts';
 import type { Rule } from './rules.ts';
 import { Touched } from './touched.ts';
 
+export interface GatherQuestion {
+  /** Epoch nanoseconds. */
+  readonly now: bigint;
+  readonly applies: Applies;
+  /** Patterns of the types whose payload is needed. */
+  readonly dataTypes: readonly string[];
+}
+
 /** Does the rule apply to the company? One that does not starts nothing there. */
 export type Applies = (rule: Rule, company: string) => boolean;
 
@@ -84,14 +92,14 @@ export async function gatherEvents(
   db: Kysely<Database>,
   looking: Looking,
   window: Window,
-  { now, applies }: { now: bigint; applies: Applies },
+  { now, applies, dataTypes }: GatherQuestion,
 ): Promise<Gathered> {
   const touched = new Touched();
   const history: { rule: Rule; keys: readonly string[]; at: bigint }[] = [];
   const ahead: EventAhead[] = [];
   const [fresh, others]: [CaseEvent[], CaseEvent[]] = [[], []];
   let read = 0;
-  for await (const stored of eventsIn(events, db, window)) {
+  for await (const stored of eventsIn(events, db, window, dataTypes)) {
     read += 1;
     const rules = looking(stored.type);
     if (rules.length === 0) continue;
@@ -127,8 +135,9 @@ async function* eventsIn(
   events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>,
   db: Kysely<Database>,
   window: Window,
+  dataTypes: readonly string[],
 ): AsyncGenerator<StoredEvent & { readonly batch: string }> {
-  yield* events.factsInBatches(window.after, window.upTo);
+  yield* events.factsInBatches(window.after, window.upTo, dataTypes);
   const again = await sentOnIn(db, window);
   if (again.length === 0) return;
   // What ClickHouse did not have has the batch of the window there, and has come already.

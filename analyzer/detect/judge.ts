@@ -18,7 +18,7 @@ import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
 import { readGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
 import { hasNews, type JudgedRow, type Judgement, record, storedOf } from './record.ts';
-import type { Rule } from './rules.ts';
+import { dataTypesOf, type Rule } from './rules.ts';
 import { StoredCases } from './stored-cases.ts';
 import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
 import type { Turn } from './turn.ts';
@@ -63,7 +63,7 @@ interface Place extends Moment {
  * `last` runs in the transaction of the last part, or in one of its own when there is none.
  */
 export function createJudge(deps: JudgeDeps) {
-  const known = new KnownEvents(deps.events);
+  const known = new KnownEvents(deps.events, dataTypesOf(deps.rules));
   const memory = new GroupMemory();
   return async (
     touched: Touched,

@@ -30,10 +30,16 @@ export interface KeyQuestion {
  */
 export class KnownEvents {
   readonly #store: Pick<FinanceEventStore, 'factsByJoinKeys' | 'refsByJoinKeys'>;
+  readonly #dataTypes: readonly string[];
   readonly #recent = new LRUCache<string, CaseEvent>({ max: MOST });
 
-  constructor(store: Pick<FinanceEventStore, 'factsByJoinKeys' | 'refsByJoinKeys'>) {
+  /** `dataTypes`: patterns of the types whose payload is needed. */
+  constructor(
+    store: Pick<FinanceEventStore, 'factsByJoinKeys' | 'refsByJoinKeys'>,
+    dataTypes: readonly string[],
+  ) {
     this.#store = store;
+    this.#dataTypes = dataTypes;
   }
 
   /** Answers questions about join keys; each key is looked for once. */
@@ -64,7 +70,8 @@ export class KnownEvents {
   ): Promise<Map<string, CaseEvent>> {
     const read = new Map<string, CaseEvent>();
     if (keys.length === 0) return read;
-    for (const facts of await this.#store.factsByJoinKeys(keys, options)) {
+    const asked = { ...options, dataTypes: this.#dataTypes };
+    for (const facts of await this.#store.factsByJoinKeys(keys, asked)) {
       const name = eventRefKey(facts);
       const event = this.#recent.get(name) ?? caseEventOf(facts);
       read.set(name, event);

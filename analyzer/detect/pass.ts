@@ -21,7 +21,7 @@ import { PassTally } from './pass-tally.ts';
 import { instantOfPass, isAhead, moveBatches, moveClock, positions } from './positions.ts';
 import { createRejudge } from './rejudge.ts';
 import { closeOtherRules, gatherOtherVersions } from './rule-changes.ts';
-import { rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
+import { dataTypesOf, rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
 import { createSetBack } from './set-back.ts';
 import { whenSettled } from './settled.ts';
 import { recordStaleSources } from './stale-sources.ts';
@@ -97,6 +97,7 @@ export function createDetector(deps: DetectorDeps): Detector {
   const rules = rulesOf(deps.flows);
   const objectives = objectivesOf(deps.flows).map(({ objective }) => objective.id);
   const looking = rulesByType(rules);
+  const dataTypes = dataTypesOf(rules);
   const inhibitors = rules.flatMap(({ expectation: { id, inhibits } }) =>
     inhibits ? [{ rule: id, explains: inhibits }] : [],
   );
@@ -105,7 +106,7 @@ export function createDetector(deps: DetectorDeps): Detector {
   const inbox = openInbox(postgres);
   const judge = createJudge({ events: deps.events, db: postgres.db, rules, companyOf, logger });
   const forget = createForgetting();
-  const rejudge = createRejudge({ postgres, events: deps.events, judge, companyOf, momentOf });
+  const rejudge = createRejudge({ postgres, events: deps.events, judge, companyOf, dataTypes, momentOf });
   const patienceMs = deps.turnPatienceMs ?? TURN_PATIENCE_MS;
   const setBack = createSetBack({ ...deps, rules, looking, judge, momentOf, patienceMs });
   let rulesChecked = false;
@@ -168,7 +169,7 @@ export function createDetector(deps: DetectorDeps): Detector {
       // A clock that is ahead still is one that nothing was taken back of yet: that comes first.
       const wait = behind || isAhead(before.clock, asked);
       const from = before.batches ?? 0n;
-      const given = { now, applies: createApplies(streams, companyOf) };
+      const given = { now, applies: createApplies(streams, companyOf), dataTypes };
       for await (const window of windowsOf(postgres.db, from, to)) {
         const gathered = await gatherEvents(deps.events, postgres.db, looking, window, given);
         tally.events += gathered.events;

@@ -16,6 +16,8 @@ interface RejudgeDeps {
   readonly events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>;
   readonly judge: ReturnType<typeof createJudge>;
   readonly companyOf: (key: string) => Company;
+  /** Patterns of the types whose payload a rule looks into. */
+  readonly dataTypes: readonly string[];
   /** The instant of a judgement and the sources then; asked for in every turn, for passes in between move it on. */
   momentOf(asked: bigint): Promise<Moment>;
 }
@@ -33,7 +35,7 @@ const TRIES = 10;
  * `atMostMs`; how far it came is remembered. Judged again nothing changes, so that a turn that was lost is simply repeated.
  * Throws `detect.busy` when it cannot have a turn.
  */
-export function createRejudge({ postgres, events, judge, companyOf, momentOf }: RejudgeDeps) {
+export function createRejudge({ postgres, events, judge, companyOf, dataTypes, momentOf }: RejudgeDeps) {
   return async (
     work: Missed,
     asked: bigint,
@@ -59,7 +61,7 @@ export function createRejudge({ postgres, events, judge, companyOf, momentOf }: 
 
     async function judgeSome(turn: Turn): Promise<void> {
       const { now, at, streams } = await momentOf(asked);
-      const given = { now, applies: createApplies(streams, companyOf) };
+      const given = { now, applies: createApplies(streams, companyOf), dataTypes };
       const turnAt = performance.now();
       for await (const window of windowsOf(postgres.db, after, work.upTo)) {
         const gathered = await gatherEvents(events, postgres.db, looking, window, given);

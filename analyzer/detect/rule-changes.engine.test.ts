@@ -92,10 +92,10 @@ test('how far a new rule has come is remembered, and a pass may take it to the e
   let windows = 0;
   const dying: typeof events = {
     ...events,
-    async *factsInBatches(after, upTo) {
+    async *factsInBatches(after, upTo, dataTypes) {
       windows += 1;
       if (windows === 2) throw new Error('killed');
-      yield* events.factsInBatches(after, upTo);
+      yield* events.factsInBatches(after, upTo, dataTypes);
     },
   };
   const deps = { postgres, flows: FLOWS, companies: [ACME], logger };
@@ -106,9 +106,9 @@ test('how far a new rule has come is remembered, and a pass may take it to the e
   const time = vi.spyOn(performance, 'now').mockImplementation(() => clock);
   const slow: typeof events = {
     ...events,
-    factsInBatches(after, upTo) {
+    factsInBatches(after, upTo, dataTypes) {
       clock += 6_000;
-      return events.factsInBatches(after, upTo);
+      return events.factsInBatches(after, upTo, dataTypes);
     },
   };
   try {

@@ -1,5 +1,5 @@
 import { typeMatcher } from '../../model/event-pattern.ts';
-import { type Expectation, typesOf } from '../../model/expectation.ts';
+import { type Expectation, needsData, typesOf } from '../../model/expectation.ts';
 import type { Flow } from '../../model/flow.ts';
 import { caseKeysOf, type KeysOf } from './cases.ts';
 
@@ -30,6 +30,11 @@ export function rulesOf(flows: readonly Flow[]): Rule[] {
       keysOf: caseKeysOf(expectation),
     }));
 }
+
+/** The types whose payload one of the rules looks into. */
+export const dataTypesOf = (rules: readonly Rule[]): string[] => [
+  ...new Set(rules.flatMap(({ expectation }) => (needsData(expectation) ? typesOf(expectation) : []))),
+];
 
 /** By event type, the rules that look at it; remembered. */
 export function rulesByType<T extends Rule>(rules: readonly T[]): (type: string) => readonly T[] {

@@ -41,12 +41,15 @@ export interface FinanceEventStore {
     joinKeys: readonly string[],
     options?: { asOf?: bigint | undefined; types?: readonly string[] | undefined },
   ): Promise<FinanceEvent[]>;
-  /** The facts of the events of the batches in (after, upTo], by batch, then in the order of events. */
-  factsInBatches(after: bigint, upTo: bigint): AsyncIterable<BatchFacts>;
-  /** The facts of events that have at least one of the join keys, each once, in no order; the rest as `byJoinKeys`. */
+  /** The facts of the events of the batches in (after, upTo], by batch, then in the order of events; the payload comes with these types alone. */
+  factsInBatches(after: bigint, upTo: bigint, dataTypes: readonly string[]): AsyncIterable<BatchFacts>;
+  /**
+   * The facts of events that have at least one of the join keys, each once, in no order; the payload comes with the data types
+   * alone, the rest is as in `byJoinKeys`.
+   */
   factsByJoinKeys(
     joinKeys: readonly string[],
-    options: { asOf: bigint; types: readonly string[] },
+    options: { asOf: bigint; types: readonly string[]; dataTypes: readonly string[] },
   ): Promise<EventFacts[]>;
   /**
    * Which events have which of the join keys, in no order and perhaps more than once: those up to `asOf` (epoch nanoseconds, inclusive)
@@ -149,22 +152,25 @@ const eventsByJoinKeys = defineQuery({
   row: eventRow,
 });
 
+/** The payload of the types that it is asked of. */
+const DATA_OF_TYPES = `if(match(Type, {dataTypes:String}), Data, '')`;
+
 const factsInBatches = defineQuery({
   name: 'finance_events.facts_in_batches',
-  sql: `SELECT toString(Batch), ${factsColumns()} FROM finance_events
+  sql: `SELECT toString(Batch), ${factsColumns({ data: DATA_OF_TYPES })} FROM finance_events
     WHERE Batch > {after:UInt64} AND Batch <= {upTo:UInt64} ORDER BY Batch, Time, Sequence, EventId`,
-  params: z.object({ after: whole, upTo: whole }),
+  params: z.object({ after: whole, upTo: whole, dataTypes: z.string() }),
   row: batchFactsTuple,
 });
 
 const factsByJoinKeys = defineQuery({
   name: 'finance_events.facts_by_join_keys',
-  sql: `SELECT ${factsColumns()} FROM finance_events
+  sql: `SELECT ${factsColumns({ data: DATA_OF_TYPES })} FROM finance_events
     WHERE (Company, Source, Subject, Time, EventId) IN (
       SELECT Company, Source, Subject, Time, EventId FROM event_keys
       WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
         AND match(Type, {types:String}))`,
-  params: z.object({ joinKeys: texts, asOf: whole, types: z.string() }),
+  params: z.object({ joinKeys: texts, asOf: whole, types: z.string(), dataTypes: z.string() }),
   row: factsTuple,
 });
 
@@ -212,7 +218,7 @@ const scanEvents = defineQuery({
 
 const scanEventsWithData = defineQuery({
   name: 'finance_events.scan_data',
-  sql: scanSql(`if(match(Type, {dataTypes:String}), Data, '')`),
+  sql: scanSql(DATA_OF_TYPES),
   params: z.object({ asOf: whole, types: z.string(), sources: texts, dataTypes: z.string() }),
   row: factsTuple,
 });
@@ -235,7 +241,7 @@ function groupsQuery(questions: number): NamedQuery<Record<string, string | stri
       AND (empty({attribute${i}:String}) OR Attributes[{attribute${i}:String}] IN {values${i}:Array(String)}))`,
   );
   const columns = factsColumns({
-    data: `if(match(Type, {dataTypes:String}), Data, '')`,
+    data: DATA_OF_TYPES,
     attributes: 'if(match(Type, {attributeTypes:String}), Attributes, map())',
     keyTypes: 'if(match(Type, {keyTypes:String}), KeyTypes, [])',
     keyValues: 'if(match(Type, {keyTypes:String}), KeyValues, [])',
@@ -451,15 +457,21 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     insertKeys,
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
-    async *factsInBatches(after, upTo) {
-      for await (const rows of clickhouse.tuples(factsInBatches, { after: `${after}`, upTo: `${upTo}` }))
+    async *factsInBatches(after, upTo, dataTypes) {
+      const params = { after: `${after}`, upTo: `${upTo}`, dataTypes: typesRegex(dataTypes) };
+      for await (const rows of clickhouse.tuples(factsInBatches, params))
         for (const row of rows) yield batchFactsOf(row);
     },
-    async factsByJoinKeys(joinKeys, { asOf, types }) {
+    async factsByJoinKeys(joinKeys, { asOf, types, dataTypes }) {
       const found: EventFacts[] = [];
       const chunks = chunksOf(new Set(joinKeys));
       await inParallel(chunks, async (chunk) => {
-        const params = { joinKeys: chunk, asOf: int64(asOf), types: typesRegex(types) };
+        const params = {
+          joinKeys: chunk,
+          asOf: int64(asOf),
+          types: typesRegex(types),
+          dataTypes: typesRegex(dataTypes),
+        };
         for await (const rows of clickhouse.tuples(factsByJoinKeys, params))
           for (const row of rows) found.push(factsOf(row));
       });
