@@ -25,6 +25,17 @@ export function readNumber(text: string): { series: string; number: bigint } | u
   return { series: `${before}#${after}`, number: BigInt(digits) };
 }
 
+/** How many are not before the instant, of some of which the latest is the first. */
+function countSince(used: readonly Used[], at: bigint): number {
+  let [from, to] = [0, used.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((used[middle] as Used).event.at >= at) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
 /**
  * Judges that numbers leave no gap: one obligation for each gap below a number, due `within` after the first event above the
  * gap; late when it closed after that. An `unless` event uses its number too. The least number known begins its series.
@@ -61,26 +72,35 @@ export function numbers(
     used.sort((a, b) => (a.number < b.number ? -1 : 1));
     const found: Obligation[] = [];
     for (let at = 1; at < used.length; at += 1) {
-      const [below, above] = [used[at - 1] as Used, used[at] as Used];
-      if (lookback !== undefined && distance(below.event, above.event) > lookback) continue;
+      const above = used[at] as Used;
+      if (!mayStart(above.event)) continue;
+      // What was used too far from it in time is not seen together with it, whatever else is looked at.
+      let next = at - 1;
+      while (next >= 0 && !isNear((used[next] as Used).event, above.event)) next -= 1;
+      const below = used[next];
       // The first that was used above the gap tells that the numbers in between were given out.
-      if (above.number - below.number > 1n && mayStart(above.event)) {
-        found.push(gap(name, below, above));
-      }
+      if (below && above.number - below.number > 1n) found.push(gap(name, below, above));
     }
     return [...found, ...filledLate(name, used)];
+  }
+
+  function isNear(a: CaseEvent, b: CaseEvent): boolean {
+    return lookback === undefined || distance(a, b) <= lookback;
   }
 
   /** Numbers that came after a greater one, and later than allowed. */
   function filledLate(name: string, used: readonly Used[]): Obligation[] {
     const found: Obligation[] = [];
-    let earliest: Used | undefined;
+    // The latest first: numbers mostly come in order, so that the next one goes to the end.
+    const above: Used[] = [];
     for (const one of used.toReversed()) {
+      const { at } = one.event;
+      const earliest = lookback === undefined ? above.at(-1) : above[countSince(above, at - lookback) - 1];
       if (earliest && mayStart(earliest.event)) {
         const dueAt = dueAfter(earliest.event);
-        if (one.event.at > dueAt) found.push(late(name, earliest, one, dueAt));
+        if (at > dueAt) found.push(late(name, earliest, one, dueAt));
       }
-      if (!earliest || one.event.at < earliest.event.at) earliest = one;
+      above.splice(countSince(above, at), 0, one);
     }
     return found;
   }
