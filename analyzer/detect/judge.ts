@@ -17,7 +17,15 @@ import { type FreshEvents, KnownEvents } from './known-events.ts';
 import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
 import { readGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
-import { hasNews, type JudgedRow, type Judgement, record, storedOf } from './record.ts';
+import {
+  hasNews,
+  type Judged,
+  type JudgedRow,
+  type Judgement,
+  type Recorded,
+  record,
+  storedOf,
+} from './record.ts';
 import { dataTypesOf, type Rule } from './rules.ts';
 import { StoredCases } from './stored-cases.ts';
 import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
@@ -28,6 +36,8 @@ const KEYS_A_STEP = 4_000;
 /** Join keys, of all rules together, whose events are read at once. */
 const KEYS_A_READ = 40_000;
 
+/** Obligations of different rules that are written in one transaction, about. */
+const OBLIGATIONS_A_WRITE = 4_000;
 /** Parts that are judged while one is written. */
 const AHEAD = 4;
 
@@ -59,8 +69,8 @@ interface Place extends Moment {
 }
 
 /**
- * Makes the judgement of what is touched: the cases are loaded, judged as of the moment and recorded, part by part.
- * `last` runs in the transaction of the last part, or in one of its own when there is none.
+ * Makes the judgement of what is touched: the cases are loaded, judged as of the moment and recorded, parts of several rules
+ * together. `last` runs in the last of the transactions.
  */
 export function createJudge(deps: JudgeDeps) {
   const known = new KnownEvents(deps.events, dataTypesOf(deps.rules));
@@ -71,16 +81,18 @@ export function createJudge(deps: JudgeDeps) {
     last?: (trx: Transaction<Database>) => Promise<void>,
   ): Promise<void> => {
     const { companyOf, logger } = deps;
-    let lastDone = false;
     if (fresh) memory.take(fresh, [...fresh.events, ...fresh.others]);
     else if (upTo !== undefined) memory.at(upTo);
     const remembered = fresh || upTo !== undefined ? memory : undefined;
     const parts = [...touched.parts(KEYS_A_STEP, moment.now)];
     for (const group of togetherUpTo(KEYS_A_READ, parts)) {
-      const isLast = group.at(-1) === parts.at(-1);
       const keys = group.flatMap((part) => (part.rule.expectation.group ? [] : part.keys));
       const read = await readEvents(known, deps.rules, keys, moment.now, fresh);
       const cases = new StoredCases(deps.db);
+      await cases.seek([
+        ...read.found().map(subjectKeyOf),
+        ...group.flatMap((part) => (part.rule.expectation.group ? part.keys : [])),
+      ]);
       const now: TouchedPart[] = [];
       for (const part of group) now.push(await withoutToday(part, cases, moment.now, companyOf));
       const groups = await readGroups(
@@ -94,25 +106,38 @@ export function createJudge(deps: JudgeDeps) {
         const loaded = expectation.group ? groups(part) : await loadCases(read, part.rule, part.keys);
         return judgeCases(loaded, part, moment, companyOf);
       };
+      let waiting: Judged[] = [];
+      const write = async (also?: typeof last): Promise<void> => {
+        const together = waiting;
+        waiting = [];
+        const recorded = await turn.write(async (trx) => {
+          const done =
+            together.length === 0 ? [] : await record(trx, together, { ...moment, companyOf, logger });
+          await also?.(trx);
+          return done;
+        });
+        for (const [index, { judgement }] of together.entries()) {
+          const { id } = judgement.rule.expectation;
+          tally.add(id, recorded[index] as Recorded);
+          cases.note(id, judgement.caseKeys);
+        }
+      };
       for await (const [part, judgement] of workedAhead(now, judge)) {
         const { id } = part.rule.expectation;
+        // Another part of the rule may be of the same cases.
+        if (waiting.some(({ judgement: { rule } }) => rule === part.rule)) await write();
         // The turn keeps others from writing obligations, and no transaction is needed where there is nothing to write.
         const stored = await storedOf(deps.db, judgement, await cases.heads(id, judgement.caseKeys));
-        lastDone = part === now.at(-1) && isLast && last !== undefined;
         // What is as it should be, and was never otherwise, leaves nothing to write.
-        if (!stored.isAny && !lastDone && !hasNews(judgement)) {
-          tally.add(id, { judged: judgement.obligations.length, opened: 0, closed: 0 });
-          continue;
-        }
-        await turn.write(async (trx) => {
-          const recorded = await record(trx, judgement, { ...moment, companyOf, logger, stored });
-          tally.add(id, recorded);
-          if (lastDone) await last?.(trx);
-        });
-        cases.note(id, judgement.caseKeys);
+        if (stored.isAny || hasNews(judgement)) waiting.push({ judgement, stored });
+        else tally.add(id, { judged: judgement.obligations.length, opened: 0, closed: 0 });
+        const size = waiting.reduce((sum, one) => sum + one.judgement.obligations.length, 0);
+        if (size >= OBLIGATIONS_A_WRITE) await write();
       }
+      const isLast = group.at(-1) === parts.at(-1);
+      if (waiting.length > 0 || (isLast && last)) await write(isLast ? last : undefined);
     }
-    if (!lastDone && last) await turn.write(last);
+    if (parts.length === 0 && last) await turn.write(last);
   };
 }
 

@@ -7,6 +7,8 @@ import { type Rule, rulesByType } from './rules.ts';
 
 /** Events by join key. A key is asked for once, for all rules together: what several rules look at is read once. */
 export interface EventsByKey {
+  /** The events found so far. */
+  found(): CaseEvent[];
   /** The events of the types that have one of the join keys, each once. */
   get(keys: readonly string[], types: readonly string[]): Promise<Iterable<CaseEvent>>;
 }
@@ -41,6 +43,7 @@ export async function readEvents(
   for (let round = 0; round < ROUNDS && found.length > 0; round += 1)
     found = await read(found.flatMap((event) => looking(event.type).flatMap(({ keysOf }) => keysOf(event))));
   return {
+    found: () => [...new Set([...byKey.values()].flat())],
     async get(asked, wanted) {
       await read(asked);
       const matches = typeMatcher(wanted);

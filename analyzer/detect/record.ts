@@ -64,57 +64,108 @@ export interface RecordContext {
   readonly at: Date;
   companyOf(key: string): Company;
   readonly logger: Logger;
+}
+
+/** A judgement, and what was stored of its cases. */
+export interface Judged {
+  readonly judgement: Judgement;
   readonly stored: Stored;
 }
 
 /**
- * Brings what is stored into line with a judgement, in the caller's transaction: obligations, exceptions and the log of
- * changes. What does not differ is not written, so that the same judgement again changes nothing.
+ * Brings what is stored into line with judgements of different rules, in the caller's transaction: obligations, exceptions and the
+ * log of changes. What does not differ is not written, so that the same judgement again changes nothing. Says of each what it did.
  */
 export async function record(
   trx: Transaction<Database>,
-  judgement: Judgement,
+  judged: readonly Judged[],
   context: RecordContext,
-): Promise<Recorded> {
-  const { rule } = judgement;
-  const { rows: stored, answered } = context.stored;
-  const before = new Map(stored.map((row) => [row.id, row]));
-  const candidates = onceEach(judgement, context)
+): Promise<Recorded[]> {
+  const drafts = judged.map((one) => draftOf(one, context));
+  const exceptions = await exceptionsOf(
+    trx,
+    drafts.flatMap(({ obligations, gone }) => [...obligations, ...gone].map(({ id }) => id)),
+  );
+  const changes = drafts.map((draft) => changesOf(draft, exceptions, context));
+  await saveObligations(
+    trx,
+    changes.flatMap(({ rows }) => rows),
+    context.at,
+  );
+  await removeObligations(
+    trx,
+    changes.flatMap(({ removed }) => removed),
+  );
+  await appendChanges(
+    trx,
+    changes.flatMap(({ told }) => told),
+  );
+  await writeExceptions(
+    trx,
+    changes.flatMap(({ writes }) => writes),
+    context.at,
+  );
+  return changes.map(({ recorded }) => recorded);
+}
+
+/** What a judgement says of what is stored, or is to be. */
+interface Draft {
+  readonly judgement: Judgement;
+  readonly before: ReadonlyMap<string, ObligationRow>;
+  readonly obligations: readonly Obligation[];
+  /** What is stored and is no obligation any more. */
+  readonly gone: readonly ObligationRow[];
+}
+
+function draftOf({ judgement, stored: { rows, answered } }: Judged, context: RecordContext): Draft {
+  const before = new Map(rows.map((row) => [row.id, row]));
+  const obligations = onceEach(judgement, context)
     .map((obligation) => steady(obligation, before.get(obligation.id), context.now))
     .filter(
       (obligation) => before.has(obligation.id) || answered.has(obligation.id) || !isSettled(obligation),
     );
-  const there = new Set(candidates.map(({ id }) => id));
-  const gone = stored.filter(({ id }) => !there.has(id));
+  const there = new Set(obligations.map(({ id }) => id));
+  return { judgement, before, obligations, gone: rows.filter(({ id }) => !there.has(id)) };
+}
 
-  const exceptions = await exceptionsOf(
-    trx,
-    [...candidates, ...gone].map(({ id }) => id),
-  );
+interface Write {
+  readonly row: DetectedException;
+  readonly change: string;
+}
+
+/** What is to be written of a draft. */
+interface Changes {
+  readonly rows: readonly NewObligation[];
+  readonly removed: readonly string[];
+  readonly told: readonly Change[];
+  readonly writes: readonly Write[];
+  readonly recorded: Recorded;
+}
+
+function changesOf(
+  { judgement, before, obligations, gone }: Draft,
+  exceptions: ReadonlyMap<string, ExceptionRow>,
+  context: RecordContext,
+): Changes {
   const isKept = (obligation: Obligation): boolean => !isSettled(obligation) || exceptions.has(obligation.id);
-  const judged = candidates.filter(isKept);
-  const settled = candidates.filter((obligation) => !isKept(obligation));
-  const changed = judged.filter((obligation) => differs(obligation, before.get(obligation.id), context.now));
+  const kept = obligations.filter(isKept);
+  const settled = obligations.filter((obligation) => !isKept(obligation));
   const severities = new Map<string, DetectedException['severity']>();
-  const writes: { row: DetectedException; change: string }[] = [];
-  for (const obligation of judged) {
+  const writes: Write[] = [];
+  for (const obligation of kept) {
     const known = exceptions.get(obligation.id);
     const state = exceptionStateOf(obligation);
-    const company = context.companyOf(obligation.company);
-    const expectation = ruleOfCompany(rule.expectation, company);
     if (!known && !isOpenException(state)) continue;
+    const company = context.companyOf(obligation.company);
+    const expectation = ruleOfCompany(judgement.rule.expectation, company);
     const severity =
       isOpenException(state) || !known
         ? obligationSeverity(expectation, obligation, company, context.now)
         : known.severity;
     severities.set(obligation.id, severity);
     const { closeImpact, observe } = expectation;
-    const next = nextException(
-      known && beforeOf(known),
-      state,
-      { severity, closeImpact, quiet: observe },
-      context.at,
-    );
+    const asked = { severity, closeImpact, quiet: observe };
+    const next = nextException(known && beforeOf(known), state, asked, context.at);
     if (!next) continue;
     const row: DetectedException = {
       ...sharedColumns(obligation),
@@ -132,26 +183,24 @@ export async function record(
     const why = 'Events that came later show that this was not expected';
     writes.push({ row: { ...asDetected(known), ...columnsOf(next), why }, change: 'closed' });
   }
-
-  const rows = changed.map((obligation) =>
-    rowOf(obligation, severities.get(obligation.id), revisitOf(obligation, context.now)),
-  );
-  await saveObligations(trx, rows, context.at);
-  await removeObligations(
-    trx,
-    [...gone, ...settled].map(({ id }) => id),
-  );
+  const changed = kept.filter((obligation) => differs(obligation, before.get(obligation.id), context.now));
   const moved = changed.filter((obligation) => before.get(obligation.id)?.state !== obligation.state);
-  await appendChanges(trx, [
-    ...moved.filter(isTold).map((obligation) => obligationChange(obligation, context.at)),
-    ...gone.filter(isTold).map((row) => goneChange(row, context.at)),
-  ]);
-  await writeExceptions(trx, writes, context.at);
   return {
-    judged: judgement.obligations.length + gone.length,
-    opened: writes.filter(({ change }) => change === 'opened' || change === 'reopened').length,
-    closed: writes.filter(({ change }) => change === 'closed').length,
-    became: [...moved, ...settled].map(({ state }) => state),
+    rows: changed.map((obligation) =>
+      rowOf(obligation, severities.get(obligation.id), revisitOf(obligation, context.now)),
+    ),
+    removed: [...gone, ...settled].map(({ id }) => id),
+    told: [
+      ...moved.filter(isTold).map((obligation) => obligationChange(obligation, context.at)),
+      ...gone.filter(isTold).map((row) => goneChange(row, context.at)),
+    ],
+    writes,
+    recorded: {
+      judged: judgement.obligations.length + gone.length,
+      opened: writes.filter(({ change }) => change === 'opened' || change === 'reopened').length,
+      closed: writes.filter(({ change }) => change === 'closed').length,
+      became: [...moved, ...settled].map(({ state }) => state),
+    },
   };
 }
 
@@ -382,7 +431,7 @@ const exceptionChange = (row: DetectedException, change: string, at: Date): Chan
 /** Saves exceptions and appends to the history what became of each. */
 export async function writeExceptions(
   trx: Transaction<Database>,
-  writes: readonly { readonly row: DetectedException; readonly change: string }[],
+  writes: readonly Write[],
   at: Date,
 ): Promise<void> {
   await saveExceptions(

@@ -4,7 +4,7 @@ import { expectedTypesOf } from '../../model/expectation.ts';
 import type { Obligation } from '../../model/obligation.ts';
 import { formatInstant } from '../../model/time.ts';
 import { isFresh, type SourceStream } from '../../model/watermark.ts';
-import { inhibitExceptions } from '../../store/postgres/exceptions.ts';
+import { type Explained, inhibitExceptions } from '../../store/postgres/exceptions.ts';
 import { type IndeterminateGroup, indeterminateGroups } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { type CompletenessQuestion, completenessOf, effectiveWatermark } from './completeness.ts';
@@ -35,6 +35,7 @@ export async function recordStaleSources(
 ): Promise<Recorded> {
   const groups = await indeterminateGroups(trx);
   const stale = new Map<string, Stale>();
+  const explained: Explained[] = [];
   for (const group of groups) {
     const rule = rules.find(({ expectation }) => expectation.id === group.rule);
     if (!rule) continue;
@@ -51,8 +52,9 @@ export async function recordStaleSources(
         waiting: (known?.waiting ?? 0) + group.count,
       });
     }
-    if (behind[0]) await inhibitExceptions(trx, group, `source:${behind[0].source}`, at);
+    if (behind[0]) explained.push({ ...placeOf(group), by: `source:${behind[0].source}` });
   }
+  await inhibitExceptions(trx, explained, at);
   const standing = [...stale.values()].map((one) => ({
     obligation: obligationOfStale(one),
     severity: 'medium' as const,
@@ -60,6 +62,8 @@ export async function recordStaleSources(
   }));
   return await recordStanding(trx, [STALE_SOURCE_RULE], standing, at);
 }
+
+const placeOf = ({ rule, company, source }: IndeterminateGroup) => ({ rule, company, source });
 
 /**
  * The stale sources that are short of the latest deadline of the group; when none is known, whoever would send the answer.

@@ -12,14 +12,18 @@ export class StoredCases {
     this.#db = db;
   }
 
+  /** Looks for those of the keys that were not looked for yet: at once it is little work. */
+  async seek(keys: readonly string[], isWritten: (key: string) => boolean = () => false): Promise<void> {
+    const fresh = [...new Set(keys)].filter((key) => !this.#byKey.has(key) || isWritten(key));
+    if (fresh.length === 0) return;
+    const found = Map.groupBy(await obligationsOfCases(this.#db, fresh), ({ case_key }) => case_key);
+    for (const key of fresh) this.#byKey.set(key, found.get(key) ?? NONE);
+  }
+
   /** The obligations of the rule to whose cases the keys lead. */
   async heads(rule: string, keys: readonly string[]): Promise<ObligationHead[]> {
     const written = this.#written.get(rule);
-    const fresh = keys.filter((key) => !this.#byKey.has(key) || written?.delete(key));
-    if (fresh.length > 0) {
-      const found = Map.groupBy(await obligationsOfCases(this.#db, fresh), ({ case_key }) => case_key);
-      for (const key of fresh) this.#byKey.set(key, found.get(key) ?? NONE);
-    }
+    await this.seek(keys, (key) => written?.delete(key) ?? false);
     return keys.flatMap((key) => this.#byKey.get(key)?.filter((head) => head.rule === rule) ?? NONE);
   }
 

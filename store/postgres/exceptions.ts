@@ -116,20 +116,25 @@ export async function saveExceptions(
   }
 }
 
-/** Names what explains the indeterminate exceptions of a rule, company and source away: `source:<name>`. */
+/** What explains the indeterminate exceptions of a rule, company and source: `source:<name>`. */
+export interface Explained {
+  readonly rule: string;
+  readonly company: string;
+  readonly source: string;
+  readonly by: string;
+}
+
+/** Names on indeterminate exceptions what explains them away. */
 export async function inhibitExceptions(
   db: Kysely<Database>,
-  where: { rule: string; company: string; source: string },
-  inhibitedBy: string,
+  explained: readonly Explained[],
   at: Date,
 ): Promise<void> {
-  await db
-    .updateTable('exceptions')
-    .set({ inhibited_by: inhibitedBy, updated_at: at })
-    .where('rule', '=', where.rule)
-    .where('company', '=', where.company)
-    .where('source', '=', where.source)
-    .where('state', '=', 'indeterminate')
-    .where(sql<boolean>`inhibited_by IS DISTINCT FROM ${inhibitedBy}`)
-    .execute();
+  if (explained.length === 0) return;
+  await sql`UPDATE exceptions SET inhibited_by = explained.by, updated_at = ${at}
+    FROM json_to_recordset(${JSON.stringify(explained)}::json)
+      AS explained (rule text, company text, source text, by text)
+    WHERE exceptions.rule = explained.rule AND exceptions.company = explained.company
+      AND exceptions.source = explained.source AND exceptions.state = 'indeterminate'
+      AND exceptions.inhibited_by IS DISTINCT FROM explained.by`.execute(db);
 }
