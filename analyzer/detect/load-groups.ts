@@ -1,6 +1,8 @@
 import { typeMatcher } from '../../model/event-pattern.ts';
 import { needsAttributes, needsData, needsKeys, typesOf } from '../../model/expectation.ts';
-import type { FinanceEventStore, GroupsQuestion } from '../../store/clickhouse/finance-events.ts';
+import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import type { GroupsQuestion } from '../../store/clickhouse/group-queries.ts';
+import { FOREVER } from '../../store/clickhouse/int64.ts';
 import { type CaseEvent, caseEventOf } from './case-event.ts';
 import { casesOf } from './cases.ts';
 import { type GroupMemory, slackOf } from './group-memory.ts';
@@ -86,7 +88,6 @@ async function wholeOf(
   );
 }
 
-const FOREVER = 9_223_372_036_854_775_807n;
 const ANYTHING = { parties: [], periods: [], amounts: [], attribute: undefined } as const;
 
 interface Asked {

@@ -4,8 +4,8 @@ import type { CompanyScope } from '../../model/principal.ts';
 import { parseInstant } from '../../model/time.ts';
 import { decodeCursor, encodeCursor, type Page } from '../paging.ts';
 import type { ClickHouse } from './client.ts';
+import { typesRegex } from './event-types.ts';
 import { EVENT_COLUMNS, eventOfRow, eventRow } from './finance-event-rows.ts';
-import { typesRegex } from './finance-events.ts';
 import { defineQuery } from './query.ts';
 
 const texts = z.array(z.string());

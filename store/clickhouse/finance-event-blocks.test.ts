@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { FinanceEvent } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import { readBlocks } from '../../test/native-block.ts';
+import { typesRegex } from './event-types.ts';
 import { eventBlock, keyBlocks, scaledDecimal } from './finance-event-blocks.ts';
-import { typesRegex } from './finance-events.ts';
 
 const event: FinanceEvent = {
   id: 'e1',

@@ -3,6 +3,7 @@ import { ClosewatchError } from '../../model/errors.ts';
 import { type EventHead, type EventRef, eventRefKey, type FinanceEvent } from '../../model/event.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
+import { ofTypes, typesParams, typesShape } from './event-types.ts';
 import { type Block, documentBlock, eventBlock, keyBlocks } from './finance-event-blocks.ts';
 import {
   type BatchFacts,
@@ -16,7 +17,9 @@ import {
   factsOf,
   factsTuple,
 } from './finance-event-rows.ts';
-import { defineQuery, type NamedQuery } from './query.ts';
+import { countInGroups, eventsInGroups, type GroupsQuestion } from './group-queries.ts';
+import { FOREVER, int64 } from './int64.ts';
+import { defineQuery } from './query.ts';
 
 type KnownEvent = Pick<FinanceEvent, 'id' | 'subject' | 'time'>;
 
@@ -105,23 +108,6 @@ export interface KeyedRef extends EventRef {
   readonly key: string;
 }
 
-/** Events of the type patterns in a span of time that have one of the values of each field; an empty list asks nothing of its field. */
-export interface GroupsQuestion {
-  readonly types: readonly string[];
-  /** Epoch nanoseconds, both inclusive. */
-  readonly from: bigint;
-  readonly to: bigint;
-  readonly parties: readonly string[];
-  readonly periods: readonly string[];
-  /** Decimal texts; equal by value. */
-  readonly amounts: readonly string[];
-  readonly attribute?: { readonly name: string; readonly values: readonly string[] } | undefined;
-  /** With their payload, their attributes, their keys? */
-  readonly data: boolean;
-  readonly attributes: boolean;
-  readonly keys: boolean;
-}
-
 const MAX_ROWS = 50_000;
 /** So many bytes of ids or keys in one query: ClickHouse takes 128 KiB of a parameter (`http_max_field_value_size`). */
 const MAX_PARAM_BYTES = 100_000;
@@ -146,20 +132,20 @@ const eventsByJoinKeys = defineQuery({
     WHERE (Company, Source, Subject, Time, EventId) IN (
       SELECT Company, Source, Subject, Time, EventId FROM event_keys
       WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
-        AND match(Type, {types:String}))
+        AND ${ofTypes('types')})
     ORDER BY Time, Sequence, EventId`,
-  params: z.object({ joinKeys: texts, asOf: whole, types: z.string() }),
+  params: z.object({ joinKeys: texts, asOf: whole, ...typesShape('types') }),
   row: eventRow,
 });
 
 /** The payload of the types that it is asked of. */
-const DATA_OF_TYPES = `if(match(Type, {dataTypes:String}), Data, '')`;
+const DATA_OF_TYPES = `if(${ofTypes('dataTypes')}, Data, '')`;
 
 const factsInBatches = defineQuery({
   name: 'finance_events.facts_in_batches',
   sql: `SELECT toString(Batch), ${factsColumns({ data: DATA_OF_TYPES })} FROM finance_events
     WHERE Batch > {after:UInt64} AND Batch <= {upTo:UInt64} ORDER BY Batch, Time, Sequence, EventId`,
-  params: z.object({ after: whole, upTo: whole, dataTypes: z.string() }),
+  params: z.object({ after: whole, upTo: whole, ...typesShape('dataTypes') }),
   row: batchFactsTuple,
 });
 
@@ -169,8 +155,8 @@ const factsByJoinKeys = defineQuery({
     WHERE (Company, Source, Subject, Time, EventId) IN (
       SELECT Company, Source, Subject, Time, EventId FROM event_keys
       WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
-        AND match(Type, {types:String}))`,
-  params: z.object({ joinKeys: texts, asOf: whole, types: z.string(), dataTypes: z.string() }),
+        AND ${ofTypes('types')})`,
+  params: z.object({ joinKeys: texts, asOf: whole, ...typesShape('types'), ...typesShape('dataTypes') }),
   row: factsTuple,
 });
 
@@ -178,8 +164,8 @@ const refsByJoinKeys = defineQuery({
   name: 'event_keys.refs_by_join_keys',
   sql: `SELECT JoinKey, Source, EventId FROM event_keys
     WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
-      AND match(Type, {types:String}) AND NOT (Batch > {after:UInt64} AND Batch <= {upTo:UInt64})`,
-  params: z.object({ joinKeys: texts, asOf: whole, types: z.string(), after: whole, upTo: whole }),
+      AND ${ofTypes('types')} AND NOT (Batch > {after:UInt64} AND Batch <= {upTo:UInt64})`,
+  params: z.object({ joinKeys: texts, asOf: whole, ...typesShape('types'), after: whole, upTo: whole }),
   row: z.tuple([z.string(), z.string(), z.string()]),
 });
 
@@ -187,8 +173,8 @@ const eventsDatedIn = defineQuery({
   name: 'finance_events.dated_in',
   sql: `SELECT ${EVENT_COLUMNS} FROM finance_events
     WHERE Time > fromUnixTimestamp64Nano({after:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({upTo:Int64}, 'UTC')
-      AND match(Type, {types:String})`,
-  params: z.object({ after: whole, upTo: whole, types: z.string() }),
+      AND ${ofTypes('types')}`,
+  params: z.object({ after: whole, upTo: whole, ...typesShape('types') }),
   row: eventRow,
 });
 
@@ -212,76 +198,20 @@ const eventsByRefs = defineQuery({
 const scanEvents = defineQuery({
   name: 'finance_events.scan',
   sql: scanSql(`''`),
-  params: z.object({ asOf: whole, types: z.string(), sources: texts }),
+  params: z.object({ asOf: whole, ...typesShape('types'), sources: texts }),
   row: factsTuple,
 });
 
 const scanEventsWithData = defineQuery({
   name: 'finance_events.scan_data',
   sql: scanSql(DATA_OF_TYPES),
-  params: z.object({ asOf: whole, types: z.string(), sources: texts, dataTypes: z.string() }),
+  params: z.object({ asOf: whole, ...typesShape('types'), sources: texts, ...typesShape('dataTypes') }),
   row: factsTuple,
 });
 
-/**
- * The query for so many questions about groups of one company: the table is read once for all of them. The payload, the attributes and
- * the keys are given out only of the types that somebody needs them of.
- */
-function groupsQuery(questions: number): NamedQuery<Record<string, string | string[]>, GroupsRow> {
-  const known = GROUPS_QUERIES.get(questions);
-  if (known) return known;
-  const asked = Array.from(
-    { length: questions },
-    (_, i) => `(match(Type, {types${i}:String})
-      AND Time >= fromUnixTimestamp64Nano({from${i}:Int64}, 'UTC') AND Time <= fromUnixTimestamp64Nano({to${i}:Int64}, 'UTC')
-      AND (empty({parties${i}:Array(String)}) OR PartyKey IN {parties${i}:Array(String)})
-      AND (empty({periods${i}:Array(String)}) OR Period IN {periods${i}:Array(String)})
-      AND (empty({amounts${i}:Array(String)})
-        OR Amount IN (SELECT toDecimal128(arrayJoin({amounts${i}:Array(String)}), 18)))
-      AND (empty({attribute${i}:String}) OR Attributes[{attribute${i}:String}] IN {values${i}:Array(String)}))`,
-  );
-  const columns = factsColumns({
-    data: DATA_OF_TYPES,
-    attributes: 'if(match(Type, {attributeTypes:String}), Attributes, map())',
-    keyTypes: 'if(match(Type, {keyTypes:String}), KeyTypes, [])',
-    keyValues: 'if(match(Type, {keyTypes:String}), KeyValues, [])',
-  });
-  const made = defineQuery({
-    name: 'finance_events.in_groups',
-    sql: `SELECT ${columns} FROM finance_events WHERE Company = {company:String} AND (${asked.join(' OR ')})`,
-    params: z.record(z.string(), z.union([z.string(), texts])),
-    row: factsTuple,
-  });
-  GROUPS_QUERIES.set(questions, made);
-  return made;
-}
-
-/** The query that counts the events of so many types since an instant each. */
-function countQuery(questions: number): NamedQuery<Record<string, string>, { counts: string[] }> {
-  const known = COUNT_QUERIES.get(questions);
-  if (known) return known;
-  const counts = Array.from(
-    { length: questions },
-    (_, i) =>
-      `toString(countIf(match(Type, {types${i}:String}) AND Time >= fromUnixTimestamp64Nano({from${i}:Int64}, 'UTC')))`,
-  );
-  const made = defineQuery({
-    name: 'finance_events.count_in_groups',
-    sql: `SELECT [${counts.join(', ')}] AS counts FROM finance_events WHERE Company = {company:String}`,
-    params: z.record(z.string(), z.string()),
-    row: z.object({ counts: texts }),
-  });
-  COUNT_QUERIES.set(questions, made);
-  return made;
-}
-
-const COUNT_QUERIES = new Map<number, NamedQuery<Record<string, string>, { counts: string[] }>>();
-type GroupsRow = z.infer<typeof factsTuple>;
-const GROUPS_QUERIES = new Map<number, NamedQuery<Record<string, string | string[]>, GroupsRow>>();
-
 function scanSql(data: string): string {
   return `SELECT ${factsColumns({ data })} FROM finance_events
-    WHERE Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC') AND match(Type, {types:String})
+    WHERE Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC') AND ${ofTypes('types')}
       AND (empty({sources:Array(String)}) OR Source IN {sources:Array(String)})
     ORDER BY Company, Source, Subject, Time, Sequence, EventId`;
 }
@@ -334,18 +264,6 @@ const anyOfSource = defineQuery({
   row: z.object({ found: z.number() }),
 });
 
-/** The regular expression (RE2) of a set of type patterns: `*` stands for any text, everything else for itself. */
-export function typesRegex(patterns: readonly string[] | undefined): string {
-  if (patterns === undefined) return '';
-  const alternatives = patterns.map((pattern) =>
-    pattern
-      .split('*')
-      .map((part) => part.replace(/[.\\^$|?+()[\]{}]/g, '\\$&'))
-      .join('.*'),
-  );
-  return `^(?:${alternatives.join('|')})$`;
-}
-
 const ESCAPED = /[\\'\s\p{Cc}]/gu;
 
 /** The values in runs whose length as a parameter, quoted and escaped, stays under the limit. */
@@ -393,11 +311,7 @@ async function inParallel(
 }
 
 const NO_BATCH: BatchSpan = { after: 0n, upTo: 0n };
-const FOREVER = 9_223_372_036_854_775_807n;
 const A_WEEK = 7n * 86_400_000_000_000n;
-/** An instant as the 64-bit parameter of a query: what lies past 2262 is after every event. */
-const int64 = (nanos: bigint): string => `${nanos > FOREVER ? FOREVER : nanos < -FOREVER ? -FOREVER : nanos}`;
-
 /** −1, 0 or 1: the one order of events: time, sequence, id. */
 export function compareEvents(a: EventHead, b: EventHead): number {
   const [x, y] = [parseInstant(a.time) ?? 0n, parseInstant(b.time) ?? 0n];
@@ -458,7 +372,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
     async *factsInBatches(after, upTo, dataTypes) {
-      const params = { after: `${after}`, upTo: `${upTo}`, dataTypes: typesRegex(dataTypes) };
+      const params = { after: `${after}`, upTo: `${upTo}`, ...typesParams('dataTypes', dataTypes) };
       for await (const rows of clickhouse.tuples(factsInBatches, params))
         for (const row of rows) yield batchFactsOf(row);
     },
@@ -469,8 +383,8 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
         const params = {
           joinKeys: chunk,
           asOf: int64(asOf),
-          types: typesRegex(types),
-          dataTypes: typesRegex(dataTypes),
+          ...typesParams('types', types),
+          ...typesParams('dataTypes', dataTypes),
         };
         for await (const rows of clickhouse.tuples(factsByJoinKeys, params))
           for (const row of rows) found.push(factsOf(row));
@@ -482,7 +396,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       const found: KeyedRef[] = [];
       const span = { after: `${except.after}`, upTo: `${except.upTo}` };
       await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {
-        const params = { joinKeys: chunk, asOf: int64(asOf), types: typesRegex(types), ...span };
+        const params = { joinKeys: chunk, asOf: int64(asOf), ...typesParams('types', types), ...span };
         for await (const rows of clickhouse.tuples(refsByJoinKeys, params))
           for (const [key, source, id] of rows) found.push({ key, source, id });
       });
@@ -491,7 +405,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
       const answers: FinanceEvent[][] = [];
       await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {
-        const params = { joinKeys: chunk, asOf: int64(asOf), types: typesRegex(types) };
+        const params = { joinKeys: chunk, asOf: int64(asOf), ...typesParams('types', types) };
         answers.push((await clickhouse.query(eventsByJoinKeys, params)).map(eventOfRow));
       });
       return merged(answers);
@@ -501,7 +415,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
         clickhouse.stream(eventsDatedIn, {
           after: int64(after),
           upTo: int64(upTo),
-          types: typesRegex(types),
+          ...typesParams('types', types),
         }),
       ),
     async byIds(ids) {
@@ -523,46 +437,15 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       return merged(answers);
     },
     async *scan({ asOf, sources = [], types, dataTypes = [] }) {
-      const params = { asOf: int64(asOf), types: typesRegex(types), sources: [...sources] };
+      const params = { asOf: int64(asOf), ...typesParams('types', types), sources: [...sources] };
       const found =
         dataTypes.length === 0
           ? clickhouse.tuples(scanEvents, params)
-          : clickhouse.tuples(scanEventsWithData, { ...params, dataTypes: typesRegex(dataTypes) });
+          : clickhouse.tuples(scanEventsWithData, { ...params, ...typesParams('dataTypes', dataTypes) });
       for await (const rows of found) for (const row of rows) yield factsOf(row);
     },
-    async countInGroups(company, questions) {
-      const params: Record<string, string> = { company };
-      for (const [i, { types, from }] of questions.entries()) {
-        params[`types${i}`] = typesRegex(types);
-        params[`from${i}`] = int64(from);
-      }
-      const [row] = await clickhouse.query(countQuery(questions.length), params);
-      return (row?.counts ?? []).map(Number);
-    },
-    async inGroups(company, questions) {
-      const typesNeeding = (part: 'data' | 'attributes' | 'keys'): string =>
-        typesRegex(questions.flatMap((question) => (question[part] ? question.types : [])));
-      const params: Record<string, string | string[]> = {
-        company,
-        dataTypes: typesNeeding('data'),
-        attributeTypes: typesNeeding('attributes'),
-        keyTypes: typesNeeding('keys'),
-      };
-      for (const [i, { attribute, ...question }] of questions.entries()) {
-        params[`types${i}`] = typesRegex(question.types);
-        params[`from${i}`] = int64(question.from);
-        params[`to${i}`] = int64(question.to);
-        params[`parties${i}`] = [...question.parties];
-        params[`periods${i}`] = [...question.periods];
-        params[`amounts${i}`] = [...question.amounts];
-        params[`attribute${i}`] = attribute?.name ?? '';
-        params[`values${i}`] = [...(attribute?.values ?? [])];
-      }
-      const found: EventFacts[] = [];
-      for await (const rows of clickhouse.tuples(groupsQuery(questions.length), params))
-        for (const row of rows) found.push(factsOf(row));
-      return found;
-    },
+    countInGroups: (company, questions) => countInGroups(clickhouse, company, questions),
+    inGroups: (company, questions) => eventsInGroups(clickhouse, company, questions),
     async knownIds(source, asked) {
       const known = new Set<string>();
       if (asked.length === 0) return known;
