@@ -1,6 +1,6 @@
 /**
- * What a pass of detection costs as the stored history grows: `node bench/detect.ts [sizes] [bills a pass]`, by default 10000,100000
- * events and 500 bills. Each size is made by cloning judged bills inside the engine (other subjects, ids and keys, the same
+ * What a pass of detection costs as the stored history grows: `node bench/detect.ts [sizes] [bills a pass]`, by default 30000,1000000,10000000
+ * events and 5,000 bills. Each size is made by cloning judged bills inside the engine (other subjects, ids and keys, the same
  * shapes), then three passes of twice as many new events as bills are measured beside the least that the stores ask for the same events: one
  * read of the events and one insert of their obligations' rows. All figures are of the same run; the ratios count.
  */
@@ -20,8 +20,8 @@ import { openPostgres } from '../store/postgres/database.ts';
 import { declareComplete } from '../store/postgres/sources.ts';
 import { type Cost, createMeter, printTable } from './measure.ts';
 
-const SIZES = (process.argv[2] ?? '10000,100000').split(',').map(Number);
-const BILLS_A_PASS = Number(process.argv[3] ?? 500);
+const SIZES = (process.argv[2] ?? '30000,1000000,10000000').split(',').map(Number);
+const BILLS_A_PASS = Number(process.argv[3] ?? 5_000);
 const PASSES = 3;
 const HOUR = 3_600_000_000_000n;
 const logger = { info() {}, warn() {}, error() {}, debug() {} };

@@ -1,0 +1,153 @@
+/**
+ * What passes of detection cost under all rules of the default pack as the history of a landscape grows:
+ * `node bench/detect-landscape.ts [days]`, by default a simulated year of three companies. Its events come 10,000 at a time, which is
+ * about a month at once, then 100 at a time; at the end all of it is judged again. A pass is measured beside one plain reading of
+ * the same new events from the engine. All figures are of the same run; the ratios count.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadFlows } from '../analyzer/detect/flow-files.ts';
+import { createDetector, type PassOptions } from '../analyzer/detect/pass.ts';
+import type { FinanceEvent } from '../model/event.ts';
+import { parseInstant } from '../model/time.ts';
+import { simulate } from '../simulator/simulate.ts';
+import { storedEvents, streamsOf } from '../simulator/stored.ts';
+import { connectClickHouse } from '../store/clickhouse/client.ts';
+import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
+import { migrate } from '../store/clickhouse/migrate.ts';
+import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
+import { takeBatch } from '../store/postgres/batches.ts';
+import { openPostgres } from '../store/postgres/database.ts';
+import { declareComplete } from '../store/postgres/sources.ts';
+import { type Cost, createMeter, printTable } from './measure.ts';
+
+const DAYS = Number(process.argv[2] ?? 365);
+const MANY = 10_000;
+const FEW = 100;
+const PASSES_OF_FEW = 20;
+const logger = { info() {}, warn() {}, error() {}, debug() {} };
+
+const { companies, events: sent } = simulate({
+  seed: 5,
+  now: Date.parse('2026-11-20T12:00:00Z'),
+  days: DAYS,
+  plantedEach: 2,
+});
+const past = storedEvents(sent).sort((a, b) => (a.time < b.time ? -1 : 1));
+const streams = streamsOf(
+  past,
+  companies.map(({ key }) => key),
+  0n,
+);
+
+const dir = mkdtempSync(join(tmpdir(), 'closewatch-bench-'));
+const engine = await temporaryEngine();
+const plain = connectClickHouse(engine);
+await migrate(plain);
+const postgres = await openPostgres({ dataDir: dir, statementTimeoutMs: 3_600_000 }, { logger });
+const meter = createMeter(plain, engine.pid);
+const events = openFinanceEvents(meter.clickhouse);
+const flows = await loadFlows(join(import.meta.dirname, '../flows'));
+const { pass } = createDetector({ postgres, events, flows, companies, logger });
+
+const nowOf = (some: readonly FinanceEvent[]): bigint => parseInstant(some.at(-1)?.time ?? '') ?? 0n;
+
+/** Stores the events as one batch; every source has then sent everything up to the last of them. */
+async function arrive(some: readonly FinanceEvent[]): Promise<bigint> {
+  const taken = { kind: 'inbox', source: 'bench', rows: some.length } as const;
+  const batch = await postgres.db.transaction().execute((trx) => takeBatch(trx, taken));
+  await events.insert(
+    some.map((one) => ({ ...one, batch: `${batch}` })),
+    `bench:${batch}`,
+  );
+  await postgres.db.updateTable('batches').set({ state: 'stored' }).where('batch', '=', `${batch}`).execute();
+  const marks = streams.map(({ source, company }) => ({
+    source,
+    company,
+    stream: '',
+    completeUpTo: nowOf(some),
+  }));
+  await declareComplete(postgres.db, marks, new Date());
+  return batch;
+}
+
+async function judged(some: readonly FinanceEvent[], options?: PassOptions) {
+  let found = 0;
+  const cost = await meter.cost(async () => {
+    found = (await pass(nowOf(some), options)).judged;
+  });
+  return { cost, found };
+}
+
+async function plainReading(batch: bigint): Promise<number> {
+  const started = performance.now();
+  for await (const _ of events.factsInBatches(batch - 1n, batch, []));
+  return performance.now() - started;
+}
+
+const mean = (costs: readonly Cost[], of: (cost: Cost) => number): number =>
+  Math.round(costs.reduce((sum, cost) => sum + of(cost), 0) / costs.length);
+
+function rowOf(what: string, stored: number, found: number, costs: readonly Cost[], readingMs?: number) {
+  const wall = mean(costs, ({ wallMs }) => wallMs);
+  return [
+    what,
+    stored,
+    found,
+    wall,
+    mean(costs, ({ mainMs }) => mainMs),
+    mean(costs, ({ processMs, mainMs }) => processMs - mainMs),
+    mean(costs, ({ engineMs }) => engineMs),
+    mean(costs, ({ queries }) => queries),
+    mean(costs, ({ statements }) => statements),
+    readingMs === undefined ? '' : Math.round(readingMs),
+    readingMs === undefined ? '' : (wall / readingMs).toFixed(1),
+  ];
+}
+
+try {
+  const rows: (string | number)[][] = [];
+  const last = past.length - PASSES_OF_FEW * FEW;
+  for (let at = 0; at < last; at += MANY) {
+    const some = past.slice(at, Math.min(at + MANY, last));
+    const batch = await arrive(some);
+    const { cost, found } = await judged(some);
+    rows.push(rowOf(`${some.length}`, at + some.length, found, [cost], await plainReading(batch)));
+  }
+  const costs: Cost[] = [];
+  let [found, reading] = [0, 0];
+  for (let at = last; at < past.length; at += FEW) {
+    const some = past.slice(at, at + FEW);
+    const batch = await arrive(some);
+    const one = await judged(some);
+    costs.push(one.cost);
+    found += one.found;
+    reading += await plainReading(batch);
+  }
+  const few = `${FEW}, mean of ${costs.length}`;
+  rows.push(rowOf(few, past.length, Math.round(found / costs.length), costs, reading / costs.length));
+  const again = await judged(past, { rebuild: true });
+  rows.push(rowOf('all again', past.length, again.found, [again.cost]));
+  printTable(
+    [
+      'new events',
+      'stored',
+      'judged',
+      'wall ms',
+      'main',
+      'postgres+other',
+      'engine',
+      'CH queries',
+      'PG statements',
+      'plain reading ms',
+      'ratio',
+    ],
+    rows,
+  );
+} finally {
+  await postgres.close();
+  await plain.close();
+  await engine.remove();
+  rmSync(dir, { recursive: true, force: true });
+}
