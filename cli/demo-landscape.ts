@@ -55,12 +55,12 @@ export async function collectorOf(postgres: Postgres, url: string): Promise<Coll
       await createToken(postgres, { name: `demo ${system}`, source, createdBy: 'demo' })
     ).token;
   }
-  const traces = await createToken(postgres, {
+  const telemetry = await createToken(postgres, {
     name: 'demo telemetry',
     source: '/otel/prod',
     createdBy: 'demo',
   });
-  return { url, tokens, tracesToken: traces.token };
+  return { url, tokens, telemetryToken: telemetry.token };
 }
 
 /** The exceptions that stand open now, or cannot be judged, and the number of incidents. */

@@ -16,12 +16,24 @@ test('finds every planted fault and nothing else through the real ports; doctor 
   expect(demo, demo.stderr).toMatchObject({ code: 0 });
   const outcome = JSON.parse(demo.stdout);
   expect(Object.keys(outcome).sort()).toEqual(
-    ['planted', 'found', 'missed', 'wrong', 'byRule', 'events', 'spans', 'incidents', 'seconds'].sort(),
+    [
+      'planted',
+      'found',
+      'missed',
+      'wrong',
+      'byRule',
+      'events',
+      'spans',
+      'logs',
+      'incidents',
+      'seconds',
+    ].sort(),
   );
   expect(outcome).toMatchObject({ planted: 39, found: 39, missed: 0, wrong: 0 });
   expect(outcome.byRule['MP-02']).toEqual({ planted: 18, found: 18, missed: 0, wrong: 0 });
   expect(outcome.events).toBeGreaterThan(4000);
   expect(outcome.spans).toBeGreaterThan(6000);
+  expect(outcome.logs).toBeGreaterThan(3000);
   // The tax engine's twelve bills are one incident, the other faults at most one each.
   expect(outcome.incidents).toBeGreaterThan(0);
   expect(outcome.incidents).toBeLessThanOrEqual(39 - 11);
@@ -32,7 +44,10 @@ test('finds every planted fault and nothing else through the real ports; doctor 
   expect(report.ok).toBe(true);
   const streams: { telemetry: boolean; stream: string }[] = report.sources;
   expect(streams.filter(({ telemetry }) => !telemetry)).toHaveLength(3 * Object.keys(SOURCES).length);
-  expect(streams.filter(({ telemetry }) => telemetry)).toMatchObject([{ stream: 'traces' }]);
+  expect(streams.filter(({ telemetry }) => telemetry)).toMatchObject([
+    { stream: 'logs' },
+    { stream: 'traces' },
+  ]);
   expect(report.flows.filter(({ status }: { status: string }) => status === 'active').length).toBeGreaterThan(
     40,
   );

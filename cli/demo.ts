@@ -3,9 +3,10 @@ import { defineCommand } from 'citty';
 import { ClosewatchError } from '../model/errors.ts';
 import { nanosOf } from '../model/time.ts';
 import { heartbeats } from '../simulator/events.ts';
+import { countLogs } from '../simulator/logs.ts';
 import { countSpans } from '../simulator/otlp.ts';
 import { type Score, score } from '../simulator/score.ts';
-import { type Collector, sendEvents, sendTraces } from '../simulator/send.ts';
+import { type Collector, sendEvents, sendLogs, sendTraces } from '../simulator/send.ts';
 import { LEAST_DAYS, type Simulation, simulate } from '../simulator/simulate.ts';
 import { createTrickle } from '../simulator/trickle.ts';
 import { readConfig } from './config.ts';
@@ -20,6 +21,7 @@ interface Outcome extends Score {
   readonly byRule: Record<string, Score>;
   readonly events: number;
   readonly spans: number;
+  readonly logs: number;
   readonly incidents: number;
   readonly seconds: number;
 }
@@ -111,7 +113,7 @@ async function playPast(
   { started, ending }: { started: number; ending: AbortSignal },
 ): Promise<Outcome> {
   ending.throwIfAborted();
-  const total = past.events.length + countSpans(past.traces);
+  const total = past.events.length + countSpans(past.traces) + countLogs(past.logs);
   const bar = createBar('sending {bar} {value}/{total}');
   bar?.start(total, 0);
   const advance = (count: number): void => {
@@ -120,8 +122,10 @@ async function playPast(
   };
   let events: number;
   let spans: number;
+  let logs: number;
   try {
     spans = await sendTraces(collector, past.traces, advance);
+    logs = await sendLogs(collector, past.logs, advance);
     events = await sendEvents(collector, past.events, advance);
   } finally {
     bar?.stop();
@@ -137,7 +141,7 @@ async function playPast(
   const { findings, incidents } = await findingsOf(running.stores.postgres);
   const seconds = Math.round((Date.now() - started) / 100) / 10;
   const { byRule, ...sums } = score(past.truth, findings);
-  return { ...sums, byRule, events, spans, incidents, seconds };
+  return { ...sums, byRule, events, spans, logs, incidents, seconds };
 }
 
 /** Lets the landscape go on until `ending`. */
@@ -150,9 +154,10 @@ async function playOn(
   const patient = { ...collector, signal: ending };
   const trickle = createTrickle({ seed, from, companies: past.companies, past });
   for (let tick = 1; !ending.aborted; tick += 1) {
-    const { events, traces } = trickle.take(Date.now());
+    const { events, traces, logs } = trickle.take(Date.now());
     try {
       await sendTraces(patient, traces);
+      await sendLogs(patient, logs);
       await sendEvents(patient, events);
     } catch (error) {
       if (ending.aborted) return;
@@ -171,7 +176,7 @@ function report({ byRule, ...all }: Outcome): string {
     `${'rule'.padEnd(8)}${['planted', 'found', 'missed', 'wrong'].map((word) => word.padStart(9)).join('')}`,
     ...Object.entries(byRule).map(([rule, counts]) => row(rule, counts)),
     row('all', all),
-    `${all.events} events and ${all.spans} spans in, ${all.incidents} incidents, ${all.seconds} s`,
+    `${all.events} events, ${all.spans} spans and ${all.logs} log records in, ${all.incidents} incidents, ${all.seconds} s`,
     '',
   ].join('\n');
 }

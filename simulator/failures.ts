@@ -6,6 +6,7 @@ import * as doc from './documents.ts';
 import { amountOf, extid, MINUTE, person, service } from './documents.ts';
 import type { System } from './events.ts';
 import type { Landscape } from './landscape.ts';
+import type { SimulatedLog } from './logs.ts';
 
 /** A failure that was planted, and what must be said of it. */
 export interface Failure {
@@ -67,6 +68,19 @@ function fail(
     land.span({ service, name, kind: 'client', at: at + i * 9000, ms: 900, error: { type, message } });
 }
 
+/** A line in the log of a service that has to do with it. */
+function line(
+  { land }: Place,
+  service: SimulatedLog['service'],
+  at: number,
+  severity: SimulatedLog['severity'],
+  body: string,
+  type?: string,
+): void {
+  const attributes = type ? { 'exception.type': type, 'exception.message': body } : {};
+  land.log({ service, at, severity, body, attributes });
+}
+
 /** A draft that Odoo holds, and what becomes of it. */
 function draft(
   place: Place,
@@ -114,8 +128,11 @@ function postedBill(
 /** Every way to fail, by name: what happens, and what must be said of it. The numbers are those of the list of failure modes. */
 export const FAILURES: Readonly<Record<string, Plant>> = {
   /** 1: a message is lost between capture and Odoo. */
-  'message-lost': ({ land, company, day }) => {
+  'message-lost': (place) => {
+    const { land, company, day } = place;
     const { subject } = doc.receiveBill(land, company, doc.newBill(land, company), day(0, 10.2));
+    const lost = 'the consumer of bill-intake was restarted, 1 message was not acknowledged';
+    line(place, 'middleware', day(0, 10.2) + MINUTE, 'WARN', lost);
     return [['MP-02', subject]];
   },
   /** 1: procurement approved a bill that Odoo never got. */
@@ -135,6 +152,8 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
     const subject = named(place, 'hint');
     fact(place, 'odoo', 'webhook.hinted', subject, place.day(0, 11));
     fact(place, 'odoo', 'webhook.confirmed', subject, place.day(0, 11) + 30 * MINUTE);
+    const late = 'the webhook to middleware timed out, trying again in 1800 s';
+    line(place, 'odoo', place.day(0, 11) + MINUTE, 'WARN', late);
     return [['DC-07', subject]];
   },
   'webhook-partly-delivered': (place) => {
@@ -143,6 +162,8 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
       fact(place, 'odoo', 'webhook.hinted', subject, place.day(0, 12) + index * 1000);
       if (index !== 2) fact(place, 'odoo', 'webhook.confirmed', subject, place.day(0, 12) + MINUTE);
     });
+    const gone = 'the webhook to middleware was answered 410 Gone and is given up';
+    line(place, 'odoo', place.day(0, 12) + 2 * MINUTE, 'ERROR', gone, 'WebhookGone');
     return [['DC-07', subjects[2] as string]];
   },
   /** 4: the same message again, replayed: nothing may be said. */
@@ -177,7 +198,16 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
     return [['CT-01V', again.subject]];
   },
   /** 7: a chain that stops half way: settled, and never booked. */
-  'settlement-not-booked': ({ land, company, day }) => {
+  'settlement-not-booked': (place) => {
+    const { land, company, day } = place;
+    line(
+      place,
+      'middleware',
+      day(1, 16) + MINUTE,
+      'ERROR',
+      'no journal is set for settlements of PSP',
+      'ConfigurationError',
+    );
     const capture = chain.capturePayment(land, company, day(0, 10));
     const { settlement } = chain.settle(land, company, [capture], day(1, 16), { booked: false });
     return [['MP-12', settlement]];
@@ -223,6 +253,13 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
           attributes: { queue, state: i === 0 ? 'steady' : 'growing', depth: String(20 + i * 30) },
         },
       );
+    line(
+      place,
+      'middleware',
+      place.day(0, 14) + 20 * MINUTE,
+      'WARN',
+      `queue ${queue} holds 290 messages, 1 consumer`,
+    );
     return [['IN-03', queue]];
   },
   /** 10: a dead letter that nobody handles. */
@@ -231,18 +268,31 @@ export const FAILURES: Readonly<Record<string, Plant>> = {
     fail(land, 'middleware', 'process bills', at, 'ParseError', 'the message is no JSON', 1);
     return [['IN-02', chain.message(land, company, day(0, 11), 'deadlettered')]];
   },
-  'message-never-done': ({ land, company, day }) => [
-    ['IN-06', chain.message(land, company, day(0, 12), 'nothing')],
-  ],
+  'message-never-done': (place) => {
+    const { land, company, day } = place;
+    const subject = chain.message(land, company, day(0, 12), 'nothing');
+    line(
+      place,
+      'middleware',
+      day(0, 12) + 5 * MINUTE,
+      'WARN',
+      'the lease of a message ran out before it was done',
+    );
+    return [['IN-06', subject]];
+  },
   /** 11 and 36: a code that no mapping knows. 12: a schema that changed. */
   'mapping-error': (place) => {
     const subject = named(place, 'mapping');
     fact(place, 'middleware', 'mapping.errorraised', subject, place.day(0, 10));
+    const unknown = `tax code K19 of company ${place.company.key} is in no mapping`;
+    line(place, 'middleware', place.day(0, 10), 'ERROR', unknown, 'MappingError');
     return [['IN-08', subject]];
   },
   'schema-changed': (place) => {
     const subject = named(place, 'schema');
     fact(place, 'odoo', 'schema.changed', subject, place.day(0, 10));
+    const missing = 'the answer of res.partner has no field x_reference any more';
+    line(place, 'middleware', place.day(0, 10) + MINUTE, 'WARN', missing);
     return [['IN-08', subject]];
   },
   /** 13 and 14: another amount in Odoo than was issued. */

@@ -1,5 +1,6 @@
 import type { Company } from '../model/company.ts';
 import { type CloudEvent, cloudEvent, type Fact } from './events.ts';
+import { logOfSpan, type SimulatedLog } from './logs.ts';
 import type { Service, SimulatedSpan } from './otlp.ts';
 import type { Random } from './random.ts';
 
@@ -27,10 +28,12 @@ export interface Landscape {
   fact(company: Company, fact: Fact): void;
   /** Starts a trace, or goes on below `parent`; returns the context for what the span calls. */
   span(facts: SpanFacts, parent?: TraceContext): TraceContext;
+  /** A line in a log that belongs to no call; what a call leaves in the log follows from its span. */
+  log(line: SimulatedLog): void;
   /** The next number of a counter: `42`. */
   next(counter: string): number;
   /** Takes out what happened before `before` (epoch ms, default: everything), in order of time. */
-  take(before?: number): { events: CloudEvent[]; spans: SimulatedSpan[] };
+  take(before?: number): { events: CloudEvent[]; spans: SimulatedSpan[]; logs: SimulatedLog[] };
 }
 
 export interface LandscapeOptions {
@@ -48,6 +51,7 @@ export function createLandscape(random: Random, options: LandscapeOptions): Land
   const { until, idPrefix = 'sim', firstNumber = 1, clock = (ms: number) => ms } = options;
   let facts: { at: number; event: CloudEvent }[] = [];
   let spans: SimulatedSpan[] = [];
+  let lines: SimulatedLog[] = [];
   const counters = new Map<string, number>();
   const next = (counter: string) => {
     const value = counters.get(counter) ?? firstNumber;
@@ -80,16 +84,26 @@ export function createLandscape(random: Random, options: LandscapeOptions): Land
       }
       return context;
     },
+    log(line) {
+      const at = clock(line.at);
+      if (at <= until) lines.push({ ...line, at });
+    },
     take(before = Number.POSITIVE_INFINITY) {
       const past = Object.groupBy(facts, ({ at }) => (at < before ? 'taken' : 'kept'));
       const done = Object.groupBy(spans, (span) =>
         span.start + span.durationMs < before ? 'taken' : 'kept',
       );
+      const written = Object.groupBy(lines, ({ at }) => (at < before ? 'taken' : 'kept'));
       facts = past.kept ?? [];
       spans = done.kept ?? [];
+      lines = written.kept ?? [];
+      const ended = (done.taken ?? []).sort((a, b) => a.start - b.start);
       return {
         events: (past.taken ?? []).sort((a, b) => a.at - b.at).map(({ event }) => event),
-        spans: (done.taken ?? []).sort((a, b) => a.start - b.start),
+        spans: ended,
+        logs: [...(written.taken ?? []), ...ended.flatMap((span) => logOfSpan(span) ?? [])].sort(
+          (a, b) => a.at - b.at,
+        ),
       };
     },
   };

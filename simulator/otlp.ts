@@ -43,13 +43,20 @@ export interface TracesRequest {
   }[];
 }
 
-const attributesOf = (values: Readonly<Record<string, string | number>>): Attribute[] =>
+export const attributesOf = (values: Readonly<Record<string, string | number>>): Attribute[] =>
   Object.entries(values).map(([key, value]) => ({
     key,
     value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value },
   }));
 
-const nanos = (ms: number) => (BigInt(ms) * 1_000_000n).toString();
+export const nanos = (ms: number): string => (BigInt(ms) * 1_000_000n).toString();
+
+/** What a service says of itself. */
+export const resourceOf = (service: Service): Record<string, string> => ({
+  'service.name': service,
+  'service.version': '1.4.2',
+  'deployment.environment.name': 'simulated',
+});
 
 function wire(span: SimulatedSpan): WireSpan {
   const end = span.start + span.durationMs;
@@ -88,11 +95,7 @@ export function tracesRequests(spans: readonly SimulatedSpan[], size = 500): Tra
     requests.push({
       resourceSpans: [...byService].map(([service, group]) => ({
         resource: {
-          attributes: attributesOf({
-            'service.name': service,
-            'service.version': '1.4.2',
-            'deployment.environment.name': 'simulated',
-          }),
+          attributes: attributesOf(resourceOf(service)),
         },
         scopeSpans: [{ scope: { name: `simulator.${service}`, version: '1' }, spans: group.map(wire) }],
       })),

@@ -1,12 +1,13 @@
 import { answerOf } from './again.ts';
 import type { CloudEvent } from './events.ts';
+import { countLogs, type LogsRequest } from './logs.ts';
 import { countSpans, type TracesRequest } from './otlp.ts';
 
-/** Where the landscape sends to, and the ingest token of each source; `traces` is that of the telemetry. */
+/** Where the landscape sends to, and the ingest token of each source; `telemetryToken` is that of spans and logs. */
 export interface Collector {
   readonly url: string;
   readonly tokens: Readonly<Record<string, string>>;
-  readonly tracesToken: string;
+  readonly telemetryToken: string;
   /** Aborted, it ends the waiting for a collector that is away or busy. */
   readonly signal?: AbortSignal;
 }
@@ -76,10 +77,30 @@ export async function sendTraces(
 ): Promise<number> {
   let taken = 0;
   for (const request of requests) {
-    const answer = await post(collector, '/v1/traces', collector.tracesToken, 'application/json', request);
+    const answer = await post(collector, '/v1/traces', collector.telemetryToken, 'application/json', request);
     const { partialSuccess } = answer as { partialSuccess?: { rejectedSpans?: string | number } };
     const count = countSpans([request]);
     taken += count - Number(partialSuccess?.rejectedSpans ?? 0);
+    onSent(count);
+  }
+  return taken;
+}
+
+/**
+ * Sends log records to `POST /v1/logs`. Resolves with how many were taken; answers are dealt with as those to events. A record has no
+ * id: one that is sent again because its answer was lost is there twice.
+ */
+export async function sendLogs(
+  collector: Collector,
+  requests: readonly LogsRequest[],
+  onSent: (count: number) => void = () => {},
+): Promise<number> {
+  let taken = 0;
+  for (const request of requests) {
+    const answer = await post(collector, '/v1/logs', collector.telemetryToken, 'application/json', request);
+    const { partialSuccess } = answer as { partialSuccess?: { rejectedLogRecords?: string | number } };
+    const count = countLogs([request]);
+    taken += count - Number(partialSuccess?.rejectedLogRecords ?? 0);
     onSent(count);
   }
   return taken;

@@ -5,6 +5,7 @@ import { joinKey } from '../model/key.ts';
 import { afterOfficeTime } from './calendar.ts';
 import type { CloudEvent } from './events.ts';
 import { SOURCES } from './events.ts';
+import { countLogs } from './logs.ts';
 import { countSpans } from './otlp.ts';
 import { simulate } from './simulate.ts';
 import { createTrickle } from './trickle.ts';
@@ -114,6 +115,30 @@ describe('the simulated landscape', () => {
     const planted = truth.map(({ rule, company, subject }) => `${rule} ${company} ${subject}`).sort();
     expect(planted).toHaveLength(12 + 3 * 9);
     expect(openAt(now, companies, events)).toEqual(planted);
+  });
+
+  test('leaves in the logs what the services did, with the trace, and what no call tells', () => {
+    const { logs, traces } = simulate({ seed: 1, now: NOW, plantedEach: 1 });
+    const records = logs
+      .flatMap(({ resourceLogs }) => resourceLogs)
+      .flatMap(({ scopeLogs }) => scopeLogs.flatMap(({ logRecords }) => logRecords));
+    expect(records).toHaveLength(countLogs(logs));
+    const spans = traces
+      .flatMap(({ resourceSpans }) => resourceSpans)
+      .flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans));
+    const withError = spans.filter(({ status }) => status?.code === 2);
+    const failed = new Set(withError.map(({ spanId }) => spanId));
+    const errors = records.filter(({ severityText, spanId }) => severityText === 'ERROR' && spanId);
+    expect(errors.map(({ spanId }) => spanId).sort()).toEqual([...failed].sort());
+    const served = spans.filter(({ kind, spanId }) => (kind === 2 || kind === 5) && !failed.has(spanId));
+    expect(records.filter(({ severityText }) => severityText === 'INFO')).toHaveLength(served.length);
+    const alone = records.filter(({ spanId }) => !spanId).map(({ body }) => body.stringValue);
+    expect(alone).toContain('the webhook to middleware was answered 410 Gone and is given up');
+    expect(alone.filter((body) => body.includes('in no mapping'))).toHaveLength(3);
+    for (const { scopeLogs } of logs.flatMap(({ resourceLogs }) => resourceLogs)) {
+      const times = scopeLogs.flatMap(({ logRecords }) => logRecords.map(({ timeUnixNano }) => timeUnixNano));
+      expect(times).toEqual(times.toSorted());
+    }
   });
 
   test('leaves error spans of the tax engine in the traces of the bills that it kept back', () => {

@@ -5,6 +5,7 @@ import { type CloudEvent, heartbeats } from './events.ts';
 import { type Failure, plantFailures } from './failures.ts';
 import { type Planted, plantFaults } from './faults.ts';
 import { createLandscape } from './landscape.ts';
+import { type LogsRequest, logsRequests } from './logs.ts';
 import { type TracesRequest, tracesRequests } from './otlp.ts';
 import { createRandom } from './random.ts';
 import { usualDay } from './usual.ts';
@@ -18,6 +19,7 @@ export interface Simulation {
   /** In order of time; the last ones are heartbeats: every source has sent everything up to `now`. */
   readonly events: CloudEvent[];
   readonly traces: TracesRequest[];
+  readonly logs: LogsRequest[];
   /** What is open at the end. */
   readonly truth: Planted[];
   /** What was answered, but late. */
@@ -27,7 +29,7 @@ export interface Simulation {
 }
 
 /**
- * What happened in the landscape in the `days` up to `now` (epoch ms): events and spans as they go over the wire, and the
+ * What happened in the landscape in the `days` up to `now` (epoch ms): events, spans and log records as they go over the wire, and the
  * faults that are hidden in them. Pure: equal arguments give equal results.
  */
 export function simulate(options: {
@@ -53,11 +55,12 @@ export function simulate(options: {
           each: plantedEach,
         })
       : [];
-  const { events, spans } = land.take();
+  const { events, spans, logs } = land.take();
   return {
     companies,
     events: [...events, ...companies.flatMap((company) => heartbeats(company, now))],
     traces: tracesRequests(spans),
+    logs: logsRequests(logs),
     truth,
     late,
     failures,

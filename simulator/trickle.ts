@@ -3,6 +3,7 @@ import { workdays } from './calendar.ts';
 import { type CloudEvent, heartbeats } from './events.ts';
 import type { Planted } from './faults.ts';
 import { createLandscape } from './landscape.ts';
+import { type LogsRequest, logsRequests } from './logs.ts';
 import { type TracesRequest, tracesRequests } from './otlp.ts';
 import { createRandom } from './random.ts';
 import { usualDay } from './usual.ts';
@@ -16,7 +17,7 @@ const RECOVERY_MS = 120_000;
 
 export interface Trickle {
   /** What has happened since the last call, before `now` (epoch ms), and heartbeats of every source that say so. */
-  take(now: number): { events: CloudEvent[]; traces: TracesRequest[] };
+  take(now: number): { events: CloudEvent[]; traces: TracesRequest[]; logs: LogsRequest[] };
 }
 
 /** The bills that the tax engine's outage kept from Odoo get through: drafted and posted at `at`, each a second later. */
@@ -81,7 +82,7 @@ export function createTrickle(options: {
     take(now) {
       prepareUpTo(now);
       land.take(told);
-      const { events, spans } = land.take(now);
+      const { events, spans, logs } = land.take(now);
       const back = recovery.filter(({ at }) => at < now);
       recovery = recovery.filter(({ at }) => at >= now);
       told = Math.max(told, now);
@@ -92,6 +93,7 @@ export function createTrickle(options: {
           ...companies.flatMap((company) => heartbeats(company, now - 1)),
         ],
         traces: tracesRequests(spans),
+        logs: logsRequests(logs),
       };
     },
   };

@@ -31,7 +31,7 @@ import { StoredCases } from './stored-cases.ts';
 import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
 import type { Turn } from './turn.ts';
 
-/** Join keys judged in one transaction: others get at the database in between. */
+/** Join keys of a part, which is judged and written as one: others get at the database in between. */
 const KEYS_A_STEP = 4_000;
 /** Join keys, of all rules together, whose events are read at once. */
 const KEYS_A_READ = 40_000;
