@@ -36,10 +36,19 @@ export class GroupMemory {
   take({ after, upTo }: { after: bigint; upTo: bigint }, events: readonly CaseEvent[]): void {
     this.at(after);
     this.#batch = upTo;
-    for (const one of this.#all.values()) {
-      for (const event of events) add(one, event);
-      if (one.size > one.room) this.#letGo(one);
+    const looking = new Map<string, Remembered[]>();
+    for (const event of events) {
+      const place = `${event.company}\n${event.type}`;
+      let those = looking.get(place);
+      if (!those) {
+        those = [...this.#all.values()].filter(
+          ({ company, looksAt }) => company === event.company && looksAt(event.type),
+        );
+        looking.set(place, those);
+      }
+      for (const one of those) add(one, event);
     }
+    for (const one of this.#all.values()) if (one.size > one.room) this.#letGo(one);
   }
 
   /** Batches up to this one were judged. */
@@ -78,7 +87,7 @@ export class GroupMemory {
   remember(rule: Rule, company: string, from: bigint, events: readonly CaseEvent[]): void {
     const looksAt = typeMatcher(typesOf(rule.expectation));
     const one: Remembered = { rule, company, looksAt, from, size: 0, room: 0, groups: new Map() };
-    for (const event of events) add(one, event);
+    for (const event of events) if (event.company === company && looksAt(event.type)) add(one, event);
     one.room = roomFor(one.size);
     this.#all.set(nameOf(rule, company), one);
     let size = 0;
@@ -120,7 +129,7 @@ const roomFor = (size: number): number => size + Math.max(1_000, size >> 2);
 export const slackOf = ({ expectation }: Rule): bigint => (lookbackOf(expectation) ?? 0n) / 4n + 2n * DAY;
 
 function add(one: Remembered, event: CaseEvent): void {
-  if (event.company !== one.company || event.at < one.from || !one.looksAt(event.type)) return;
+  if (event.at < one.from) return;
   for (const key of groupKeyOf(one.rule.expectation, event)) {
     const events = one.groups.get(key);
     if (!events) one.groups.set(key, [event]);

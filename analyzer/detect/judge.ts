@@ -15,7 +15,7 @@ import { GroupMemory } from './group-memory.ts';
 import { lookbackOf, readGroupKey } from './groups.ts';
 import { type FreshEvents, KnownEvents } from './known-events.ts';
 import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
-import { readGroups } from './load-groups.ts';
+import { type GroupsOf, readGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
 import {
   hasNews,
@@ -87,20 +87,22 @@ export function createJudge(deps: JudgeDeps) {
     const parts = [...touched.parts(KEYS_A_STEP, moment.now)];
     for (const group of togetherUpTo(KEYS_A_READ, parts)) {
       const keys = group.flatMap((part) => (part.rule.expectation.group ? [] : part.keys));
-      const read = await readEvents(known, deps.rules, keys, moment.now, fresh);
       const cases = new StoredCases(deps.db);
-      await cases.seek([
-        ...read.found().map(subjectKeyOf),
-        ...group.flatMap((part) => (part.rule.expectation.group ? part.keys : [])),
-      ]);
       const now: TouchedPart[] = [];
-      for (const part of group) now.push(await withoutToday(part, cases, moment.now, companyOf));
-      const groups = await readGroups(
-        deps.events,
-        now.filter(({ rule }) => rule.expectation.group),
-        moment.now,
-        remembered,
-      );
+      const readOfGroups = async (): Promise<GroupsOf> => {
+        await cases.seek([
+          ...(fresh?.events ?? []).map(subjectKeyOf),
+          ...group.flatMap((part) => (part.rule.expectation.group ? part.keys : [])),
+        ]);
+        for (const part of group) now.push(await withoutToday(part, cases, moment.now, companyOf));
+        const ofGroups = now.filter(({ rule }) => rule.expectation.group);
+        return await readGroups(deps.events, ofGroups, moment.now, remembered);
+      };
+      const [read, groups] = await Promise.all([
+        readEvents(known, deps.rules, keys, moment.now, fresh),
+        readOfGroups(),
+      ]);
+      await cases.seek(read.found().map(subjectKeyOf));
       const judge = async (part: TouchedPart): Promise<Judgement> => {
         const { expectation } = part.rule;
         const loaded = expectation.group ? groups(part) : await loadCases(read, part.rule, part.keys);
