@@ -140,10 +140,23 @@ function add(one: Remembered, event: CaseEvent): void {
 
 /** Puts the event in its place, unless it is there: it may have been read before its batch was taken. */
 function insert(events: CaseEvent[], event: CaseEvent): boolean {
-  let at = events.length;
-  while (at > 0 && inEventOrder(events[at - 1] as CaseEvent, event) > 0) at -= 1;
-  for (let i = at; i > 0 && inEventOrder(events[i - 1] as CaseEvent, event) === 0; i -= 1)
-    if (events[i - 1]?.source === event.source) return false;
-  events.splice(at, 0, event);
+  const at = placeOf(events, event);
+  for (let i = at - 1; i >= 0 && inEventOrder(events[i] as CaseEvent, event) === 0; i -= 1)
+    if (events[i]?.source === event.source) return false;
+  if (at === events.length) events.push(event);
+  else events.splice(at, 0, event);
   return true;
+}
+
+/** How many of the events, which are in order, do not come after this one. */
+function placeOf(events: readonly CaseEvent[], event: CaseEvent): number {
+  let [from, to] = [0, events.length];
+  // Most come in their order.
+  if (to > 0 && inEventOrder(events[to - 1] as CaseEvent, event) <= 0) return to;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (inEventOrder(events[middle] as CaseEvent, event) <= 0) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
