@@ -4,12 +4,7 @@ import { isOpenException } from '../../model/exception.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
 import type { Logger } from '../../store/logger.ts';
 import { appendChanges, type Change } from '../../store/postgres/change-log.ts';
-import {
-  type DetectedException,
-  type ExceptionRow,
-  exceptionsOf,
-  saveExceptions,
-} from '../../store/postgres/exceptions.ts';
+import { type DetectedException, type ExceptionRow, exceptionsOf } from '../../store/postgres/exceptions.ts';
 import {
   type NewObligation,
   type ObligationHead,
@@ -21,9 +16,24 @@ import {
 import type { Database } from '../../store/postgres/schema.ts';
 import { ruleOfCompany } from './company-rules.ts';
 import { inState } from './evaluator.ts';
-import { type ExceptionBefore, exceptionStateOf, nextException } from './exception-changes.ts';
+import { exceptionStateOf, nextException } from './exception-changes.ts';
+import {
+  asDetected,
+  beforeOf,
+  columnsOf,
+  differs,
+  exceptionDiffers,
+  goneChange,
+  judgedOf,
+  obligationChange,
+  revisitOf,
+  rowOf,
+  sharedColumns,
+  type Write,
+  writeExceptions,
+} from './rows.ts';
 import type { Rule } from './rules.ts';
-import { obligationSeverity, revisitAt } from './severity.ts';
+import { obligationSeverity } from './severity.ts';
 
 /** What the judgement of some cases of a rule came to. */
 export interface Judgement {
@@ -126,11 +136,6 @@ function draftOf({ judgement, stored: { rows, answered } }: Judged, context: Rec
     );
   const there = new Set(obligations.map(({ id }) => id));
   return { judgement, before, obligations, gone: rows.filter(({ id }) => !there.has(id)) };
-}
-
-interface Write {
-  readonly row: DetectedException;
-  readonly change: string;
 }
 
 /** What is to be written of a draft. */
@@ -277,170 +282,4 @@ function steady(obligation: Obligation, before: ObligationRow | undefined, now: 
   return assured
     ? inState(obligation, { state: 'open', why: before.why, watermark: BigInt(before.watermark_ns ?? 0) })
     : obligation;
-}
-
-/** Does the obligation differ from its row in more than the wording and the watermark, which move with every pass? */
-function differs(obligation: Obligation, row: ObligationRow | undefined, now: bigint): boolean {
-  return (
-    !row ||
-    row.state !== obligation.state ||
-    row.rule_version !== obligation.ruleVersion ||
-    row.flow !== obligation.flow ||
-    row.anchor_event !== obligation.anchorEvent ||
-    BigInt(row.anchor_ns) !== obligation.anchorAt ||
-    BigInt(row.due_ns) !== obligation.dueAt ||
-    (row.answered_ns === null ? undefined : BigInt(row.answered_ns)) !== obligation.answeredAt ||
-    row.amount !== (obligation.amount ?? null) ||
-    row.currency !== (obligation.currency ?? null) ||
-    row.events.join('\n') !== obligation.events.join('\n') ||
-    (row.revisit_ns === null ? null : BigInt(row.revisit_ns)) !== revisitOf(obligation, now)
-  );
-}
-
-/** When an unanswered obligation is judged again though nothing new came. */
-const revisitOf = (obligation: Obligation, now: bigint): bigint | null =>
-  obligation.state === 'open' || obligation.state === 'indeterminate' ? revisitAt(obligation, now) : null;
-
-function exceptionDiffers(row: DetectedException, known: ExceptionRow): boolean {
-  return (
-    row.state !== known.state ||
-    row.severity !== known.severity ||
-    row.close_impact !== known.close_impact ||
-    row.rule_version !== known.rule_version ||
-    row.notify !== known.notify ||
-    row.inhibited_by !== known.inhibited_by ||
-    Number(row.opened_at) !== Number(known.opened_at) ||
-    row.amount !== known.amount ||
-    row.currency !== known.currency ||
-    BigInt(row.due_ns) !== BigInt(known.due_ns) ||
-    BigInt(row.anchor_ns) !== BigInt(known.anchor_ns) ||
-    String(row.answered_ns) !== String(known.answered_ns) ||
-    row.events?.join('\n') !== known.events.join('\n') ||
-    row.event_sources?.join('\n') !== known.event_sources.join('\n')
-  );
-}
-
-export const beforeOf = (row: ExceptionRow): ExceptionBefore => ({
-  state: row.state,
-  openedAt: row.opened_at,
-  closedAt: row.closed_at,
-  reopened: row.reopened,
-  notify: row.notify,
-  inhibitedBy: row.inhibited_by,
-});
-
-export const judgedOf = (row: ExceptionRow) => ({ severity: row.severity, closeImpact: row.close_impact });
-
-/** A stored exception as detection writes it. */
-export function asDetected(row: ExceptionRow): DetectedException {
-  const { incident, error_signature, updated_at, obligation, ...rest } = row as ExceptionRow & {
-    facts?: unknown;
-    seen?: unknown;
-  };
-  const { facts, seen, ...detected } = rest;
-  return detected;
-}
-
-export const columnsOf = (next: NonNullable<ReturnType<typeof nextException>>) => ({
-  state: next.state,
-  severity: next.severity,
-  close_impact: next.closeImpact,
-  opened_at: next.openedAt,
-  closed_at: next.closedAt,
-  reopened: next.reopened,
-  notify: next.notify,
-  inhibited_by: next.inhibitedBy,
-});
-
-/** What the rows of an obligation and of its exception have in common. */
-const sharedColumns = (obligation: Obligation) => ({
-  id: obligation.id,
-  rule: obligation.rule,
-  rule_version: obligation.ruleVersion,
-  flow: obligation.flow,
-  kind: obligation.kind,
-  company: obligation.company,
-  source: obligation.source,
-  subject: obligation.subject,
-  occurrence: obligation.occurrence,
-  anchor_ns: obligation.anchorAt,
-  due_ns: obligation.dueAt,
-  answered_ns: obligation.answeredAt ?? null,
-  amount: obligation.amount ?? null,
-  currency: obligation.currency ?? null,
-  events: [...obligation.events],
-});
-
-/** An obligation as it is stored. What only waits for its deadline needs no sentence yet. */
-export function rowOf(
-  obligation: Obligation,
-  severity: NewObligation['severity'] = null,
-  revisit: bigint | null = null,
-): NewObligation {
-  return {
-    ...sharedColumns(obligation),
-    why: obligation.state === 'pending' ? '' : obligation.why,
-    state: obligation.state,
-    anchor_event: obligation.anchorEvent,
-    severity,
-    watermark_ns: obligation.watermark ?? null,
-    history: obligation.history,
-    revisit_ns: revisit,
-    case_key: obligation.caseKey,
-  };
-}
-
-const obligationChange = (obligation: Obligation, at: Date): Change => ({
-  entity: 'obligation',
-  entityId: obligation.id,
-  company: obligation.company,
-  change: obligation.state,
-  at,
-  rule: obligation.rule,
-  state: obligation.state,
-  amount: obligation.amount ?? null,
-  currency: obligation.currency ?? null,
-  data: { subject: obligation.subject, dueNs: `${obligation.dueAt}`, why: obligation.why },
-});
-
-const goneChange = (row: ObligationRow, at: Date): Change => ({
-  entity: 'obligation',
-  entityId: row.id,
-  company: row.company,
-  change: 'removed',
-  at,
-  rule: row.rule,
-  state: 'resolved',
-  data: { subject: row.subject },
-});
-
-const exceptionChange = (row: DetectedException, change: string, at: Date): Change => ({
-  entity: 'exception',
-  entityId: row.id,
-  company: row.company,
-  change,
-  at,
-  rule: row.rule,
-  state: row.state,
-  severity: row.severity,
-  amount: row.amount ?? null,
-  currency: row.currency ?? null,
-  data: { subject: row.subject, source: row.source, closeImpact: row.close_impact, why: row.why },
-});
-
-/** Saves exceptions and appends to the history what became of each. */
-export async function writeExceptions(
-  trx: Transaction<Database>,
-  writes: readonly Write[],
-  at: Date,
-): Promise<void> {
-  await saveExceptions(
-    trx,
-    writes.map(({ row }) => row),
-    at,
-  );
-  await appendChanges(
-    trx,
-    writes.map(({ row, change }) => exceptionChange(row, change, at)),
-  );
 }

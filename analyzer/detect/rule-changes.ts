@@ -9,7 +9,8 @@ import {
 import type { Database } from '../../store/postgres/schema.ts';
 import { nextException } from './exception-changes.ts';
 import { touchedBy } from './gather.ts';
-import { asDetected, beforeOf, columnsOf, judgedOf, type Recorded, writeExceptions } from './record.ts';
+import type { Recorded } from './record.ts';
+import { asDetected, beforeOf, columnsOf, judgedOf, writeExceptions } from './rows.ts';
 import { type Rule, STALE_SOURCE_RULE } from './rules.ts';
 import type { Touched } from './touched.ts';
 

@@ -1,23 +1,12 @@
 import type { Transaction } from 'kysely';
 import type { Obligation } from '../../model/obligation.ts';
 import type { CloseImpact, Severity } from '../../model/severity.ts';
-import {
-  type DetectedException,
-  exceptionsOf,
-  openExceptionsOfRule,
-} from '../../store/postgres/exceptions.ts';
+import { exceptionsOf, openExceptionsOfRule } from '../../store/postgres/exceptions.ts';
 import { removeObligations, saveObligations } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { nextException } from './exception-changes.ts';
-import {
-  asDetected,
-  beforeOf,
-  columnsOf,
-  judgedOf,
-  type Recorded,
-  rowOf,
-  writeExceptions,
-} from './record.ts';
+import type { Recorded } from './record.ts';
+import { asDetected, beforeOf, columnsOf, judgedOf, rowOf, type Write, writeExceptions } from './rows.ts';
 
 /** Something that stands as long as it is found: a source that is stale, a budget that burns. */
 export interface Standing {
@@ -42,7 +31,7 @@ export async function recordStanding(
     trx,
     standing.map(({ obligation }) => obligation.id),
   );
-  const writes: { row: DetectedException; change: string }[] = [];
+  const writes: Write[] = [];
   const fresh: Standing[] = [];
   for (const one of standing) {
     const { obligation, severity, closeImpact, quiet = false } = one;
