@@ -29,8 +29,14 @@ export class GroupMemory {
   readonly #all = new Map<string, Remembered>();
   #batch: bigint | undefined;
 
-  /** How much may be remembered of a rule in a company. */
-  readonly mostOfOne = MOST_OF_ONE;
+  /** How much may be remembered of a rule in a company, and of all together. */
+  readonly mostOfOne: number;
+  readonly #most: number;
+
+  constructor({ mostOfOne = MOST_OF_ONE, most = MOST } = {}) {
+    this.mostOfOne = mostOfOne;
+    this.#most = most;
+  }
 
   /** Takes the events of the batches (after, upTo]. Another process that judged batches in between makes all of it worthless. */
   take({ after, upTo }: { after: bigint; upTo: bigint }, events: readonly CaseEvent[]): void {
@@ -93,7 +99,7 @@ export class GroupMemory {
     let size = 0;
     for (const known of this.#all.values()) size += known.size;
     for (const [name, known] of this.#all) {
-      if (size <= MOST) break;
+      if (size <= this.#most) break;
       size -= known.size;
       this.#all.delete(name);
     }
@@ -118,7 +124,7 @@ export class GroupMemory {
       }
     }
     one.room = roomFor(one.size);
-    if (one.size > MOST_OF_ONE) this.#all.delete(nameOf(one.rule, one.company));
+    if (one.size > this.mostOfOne) this.#all.delete(nameOf(one.rule, one.company));
   }
 }
 

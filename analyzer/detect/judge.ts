@@ -38,8 +38,6 @@ const KEYS_A_READ = 40_000;
 
 /** Obligations of different rules that are written in one transaction, about. */
 const OBLIGATIONS_A_WRITE = 4_000;
-/** Parts that are judged while one is written. */
-const AHEAD = 4;
 
 interface JudgeDeps {
   readonly events: Pick<
@@ -124,7 +122,7 @@ export function createJudge(deps: JudgeDeps) {
           cases.note(id, judgement.caseKeys);
         }
       };
-      for await (const [part, judgement] of workedAhead(now, judge)) {
+      for await (const [part, judgement] of oneAhead(now, judge)) {
         const { id } = part.rule.expectation;
         // Another part of the rule may be of the same cases.
         if (waiting.some(({ judgement: { rule } }) => rule === part.rule)) await write();
@@ -143,21 +141,19 @@ export function createJudge(deps: JudgeDeps) {
   };
 }
 
-/** The items with the results of the work on them, in their order; the work on some of the next ones goes on while its consumer has one. */
-async function* workedAhead<Item, Result>(
+/** The items with the results of the work on them, in their order; the work on the next one goes on while its consumer has one. */
+async function* oneAhead<Item, Result>(
   items: readonly Item[],
   work: (item: Item) => Promise<Result>,
 ): AsyncGenerator<readonly [Item, Result]> {
-  const started: Promise<Result>[] = [];
+  let ahead: Promise<Result> | undefined;
   for (const [index, item] of items.entries()) {
-    for (const next of items.slice(started.length, index + 1 + AHEAD)) {
-      const working = work(next);
-      // A consumer that stops leaves it behind.
-      working.catch(() => {});
-      started.push(working);
-    }
-    yield [item, await (started[index] as Promise<Result>)];
-    delete started[index];
+    const result = await (ahead ?? work(item));
+    const next = items[index + 1];
+    ahead = next && work(next);
+    // A consumer that stops leaves it behind.
+    ahead?.catch(() => {});
+    yield [item, result];
   }
 }
 

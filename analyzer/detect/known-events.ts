@@ -31,13 +31,15 @@ export interface KeyQuestion {
 export class KnownEvents {
   readonly #store: Pick<FinanceEventStore, 'factsByJoinKeys' | 'refsByJoinKeys'>;
   readonly #dataTypes: readonly string[];
-  readonly #recent = new LRUCache<string, CaseEvent>({ max: MOST });
+  readonly #recent: LRUCache<string, CaseEvent>;
 
-  /** `dataTypes`: patterns of the types whose payload is needed. */
+  /** `dataTypes`: patterns of the types whose payload is needed; `most`: how many events are remembered. */
   constructor(
     store: Pick<FinanceEventStore, 'factsByJoinKeys' | 'refsByJoinKeys'>,
     dataTypes: readonly string[],
+    most = MOST,
   ) {
+    this.#recent = new LRUCache({ max: most });
     this.#store = store;
     this.#dataTypes = dataTypes;
   }
@@ -50,12 +52,20 @@ export class KnownEvents {
     return async (keys) => {
       const found = new Map<string, CaseEvent[]>(keys.map((key) => [key, [...(came.get(key) ?? [])]]));
       const refs = await this.#store.refsByJoinKeys(keys, { asOf, types, except: fresh });
-      const unread = refs.filter((ref) => !this.#recent.has(eventRefKey(ref))).map(({ key }) => key);
-      const read = await this.#read([...new Set(unread)], { asOf, types });
+      // Held on to at once: what is read now may push it out of memory.
+      const events = new Map<string, CaseEvent>();
+      const unread = new Set<string>();
+      for (const ref of refs) {
+        const name = eventRefKey(ref);
+        const event = this.#recent.get(name);
+        if (event) events.set(name, event);
+        else unread.add(ref.key);
+      }
+      for (const [name, event] of await this.#read([...unread], { asOf, types })) events.set(name, event);
       const taken = new Set<string>();
       for (const ref of refs) {
         const name = eventRefKey(ref);
-        const event = this.#recent.get(name) ?? read.get(name);
+        const event = events.get(name);
         // A key may stand twice, and what it led to may be gone.
         if (!event || taken.size === taken.add(`${ref.key}\n${name}`).size) continue;
         found.get(ref.key)?.push(event);

@@ -33,7 +33,12 @@ export async function readGroups(
   const isHeld = ({ part, company, question }: Asked): boolean =>
     memory?.holds(part.rule, company, question.from) ?? false;
   for (const [company, all] of Map.groupBy(asked, (one) => one.company)) {
-    const missing = all.filter((one) => !isHeld(one));
+    // Taken at once: what is remembered anew may push it out.
+    const missing: Asked[] = [];
+    for (const one of all) {
+      if (isHeld(one)) read.set(one, memory?.get(one.part.rule, company, one.keys, one.question) ?? []);
+      else missing.push(one);
+    }
     for (let from = 0; from < missing.length; from += QUESTIONS) {
       const some = missing.slice(from, from + QUESTIONS);
       const whole = memory ? await wholeOf(events, company, some, memory) : new Map<Asked, GroupsQuestion>();
@@ -43,13 +48,8 @@ export async function readGroups(
         const own = found.filter(isAskedBy(questions[index] as GroupsQuestion));
         if (whole.has(one))
           memory?.remember(one.part.rule, company, (questions[index] as GroupsQuestion).from, own);
-        read.set(one, own);
+        read.set(one, own.filter(isAskedBy(one.question)));
       }
-    }
-    for (const one of all) {
-      const { part, question, keys } = one;
-      if (isHeld(one)) read.set(one, memory?.get(part.rule, company, keys, question) ?? []);
-      else read.set(one, (read.get(one) ?? []).filter(isAskedBy(question)));
     }
   }
   return (part) => {

@@ -1,8 +1,14 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { type Flow, flow } from '../../model/flow.ts';
 import { ACME, detectionHouse, event, FLOWS } from '../../test/detection-house.ts';
+import { caseEventOf } from './case-event.ts';
 import { instantOf } from './fixture.ts';
+import { GroupMemory } from './group-memory.ts';
+import { KnownEvents } from './known-events.ts';
+import { readGroups } from './load-groups.ts';
 import { createDetector } from './pass.ts';
+import { rulesOf } from './rules.ts';
+import { Touched } from './touched.ts';
 
 /** What detection remembers between passes, so that a pass costs what is new. */
 const house = await detectionHouse();
@@ -137,4 +143,35 @@ test('an event dated in the future is remembered, and counts when its time has c
   await detector.pass(instantOf('12 12:00'));
   expect((await exceptions()).map(([rule, subject]) => [rule, subject])).toEqual([['again', 'ahead']]);
   expect(reads.groups).toBe(1);
+});
+
+test('nothing is lost when there is more than is remembered', async () => {
+  const some = ['1', '2', '3', '4', '5'].map((day) =>
+    event('bill.posted', day, { subject: `m${day}`, supref: 'V:1', partyKey: `v${Number(day) % 2}` }),
+  );
+  await arrive(...some);
+  const known = new KnownEvents(events, [], 3);
+  const asked = { asOf: instantOf('9'), types: ['bill.posted'], keyTypes: ['supref'] };
+  const keys = ['subject:erp:m1', 'subject:erp:m2', 'supref:acme:V:1'];
+  const found = async (of: string[]) => [...(await known.asking(asked)(of))].map(([, those]) => those.length);
+  expect(await found(keys.slice(0, 2))).toEqual([1, 1]);
+  expect(await found(keys)).toEqual([1, 1, 5]);
+
+  // Each rule's groups push those of the other one out.
+  const memory = new GroupMemory({ most: 5 });
+  memory.at(9n);
+  const rules = rulesOf([GROUPS]);
+  const loaded = async (...those: typeof rules) => {
+    const touched = new Touched();
+    for (const rule of those)
+      for (const one of some) touched.add(rule, { keys: rule.keysOf(caseEventOf(one)), at: instantOf('3') });
+    const parts = [...touched.parts(100, instantOf('9'))];
+    const of = await readGroups(events, parts, instantOf('9'), memory);
+    return parts.map((part) => of(part).cases.flat().length);
+  };
+  expect(await loaded(...rules.slice(0, 1))).toEqual([5]);
+  expect(memory.holds(rules[0] as (typeof rules)[0], 'acme', instantOf('1'))).toBe(true);
+  expect(await loaded(...rules)).toEqual([5, 5]);
+  expect(memory.holds(rules[0] as (typeof rules)[0], 'acme', instantOf('1'))).toBe(false);
+  expect(await loaded(...rules)).toEqual([5, 5]);
 });
