@@ -170,7 +170,9 @@ class Tally implements Rule {
   readonly flow: Rule['flow'];
   readonly order: number;
   readonly looksAt: Rule['looksAt'];
+  readonly mayAnchor: Rule['mayAnchor'];
   readonly keysOf: Rule['keysOf'];
+  readonly way: number;
   readonly #at: bigint;
   readonly #deps: BacktestDeps;
   readonly #streams: readonly SourceStream[];
@@ -191,7 +193,9 @@ class Tally implements Rule {
     this.flow = rule.flow;
     this.order = rule.order;
     this.looksAt = rule.looksAt;
+    this.mayAnchor = rule.mayAnchor;
     this.keysOf = rule.keysOf;
+    this.way = rule.way;
     this.#at = at;
     this.#streams = streams;
     this.#complete = createCompleteness(rule.expectation, streams, { at, now, companyOf });

@@ -51,7 +51,9 @@ class StoredCaseEvent implements CaseEvent {
   readonly attributes: FinanceEvent['attributes'];
   readonly #text: string;
   #data: Readonly<Record<string, unknown>> | undefined;
-  #joinKeys: Map<string, readonly string[]> | undefined;
+  #subjectKey: string | undefined;
+  /** The join key of each of its keys; empty for one that only suggests. */
+  #joinKeys: readonly string[] | undefined;
   /** The keys that put it into the cases of rules, by the way in which they join. */
   readonly caseKeys: (readonly string[])[] = [];
 
@@ -86,14 +88,19 @@ class StoredCaseEvent implements CaseEvent {
     return this.#data;
   }
 
-  joinKeysOfType(type: string): readonly string[] {
-    this.#joinKeys ??= new Map();
-    let keys = this.#joinKeys.get(type);
-    if (!keys) {
-      keys = makeJoinKeys(this, type);
-      this.#joinKeys.set(type, keys);
+  get subjectKey(): string {
+    this.#subjectKey ??= makeSubjectKey(this);
+    return this.#subjectKey;
+  }
+
+  /** Puts the join keys of the type to the others. */
+  addJoinKeys(type: string, to: string[]): void {
+    const { keys } = this;
+    this.#joinKeys ??= keys.map((key) => joinKeyOf(key, this));
+    for (let i = 0; i < keys.length; i += 1) {
+      const joined = this.#joinKeys[i];
+      if (joined && keys[i]?.type === type) to.push(joined);
     }
-    return keys;
   }
 }
 
@@ -120,16 +127,18 @@ export function inEventOrder(a: CaseEvent, b: CaseEvent): number {
 export const isSameSubject = (a: CaseEvent, b: CaseEvent): boolean =>
   a.subject === b.subject && a.source === b.source && a.company === b.company;
 
-function makeJoinKeys(event: CaseEvent, type: string): readonly string[] {
-  if (type === 'subject') return [joinKey({ type, value: event.subject }, event)];
-  return event.keys
-    .filter((key) => key.type === type && strengthOf(key) !== 'heuristic')
-    .map((key) => joinKey(key, event));
-}
+const makeSubjectKey = (event: CaseEvent): string =>
+  joinKey({ type: 'subject', value: event.subject }, event);
 
-/** The join keys of a type: many rules ask for the same ones of the same event. */
-const keysOfType = (event: CaseEvent, type: string): readonly string[] =>
-  event instanceof StoredCaseEvent ? event.joinKeysOfType(type) : makeJoinKeys(event, type);
+const joinKeyOf = (key: FinanceEvent['keys'][number], event: CaseEvent): string =>
+  strengthOf(key) === 'heuristic' ? '' : joinKey(key, event);
+
+function addKeysOfType(event: CaseEvent, type: string, to: string[]): void {
+  if (type === 'subject') to.push(subjectKeyOf(event));
+  else if (event instanceof StoredCaseEvent) event.addJoinKeys(type, to);
+  else
+    for (const key of event.keys) if (key.type === type) to.push(...[joinKeyOf(key, event)].filter(Boolean));
+}
 
 /** The keys that put an event into the cases of all rules that join in this way, a small number, when they were remembered. */
 export const rememberedKeys = (event: CaseEvent, way: number): readonly string[] | undefined =>
@@ -141,7 +150,8 @@ export function rememberKeys(event: CaseEvent, way: number, keys: readonly strin
 }
 
 /** The join key of the event's subject: its raw text within its source. */
-export const subjectKeyOf = (event: CaseEvent): string => keysOfType(event, 'subject')[0] as string;
+export const subjectKeyOf = (event: CaseEvent): string =>
+  event instanceof StoredCaseEvent ? event.subjectKey : makeSubjectKey(event);
 
 /**
  * The join keys of an event of the given key types. A key that several documents share (trace, batch) or that only
@@ -149,6 +159,6 @@ export const subjectKeyOf = (event: CaseEvent): string => keysOfType(event, 'sub
  */
 export function joinKeysOfTypes(event: CaseEvent, types: readonly string[]): string[] {
   const found: string[] = [];
-  for (const type of types) if (!GROUP_KEY_TYPES.has(type)) found.push(...keysOfType(event, type));
+  for (const type of types) if (!GROUP_KEY_TYPES.has(type)) addKeysOfType(event, type, found);
   return found;
 }

@@ -32,16 +32,26 @@ export function caseKeysOf(rule: Joining): KeysOf {
 /** The ways in which rules join, by what tells them apart: those that join alike find the keys of an event made. */
 const WAYS = new Map<string, number>();
 
-function byKeyTypes({ kind, by }: Joining): KeysOf {
-  const isWithSubject = kind === 'no-duplicate' && !by.includes('subject');
-  const name = JSON.stringify([isWithSubject, ...by]);
+/** The number of the way in which the rule joins by keys: rules of one number find the same keys of an event. */
+export function wayOf({ kind, by }: Pick<Joining, 'kind' | 'by'>): number {
+  const name = JSON.stringify([isWithSubject({ kind, by }), ...by]);
   const way = WAYS.get(name) ?? WAYS.size;
   WAYS.set(name, way);
+  return way;
+}
+
+const isWithSubject = ({ kind, by }: Pick<Joining, 'kind' | 'by'>): boolean =>
+  kind === 'no-duplicate' && !by.includes('subject');
+
+function byKeyTypes(rule: Joining): KeysOf {
+  const { by } = rule;
+  const way = wayOf(rule);
+  const withSubject = isWithSubject(rule);
   return (event) => {
     const known = rememberedKeys(event, way);
     if (known) return known;
     const keys = joinKeysOfTypes(event, by);
-    if (keys.length === 0 || isWithSubject) keys.push(subjectKeyOf(event));
+    if (keys.length === 0 || withSubject) keys.push(subjectKeyOf(event));
     rememberKeys(event, way, keys);
     return keys;
   };

@@ -62,59 +62,80 @@ export interface Outcome {
   readonly againAt?: bigint | undefined;
 }
 
-/** The obligation of an outcome: what only some readers ask for is made when they do. */
+/** The obligation of an outcome, which holds no more than what it is made of: most are counted and forgotten. */
 class JudgedObligation implements Obligation {
-  readonly rule: string;
-  readonly ruleVersion: number;
-  readonly flow: string;
-  readonly kind: string;
-  readonly company: string;
-  readonly source: string;
-  readonly subject: string;
-  readonly occurrence: string;
-  readonly state: ObligationState;
-  readonly anchorEvent: string;
-  readonly anchorAt: bigint;
-  readonly dueAt: bigint;
-  readonly answeredAt: bigint | undefined;
-  readonly amount: string | undefined;
-  readonly currency: string | undefined;
-  readonly companyAmount: string | undefined;
-  readonly period: string | undefined;
-  readonly watermark: bigint | undefined;
-  readonly history: boolean;
-  readonly raisesAt: readonly bigint[] | undefined;
-  readonly againAt: bigint | undefined;
+  readonly #rule: Expectation;
   readonly #outcome: Outcome;
-  readonly #grouping: Pick<Expectation, 'id' | 'group'> | undefined;
+  readonly #money: CaseEvent | undefined;
+  readonly flow: string;
+  readonly state: ObligationState;
   #id: string | undefined;
   #deciding: readonly CaseEvent[] | undefined;
 
   constructor(rule: Expectation, outcome: Outcome, flow: string, money: CaseEvent | undefined) {
-    const { anchor, about } = outcome;
-    this.rule = rule.id;
-    this.ruleVersion = rule.version;
-    this.flow = flow;
-    this.kind = rule.kind;
-    this.company = anchor.company;
-    this.source = about === undefined ? anchor.source : '';
-    this.subject = about ?? anchor.subject;
-    this.occurrence = outcome.occurrence;
-    this.state = outcome.state;
-    this.anchorEvent = anchor.id;
-    this.anchorAt = anchor.at;
-    this.dueAt = outcome.dueAt;
-    this.answeredAt = outcome.answeredAt;
-    this.amount = outcome.amount ?? money?.amount;
-    this.currency = money?.currency;
-    this.companyAmount = outcome.amount === undefined ? money?.companyAmount : undefined;
-    this.period = anchor.period;
-    this.watermark = outcome.watermark;
-    this.history = anchor.history;
-    this.raisesAt = outcome.raisesAt;
-    this.againAt = outcome.againAt;
+    this.#rule = rule;
     this.#outcome = outcome;
-    this.#grouping = rule.group ? rule : undefined;
+    this.#money = money;
+    this.flow = flow;
+    this.state = outcome.state;
+  }
+
+  get rule(): string {
+    return this.#rule.id;
+  }
+  get ruleVersion(): number {
+    return this.#rule.version;
+  }
+  get kind(): string {
+    return this.#rule.kind;
+  }
+  get company(): string {
+    return this.#outcome.anchor.company;
+  }
+  get source(): string {
+    return this.#outcome.about === undefined ? this.#outcome.anchor.source : '';
+  }
+  get subject(): string {
+    return this.#outcome.about ?? this.#outcome.anchor.subject;
+  }
+  get occurrence(): string {
+    return this.#outcome.occurrence;
+  }
+  get anchorEvent(): string {
+    return this.#outcome.anchor.id;
+  }
+  get anchorAt(): bigint {
+    return this.#outcome.anchor.at;
+  }
+  get dueAt(): bigint {
+    return this.#outcome.dueAt;
+  }
+  get answeredAt(): bigint | undefined {
+    return this.#outcome.answeredAt;
+  }
+  get amount(): string | undefined {
+    return this.#outcome.amount ?? this.#money?.amount;
+  }
+  get currency(): string | undefined {
+    return this.#money?.currency;
+  }
+  get companyAmount(): string | undefined {
+    return this.#outcome.amount === undefined ? this.#money?.companyAmount : undefined;
+  }
+  get period(): string | undefined {
+    return this.#outcome.anchor.period;
+  }
+  get watermark(): bigint | undefined {
+    return this.#outcome.watermark;
+  }
+  get history(): boolean {
+    return this.#outcome.anchor.history;
+  }
+  get raisesAt(): readonly bigint[] | undefined {
+    return this.#outcome.raisesAt;
+  }
+  get againAt(): bigint | undefined {
+    return this.#outcome.againAt;
   }
 
   get #events(): readonly CaseEvent[] {
@@ -145,7 +166,7 @@ class JudgedObligation implements Obligation {
 
   get caseKey(): string {
     const { anchor } = this.#outcome;
-    return this.#grouping ? (groupKeyOf(this.#grouping, anchor)[0] ?? '') : subjectKeyOf(anchor);
+    return this.#rule.group ? (groupKeyOf(this.#rule, anchor)[0] ?? '') : subjectKeyOf(anchor);
   }
 
   get why(): string {
@@ -174,13 +195,31 @@ export function obligationOf(
 export const inState = (
   obligation: Obligation,
   { state, why, watermark }: Pick<Obligation, 'state' | 'why' | 'watermark'>,
-): Obligation => ({
-  ...obligation,
+): Required<{ [Name in keyof Obligation]: Obligation[Name] | undefined }> & Obligation => ({
   id: obligation.id,
+  rule: obligation.rule,
+  ruleVersion: obligation.ruleVersion,
+  flow: obligation.flow,
+  kind: obligation.kind,
+  company: obligation.company,
+  source: obligation.source,
+  subject: obligation.subject,
+  occurrence: obligation.occurrence,
+  anchorEvent: obligation.anchorEvent,
+  anchorAt: obligation.anchorAt,
+  dueAt: obligation.dueAt,
+  answeredAt: obligation.answeredAt,
+  amount: obligation.amount,
+  currency: obligation.currency,
+  companyAmount: obligation.companyAmount,
   events: obligation.events,
   eventSources: obligation.eventSources,
   traceIds: obligation.traceIds,
   caseKey: obligation.caseKey,
+  period: obligation.period,
+  history: obligation.history,
+  raisesAt: obligation.raisesAt,
+  againAt: obligation.againAt,
   state,
   why,
   watermark,

@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import type { SourceStream } from '../../model/watermark.ts';
-import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import type { BatchSpan, FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import {
   type EventAhead,
   eventsCome,
@@ -23,7 +23,7 @@ import { type CaseEvent, caseEventOf, type StoredEvent } from './case-event.ts';
 import { isSubjectOnly } from './cases.ts';
 import { obligationsOfMovedClose } from './close-moves.ts';
 import { completenessOf } from './completeness.ts';
-import type { FreshEvents } from './known-events.ts';
+import type { CaseReading } from './load-cases.ts';
 import type { Rule } from './rules.ts';
 import { Touched } from './touched.ts';
 
@@ -33,6 +33,8 @@ export interface GatherQuestion {
   readonly applies: Applies;
   /** Patterns of the types whose payload is needed. */
   readonly dataTypes: readonly string[];
+  /** Makes the reading of the cases that are touched, which begins while more is gathered. */
+  read(taken: BatchSpan): CaseReading;
 }
 
 /** Does the rule apply to the company? One that does not starts nothing there. */
@@ -41,9 +43,9 @@ export type Applies = (rule: Rule, company: string) => boolean;
 export type Looking = (type: string) => readonly Rule[];
 
 /** Batches (after, upTo]. */
-export interface Window {
-  readonly after: bigint;
-  readonly upTo: bigint;
+export interface Window extends BatchSpan {
+  /** Their events, about. */
+  readonly rows: number;
 }
 
 const ROWS_A_WINDOW = 2_000;
@@ -66,22 +68,35 @@ export async function* windowsOf(db: Kysely<Database>, from: bigint, to: bigint)
     for (const batch of page) {
       rows += batch.rows;
       if (rows < ROWS_A_WINDOW) continue;
-      yield { after, upTo: BigInt(batch.batch) };
+      yield { after, upTo: BigInt(batch.batch), rows };
       [after, rows] = [BigInt(batch.batch), 0];
     }
     const last = page.length < BATCHES_A_PAGE ? to : BigInt(page.at(-1)?.batch ?? to);
-    if (last > after) yield { after, upTo: last };
+    if (last > after) yield { after, upTo: last, rows };
     after = last;
   }
+}
+
+/** Events that came in batches just read. */
+export interface FreshEvents extends BatchSpan {
+  /** Those that a rule looks at and that are not dated in the future. */
+  readonly events: readonly CaseEvent[];
+  /** Those dated in the future, and those of other batches that a person sent through again. */
+  readonly others: readonly CaseEvent[];
 }
 
 export interface Gathered {
   readonly touched: Touched;
   readonly fresh: FreshEvents;
   readonly events: number;
+  /** The reading of what is touched, which has taken the fresh events; none of a window that is large. */
+  readonly reading?: CaseReading | undefined;
   /** Remembers the events dated in the future, in the transaction that moves the cursor past them. */
   remember(trx: Transaction<Database>): Promise<void>;
 }
+
+/** Of a window of more events than this the cases are read in parts, and not while it is gathered. */
+const LARGE = 20_000;
 
 /**
  * What the events of a window touch, those included that a person sent through again in it. History touches only what is
@@ -92,44 +107,93 @@ export async function gatherEvents(
   db: Kysely<Database>,
   looking: Looking,
   window: Window,
-  { now, applies, dataTypes }: GatherQuestion,
+  { now, applies, dataTypes, read }: GatherQuestion,
 ): Promise<Gathered> {
   const touched = new Touched();
   const history: { rule: Rule; keys: readonly string[]; at: bigint }[] = [];
   const ahead: EventAhead[] = [];
   const [fresh, others]: [CaseEvent[], CaseEvent[]] = [[], []];
-  let read = 0;
+  const reading = window.rows > LARGE ? undefined : read(window);
+  const lists = new Lists(touched, looking, applies);
+  let count = 0;
   for await (const stored of eventsIn(events, db, window, dataTypes)) {
-    read += 1;
+    count += 1;
     const rules = looking(stored.type);
     if (rules.length === 0) continue;
     const event = caseEventOf(stored);
     const isFresh = event.at <= now && isIn(window, BigInt(stored.batch));
     (isFresh ? fresh : others).push(event);
-    if (event.at > now) ahead.push({ at: event.at, event: event.id });
-    else {
-      for (const rule of rules) {
-        if (!applies(rule, event.company)) continue;
-        const keys = rule.keysOf(event);
-        if (event.history && (isSubjectOnly(rule.expectation) || rule.expectation.group))
-          history.push({ rule, keys, at: event.at });
-        else touched.add(rule, { keys, at: event.at });
-      }
+    if (event.at > now) {
+      ahead.push({ at: event.at, event: event.id });
+      if (isFresh) reading?.take(event);
+      continue;
+    }
+    const { events: list, keyed, grouped } = lists.of(event);
+    if (!event.history && isFresh) {
+      if (keyed.length > 0) list.push(event);
+      reading?.take(event, keyed.length > 0);
+      for (const rule of grouped) touched.add(rule, { keys: rule.keysOf(event), at: event.at });
+      continue;
+    }
+    if (isFresh) reading?.take(event);
+    for (const rule of [...keyed, ...grouped]) {
+      const keys = rule.keysOf(event);
+      if (event.history && (isSubjectOnly(rule.expectation) || rule.expectation.group))
+        history.push({ rule, keys, at: event.at });
+      else touched.add(rule, { keys, at: event.at });
     }
   }
   const stored = await obligationsOfCases(db, [...new Set(history.flatMap(({ keys }) => keys))]);
   const known = new Set(stored.map(({ rule, case_key }) => `${rule}\n${case_key}`));
   for (const { rule, keys, at } of history)
     if (keys.some((key) => known.has(`${rule.expectation.id}\n${key}`))) touched.add(rule, { keys, at });
+  const { after, upTo } = window;
   return {
     touched,
-    fresh: { ...window, events: fresh, others },
-    events: read,
+    fresh: { after, upTo, events: fresh, others },
+    events: count,
+    reading,
     remember: (trx) => rememberAhead(trx, ahead),
   };
 }
 
-const isIn = ({ after, upTo }: Window, batch: bigint): boolean => batch > after && batch <= upTo;
+/** By type and company the events that came, and the rules that look at such and apply there. */
+class Lists {
+  readonly #lists = new Map<string, Map<string, List>>();
+  readonly #touched: Touched;
+  readonly #looking: Looking;
+  readonly #applies: Applies;
+
+  constructor(touched: Touched, looking: Looking, applies: Applies) {
+    this.#touched = touched;
+    this.#looking = looking;
+    this.#applies = applies;
+  }
+
+  of({ type, company }: CaseEvent): List {
+    const companies = this.#lists.get(type) ?? new Map<string, List>();
+    this.#lists.set(type, companies);
+    let list = companies.get(company);
+    if (!list) {
+      const rules = this.#looking(type).filter((rule) => this.#applies(rule, company));
+      const keyed = rules.filter(({ expectation }) => !expectation.group);
+      const grouped = rules.filter(({ expectation }) => expectation.group);
+      list = { events: [], keyed, grouped };
+      companies.set(company, list);
+      for (const rule of keyed) this.#touched.addList(rule, list.events);
+    }
+    return list;
+  }
+}
+
+interface List {
+  readonly events: CaseEvent[];
+  /** Rules that join by keys, and rules that group. */
+  readonly keyed: readonly Rule[];
+  readonly grouped: readonly Rule[];
+}
+
+const isIn = ({ after, upTo }: BatchSpan, batch: bigint): boolean => batch > after && batch <= upTo;
 
 async function* eventsIn(
   events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>,

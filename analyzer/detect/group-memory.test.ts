@@ -103,7 +103,7 @@ test('what is older than anything that is asked for is let go', () => {
 
 test('a rule whose groups outgrow the memory is not remembered', () => {
   const memory = remembering();
-  const many = Array.from({ length: memory.mostOfOne + 1 }, (_, i) => ({
+  const many = Array.from({ length: 2 * memory.mostOfOne + 1 }, (_, i) => ({
     ...(of('v', 'A@6')[0] as never as object),
     id: `m${i}`,
     sequence: BigInt(i),

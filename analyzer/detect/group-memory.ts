@@ -42,6 +42,8 @@ export class GroupMemory {
   take({ after, upTo }: { after: bigint; upTo: bigint }, events: readonly CaseEvent[]): void {
     this.at(after);
     this.#batch = upTo;
+    // Before they come: what they are compared with is not over yet.
+    for (const one of this.#all.values()) if (one.size > one.room) this.#letGo(one);
     const looking = new Map<string, Remembered[]>();
     for (const event of events) {
       const place = `${event.company}\n${event.type}`;
@@ -54,7 +56,7 @@ export class GroupMemory {
       }
       for (const one of those) add(one, event);
     }
-    for (const one of this.#all.values()) if (one.size > one.room) this.#letGo(one);
+    for (const [name, one] of this.#all) if (one.size > 2 * this.mostOfOne) this.#all.delete(name);
   }
 
   /** Batches up to this one were judged. */

@@ -1,32 +1,19 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
-import { typeMatcher } from '../../model/event-pattern.ts';
-import { type Expectation, startTypesOf } from '../../model/expectation.ts';
-import type { SourceStream } from '../../model/watermark.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Database } from '../../store/postgres/schema.ts';
-import { isOfToday } from './anomaly/days.ts';
+import { ahead } from './ahead.ts';
 import { subjectKeyOf } from './case-event.ts';
-import { companyOfCase, ruleOfCompany } from './company-rules.ts';
-import { createCompleteness, isApplicable } from './completeness.ts';
-import { evaluate } from './evaluators.ts';
+import type { FreshEvents } from './gather.ts';
 import { GroupMemory } from './group-memory.ts';
-import { lookbackOf, readGroupKey } from './groups.ts';
-import { type FreshEvents, KnownEvents } from './known-events.ts';
-import { type LoadedCases, loadCases, readEvents } from './load-cases.ts';
+import { judgeCases, type Moment, withoutToday } from './judgement.ts';
+import { KnownEvents } from './known-events.ts';
+import { type CaseReading, type CaseReadingOptions, createCaseReader } from './load-cases.ts';
 import { type GroupsOf, readGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
-import {
-  hasNews,
-  type Judged,
-  type JudgedRow,
-  type Judgement,
-  type Recorded,
-  record,
-  storedOf,
-} from './record.ts';
-import { dataTypesOf, type Rule } from './rules.ts';
+import { hasNews, type Judged, type Judgement, type Recorded, record, storedOf } from './record.ts';
+import { dataTypesOf, type Rule, rulesByType } from './rules.ts';
 import { StoredCases } from './stored-cases.ts';
 import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
 import type { Turn } from './turn.ts';
@@ -50,186 +37,183 @@ interface JudgeDeps {
   readonly logger: Logger;
 }
 
-/** The instant as of which is judged, epoch nanoseconds and the same as a Date, and how complete the sources are then. */
-export interface Moment {
-  readonly now: bigint;
-  readonly at: Date;
-  readonly streams: readonly SourceStream[];
+/** What is to be judged and recorded. */
+export interface Work {
+  readonly touched: Touched;
+  /** What has just been read and touches. */
+  readonly fresh?: FreshEvents | undefined;
+  /** A reading of the cases that has begun, and has taken the fresh events. */
+  readonly reading?: CaseReading | undefined;
+  /** The batch up to which this pass has judged, when nothing new touches. */
+  readonly upTo?: bigint | undefined;
+  /** Runs in the last of the transactions. */
+  last?(trx: Transaction<Database>): Promise<void>;
+  /** Runs once all of it is recorded. */
+  recorded?(): void;
 }
 
 interface Place extends Moment {
-  /** What has just been read and touches. */
-  readonly fresh?: FreshEvents | undefined;
-  /** The batch up to which this pass has judged, when nothing new touches. */
-  readonly upTo?: bigint | undefined;
   readonly turn: Turn;
   readonly tally: PassTally;
 }
 
+export interface Judge {
+  /** Judges the pieces of work, one after another, and records them; the next one is read while one is judged. */
+  (works: Iterable<Work> | AsyncIterable<Work>, place: Place): Promise<void>;
+  /** A reading of cases for whoever gathers what is touched. */
+  read(options: CaseReadingOptions): CaseReading;
+}
+
+/** Parts of a piece of work that are judged together, and what is being read for them. */
+interface Step {
+  readonly work: Work;
+  readonly isLast: boolean;
+  /** Parts of rules that join by keys. */
+  readonly parts: readonly TouchedPart[];
+  readonly reading: CaseReading;
+  readonly complete: Promise<void>;
+  readonly groups: Promise<{ readonly parts: readonly TouchedPart[]; readonly of: GroupsOf }>;
+}
+
 /**
  * Makes the judgement of what is touched: the cases are loaded, judged as of the moment and recorded, parts of several rules
- * together. `last` runs in the last of the transactions.
+ * together.
  */
-export function createJudge(deps: JudgeDeps) {
-  const known = new KnownEvents(deps.events, dataTypesOf(deps.rules));
+export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps): Judge {
+  const read = createCaseReader(new KnownEvents(events, dataTypesOf(rules)), rules);
   const memory = new GroupMemory();
-  return async (
-    touched: Touched,
-    { turn, tally, fresh, upTo, ...moment }: Place,
-    last?: (trx: Transaction<Database>) => Promise<void>,
-  ): Promise<void> => {
-    const { companyOf, logger } = deps;
-    if (fresh) memory.take(fresh, [...fresh.events, ...fresh.others]);
-    else if (upTo !== undefined) memory.at(upTo);
-    const remembered = fresh || upTo !== undefined ? memory : undefined;
-    const parts = [...touched.parts(KEYS_A_STEP, moment.now)];
-    for (const group of togetherUpTo(KEYS_A_READ, parts)) {
-      const keys = group.flatMap((part) => (part.rule.expectation.group ? [] : part.keys));
-      const cases = new StoredCases(deps.db);
-      const now: TouchedPart[] = [];
-      const readOfGroups = async (): Promise<GroupsOf> => {
-        await cases.seek([
-          ...(fresh?.events ?? []).map(subjectKeyOf),
-          ...group.flatMap((part) => (part.rule.expectation.group ? part.keys : [])),
-        ]);
-        for (const part of group) now.push(await withoutToday(part, cases, moment.now, companyOf));
-        const ofGroups = now.filter(({ rule }) => rule.expectation.group);
-        return await readGroups(deps.events, ofGroups, moment.now, remembered);
-      };
-      const [read, groups] = await Promise.all([
-        readEvents(known, deps.rules, keys, moment.now, fresh),
-        readOfGroups(),
-      ]);
-      await cases.seek(read.found().map(subjectKeyOf));
-      const judge = async (part: TouchedPart): Promise<Judgement> => {
-        const { expectation } = part.rule;
-        const loaded = expectation.group ? groups(part) : await loadCases(read, part.rule, part.keys);
-        return judgeCases(loaded, part, moment, companyOf);
-      };
-      let waiting: Judged[] = [];
-      const write = async (also?: typeof last): Promise<void> => {
-        const together = waiting;
-        waiting = [];
-        const recorded = await turn.write(async (trx) => {
-          const done =
-            together.length === 0 ? [] : await record(trx, together, { ...moment, companyOf, logger });
-          await also?.(trx);
-          return done;
-        });
-        for (const [index, { judgement }] of together.entries()) {
-          const { id } = judgement.rule.expectation;
-          tally.add(id, recorded[index] as Recorded);
-          cases.note(id, judgement.caseKeys);
+  const anchoring = rulesByType(rules);
+  const mayAnchor = (type: string): boolean => anchoring(type).some((rule) => rule.mayAnchor(type));
+
+  async function* stepsOf(works: Iterable<Work> | AsyncIterable<Work>, moment: Moment): AsyncGenerator<Step> {
+    let step: Step | undefined;
+    try {
+      for await (const work of works) {
+        const { touched, fresh, upTo } = work;
+        if (fresh) memory.take(fresh, [...fresh.events, ...fresh.others]);
+        else if (upTo !== undefined) memory.at(upTo);
+        const all = [...touched.parts(KEYS_A_STEP, moment.now)];
+        // What is being read already is read together.
+        const groups = work.reading ? [all] : [...togetherUpTo(KEYS_A_READ, all)];
+        if (groups.length === 0) groups.push([]);
+        for (const [index, parts] of groups.entries()) {
+          step = stepOf(work, parts, index === groups.length - 1, moment);
+          yield step;
         }
-      };
-      for await (const [part, judgement] of oneAhead(now, judge)) {
+      }
+    } finally {
+      // What is remembered of groups is put in order while the turn is held.
+      await Promise.allSettled([step?.complete, step?.groups]);
+    }
+  }
+
+  function stepOf(work: Work, all: readonly TouchedPart[], isLast: boolean, moment: Moment): Step {
+    const { fresh } = work;
+    const [parts, grouped] = partition(all, ({ rule }) => !rule.expectation.group);
+    const reading = work.reading ?? read({ asOf: moment.now, taken: fresh });
+    if (!work.reading) {
+      const touched = new Set(parts.flatMap(({ events }) => events));
+      for (const event of fresh?.events ?? []) reading.take(event, touched.has(event));
+    }
+    for (const { keys } of parts) reading.want(keys);
+    const complete = reading.complete();
+    const groups = readParts(grouped, work, moment);
+    // Whoever judges the step is told.
+    for (const one of [complete, groups]) one.catch(() => {});
+    return { work, isLast, parts, reading, complete, groups };
+  }
+
+  async function readParts(
+    grouped: readonly TouchedPart[],
+    { fresh, upTo }: Work,
+    { now }: Moment,
+  ): Promise<Awaited<Step['groups']>> {
+    const cases = new StoredCases(db);
+    await cases.seek(grouped.flatMap(({ keys }) => keys));
+    const parts: TouchedPart[] = [];
+    for (const part of grouped) parts.push(await withoutToday(part, cases, now, companyOf));
+    const remembered = fresh || upTo !== undefined ? memory : undefined;
+    return { parts, of: await readGroups(events, parts, now, remembered) };
+  }
+
+  /** The parts of a step with their judgements; those of groups come last, for they take longest to read. */
+  async function* judgementsOf(
+    { parts, reading, groups }: Step,
+    moment: Moment,
+  ): AsyncGenerator<readonly [TouchedPart, Judgement]> {
+    for (const part of parts) yield [part, judgeCases(await reading.load(part), part, moment, companyOf)];
+    const grouped = await groups;
+    for (const part of grouped.parts) yield [part, judgeCases(grouped.of(part), part, moment, companyOf)];
+  }
+
+  async function judgeStep(step: Step, { turn, tally, ...moment }: Place): Promise<void> {
+    await step.complete;
+    const cases = new StoredCases(db);
+    const anchors: string[] = [];
+    for (const event of step.reading.found()) if (mayAnchor(event.type)) anchors.push(subjectKeyOf(event));
+    const sought = cases.seek(anchors);
+    sought.catch(() => {});
+    let waiting: Judged[] = [];
+    let writing = Promise.resolve();
+    const beingWritten = new Set<Rule>();
+
+    /** Begins to write what waits, once what is being written is done. */
+    async function write(also?: Work['last']): Promise<void> {
+      await writing;
+      const together = waiting;
+      waiting = [];
+      for (const { judgement } of together) beingWritten.add(judgement.rule);
+      writing = written(together, also);
+      writing.catch(() => {});
+    }
+    async function written(together: readonly Judged[], also: Work['last']): Promise<void> {
+      const recorded = await turn.write(async (trx) => {
+        const done =
+          together.length === 0 ? [] : await record(trx, together, { ...moment, companyOf, logger });
+        await also?.(trx);
+        return done;
+      });
+      for (const [index, { judgement }] of together.entries()) {
+        const { id } = judgement.rule.expectation;
+        tally.add(id, recorded[index] as Recorded);
+        cases.note(id, judgement.caseKeys);
+        beingWritten.delete(judgement.rule);
+      }
+    }
+
+    try {
+      for await (const [part, judgement] of ahead(judgementsOf(step, moment))) {
         const { id } = part.rule.expectation;
+        await sought;
         // Another part of the rule may be of the same cases.
         if (waiting.some(({ judgement: { rule } }) => rule === part.rule)) await write();
+        if (beingWritten.has(part.rule)) await writing;
         // The turn keeps others from writing obligations, and no transaction is needed where there is nothing to write.
-        const stored = await storedOf(deps.db, judgement, await cases.heads(id, judgement.caseKeys));
+        const stored = await storedOf(db, judgement, await cases.heads(id, judgement.caseKeys));
         // What is as it should be, and was never otherwise, leaves nothing to write.
         if (stored.isAny || hasNews(judgement)) waiting.push({ judgement, stored });
         else tally.add(id, { judged: judgement.obligations.length, opened: 0, closed: 0 });
         const size = waiting.reduce((sum, one) => sum + one.judgement.obligations.length, 0);
         if (size >= OBLIGATIONS_A_WRITE) await write();
       }
-      const isLast = group.at(-1) === parts.at(-1);
-      if (waiting.length > 0 || (isLast && last)) await write(isLast ? last : undefined);
+      const last = step.isLast ? step.work.last : undefined;
+      if (waiting.length > 0 || last) await write(last);
+    } finally {
+      await Promise.allSettled([writing]);
     }
-    if (parts.length === 0 && last) await turn.write(last);
-  };
-}
-
-/** The items with the results of the work on them, in their order; the work on the next one goes on while its consumer has one. */
-async function* oneAhead<Item, Result>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
-): AsyncGenerator<readonly [Item, Result]> {
-  let ahead: Promise<Result> | undefined;
-  for (const [index, item] of items.entries()) {
-    const result = await (ahead ?? work(item));
-    const next = items[index + 1];
-    ahead = next && work(next);
-    // A consumer that stops leaves it behind.
-    ahead?.catch(() => {});
-    yield [item, result];
+    await writing;
+    if (step.isLast) step.work.recorded?.();
   }
+
+  const judge = async (works: Iterable<Work> | AsyncIterable<Work>, place: Place): Promise<void> => {
+    for await (const step of ahead(stepsOf(works, place))) await judgeStep(step, place);
+  };
+  return Object.assign(judge, { read });
 }
 
-/**
- * The part without the groups of which days are judged and which only events of today touched: the day is judged when it is over,
- * which an obligation of the group that waits will tell.
- */
-async function withoutToday(
-  part: TouchedPart,
-  cases: StoredCases,
-  now: bigint,
-  companyOf: (key: string) => Company,
-): Promise<TouchedPart> {
-  const { expectation } = part.rule;
-  if (expectation.kind !== 'anomaly' || !expectation.group || part.obligations.length > 0) return part;
-  const stored = new Set((await cases.heads(expectation.id, part.keys)).map(({ case_key }) => case_key));
-  const reach = lookbackOf(expectation) ?? 0n;
-  const keys = part.keys.filter((key) => {
-    const span = part.spans.get(key);
-    if (!span || !stored.has(key)) return true;
-    return !isOfToday(expectation, span.from + reach, now, companyOf(readGroupKey(key).company));
-  });
-  return keys.length === part.keys.length ? part : { ...part, keys };
-}
-
-/** Judges the cases of a part, live. Of a group only what starts in its span is judged: the rest was not loaded whole. */
-function judgeCases(
-  loaded: LoadedCases,
-  { rule, obligations: ids, spans }: TouchedPart,
-  { now, streams }: Moment,
-  companyOf: (key: string) => Company,
-): Judgement {
-  const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
-  const starts = typeMatcher(startTypesOf(rule.expectation));
-  const obligations = loaded.cases.flatMap((caseEvents) => {
-    if (!caseEvents.some(({ type }) => starts(type))) return [];
-    const key = companyOfCase(rule.expectation, caseEvents);
-    const company = companyOf(key);
-    const expectation = ruleOfCompany(rule.expectation, company);
-    const completeOf = (source: string) => complete(key, source);
-    if (!isApplicable(expectation, streams, key)) return [];
-    return evaluate(expectation, caseEvents, {
-      flow: rule.flow.flow,
-      at: now,
-      company,
-      live: true,
-      complete: completeOf,
-    });
-  });
-  if (!rule.expectation.group) return { rule, ids, obligations, ...placeOf(loaded, rule.expectation) };
-  const isWithin = (key: string, at: bigint): boolean => {
-    const span = spans.get(key);
-    return span !== undefined && span.from <= at && at <= span.to;
-  };
-  return {
-    rule,
-    ids,
-    caseKeys: loaded.keys,
-    obligations: obligations.filter(({ caseKey, anchorAt }) => isWithin(caseKey, anchorAt)),
-    isJudged: ({ case_key, anchor_ns }) => isWithin(case_key, BigInt(anchor_ns)),
-  };
-}
-
-/** Where obligations of the cases are stored: under the subjects of the events that may be their anchors, which may have other cases as well. */
-function placeOf({ cases }: LoadedCases, rule: Expectation): Pick<Judgement, 'caseKeys' | 'isJudged'> {
-  const forbidden = rule.kind === 'integrity' && rule.forbid ? rule.forbid.types : [];
-  const isAnchor = typeMatcher([...startTypesOf(rule), ...forbidden]);
-  const caseKeys = new Set<string>();
-  for (const events of cases)
-    for (const event of events) if (isAnchor(event.type)) caseKeys.add(subjectKeyOf(event));
-  let ids: Set<string> | undefined;
-  return {
-    caseKeys: [...caseKeys],
-    isJudged({ source, anchor_event }: JudgedRow) {
-      ids ??= new Set(cases.flat().flatMap(({ source, id }) => [`\n${id}`, `${source}\n${id}`]));
-      return ids.has(`${source}\n${anchor_event}`);
-    },
-  };
+/** The items that pass the test, and the others. */
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  const [passed, others]: [T[], T[]] = [[], []];
+  for (const item of items) (test(item) ? passed : others).push(item);
+  return [passed, others];
 }

@@ -1,27 +1,18 @@
 import { LRUCache } from 'lru-cache';
 import { eventRefKey } from '../../model/event.ts';
 import type { BatchSpan, FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
-import { type CaseEvent, caseEventOf, joinKeysOfTypes, subjectKeyOf } from './case-event.ts';
+import { type CaseEvent, caseEventOf } from './case-event.ts';
 
 /** Events that are kept in memory: about a kilobyte each. */
 const MOST = 50_000;
-
-/** Events that came in batches just read. */
-export interface FreshEvents extends BatchSpan {
-  /** Those that a rule looks at and that are not dated in the future. */
-  readonly events: readonly CaseEvent[];
-  /** Those dated in the future, and those of other batches that a person sent through again. */
-  readonly others: readonly CaseEvent[];
-}
 
 export interface KeyQuestion {
   /** Epoch nanoseconds, inclusive. */
   readonly asOf: bigint;
   /** Patterns of the types. */
   readonly types: readonly string[];
-  /** Types of the keys that are asked for, besides the subject. */
-  readonly keyTypes: readonly string[];
-  readonly fresh?: FreshEvents | undefined;
+  /** Batches of which nothing is asked for: whoever asks has all of their events. */
+  readonly except?: BatchSpan | undefined;
 }
 
 /**
@@ -44,34 +35,27 @@ export class KnownEvents {
     this.#dataTypes = dataTypes;
   }
 
-  /** Answers questions about join keys; each key is looked for once. */
-  asking(question: KeyQuestion): (keys: readonly string[]) => Promise<Map<string, readonly CaseEvent[]>> {
-    const { asOf, types, fresh } = question;
-    const came = byKey(fresh?.events ?? [], question.keyTypes);
-    for (const event of fresh?.events ?? []) this.#recent.set(eventRefKey(event), event);
-    return async (keys) => {
-      const found = new Map<string, CaseEvent[]>(keys.map((key) => [key, [...(came.get(key) ?? [])]]));
-      const refs = await this.#store.refsByJoinKeys(keys, { asOf, types, except: fresh });
-      // Held on to at once: what is read now may push it out of memory.
-      const events = new Map<string, CaseEvent>();
-      const unread = new Set<string>();
-      for (const ref of refs) {
-        const name = eventRefKey(ref);
-        const event = this.#recent.get(name);
-        if (event) events.set(name, event);
-        else unread.add(ref.key);
-      }
-      for (const [name, event] of await this.#read([...unread], { asOf, types })) events.set(name, event);
-      const taken = new Set<string>();
-      for (const ref of refs) {
-        const name = eventRefKey(ref);
-        const event = events.get(name);
-        // A key may stand twice, and what it led to may be gone.
-        if (!event || taken.size === taken.add(`${ref.key}\n${name}`).size) continue;
-        found.get(ref.key)?.push(event);
-      }
-      return found;
-    };
+  /** Remembers an event that has just been read. */
+  note(event: CaseEvent): void {
+    this.#recent.set(eventRefKey(event), event);
+  }
+
+  /** The events that have one of the join keys, each once. */
+  async find(keys: readonly string[], { asOf, types, except }: KeyQuestion): Promise<Iterable<CaseEvent>> {
+    if (keys.length === 0) return [];
+    // Held on to at once: what is read now may push it out of memory.
+    const found = new Map<string, CaseEvent>();
+    const unread = new Set<string>();
+    for (const ref of await this.#store.refsByJoinKeys(keys, { asOf, types, except })) {
+      const name = eventRefKey(ref);
+      if (found.has(name)) continue;
+      const event = this.#recent.get(name);
+      if (event) found.set(name, event);
+      else unread.add(ref.key);
+    }
+    if (unread.size > 0)
+      for (const [name, event] of await this.#read([...unread], { asOf, types })) found.set(name, event);
+    return found.values();
   }
 
   async #read(
@@ -79,7 +63,6 @@ export class KnownEvents {
     options: { asOf: bigint; types: readonly string[] },
   ): Promise<Map<string, CaseEvent>> {
     const read = new Map<string, CaseEvent>();
-    if (keys.length === 0) return read;
     const asked = { ...options, dataTypes: this.#dataTypes };
     for (const facts of await this.#store.factsByJoinKeys(keys, asked)) {
       const name = eventRefKey(facts);
@@ -89,18 +72,4 @@ export class KnownEvents {
     }
     return read;
   }
-}
-
-function byKey(events: readonly CaseEvent[], keyTypes: readonly string[]): Map<string, CaseEvent[]> {
-  const found = new Map<string, CaseEvent[]>();
-  const wanted = new Set(keyTypes);
-  for (const event of events) {
-    const types = new Set(event.keys.map(({ type }) => type).filter((type) => wanted.has(type)));
-    for (const key of new Set([subjectKeyOf(event), ...joinKeysOfTypes(event, [...types])])) {
-      const known = found.get(key);
-      if (known) known.push(event);
-      else found.set(key, [event]);
-    }
-  }
-  return found;
 }

@@ -1,83 +1,102 @@
-import { typeMatcher } from '../../model/event-pattern.ts';
 import { typesOf } from '../../model/expectation.ts';
+import type { BatchSpan } from '../../store/clickhouse/finance-events.ts';
 import type { CaseEvent } from './case-event.ts';
-import { casesOf } from './cases.ts';
-import type { FreshEvents, KnownEvents } from './known-events.ts';
-import { type Rule, rulesByType } from './rules.ts';
-
-/** Events by join key. A key is asked for once, for all rules together: what several rules look at is read once. */
-export interface EventsByKey {
-  /** The events found so far. */
-  found(): CaseEvent[];
-  /** The events of the types that have one of the join keys, each once. */
-  get(keys: readonly string[], types: readonly string[]): Promise<Iterable<CaseEvent>>;
-}
+import { CaseGraph, joiningOf } from './case-graph.ts';
+import type { KnownEvents } from './known-events.ts';
+import type { Rule } from './rules.ts';
+import type { TouchedPart } from './touched.ts';
 
 /** So often the keys of what was found are looked for as well, for all rules at once; further ones are found case by case. */
 const ROUNDS = 2;
+/** Keys that are looked for while more of them are still gathered. */
+const KEYS_AHEAD = 5_000;
 
-/** Finds events up to `at` (epoch nanoseconds) of the types of these rules, those of the keys and of their cases at once. */
-export async function readEvents(
-  known: KnownEvents,
-  rules: readonly Rule[],
-  keys: Iterable<string>,
-  at: bigint,
-  fresh?: FreshEvents,
-): Promise<EventsByKey> {
-  const ask = known.asking({
-    asOf: at,
-    types: [...new Set(rules.flatMap(({ expectation }) => typesOf(expectation)))],
-    keyTypes: [...new Set(rules.flatMap(({ expectation }) => expectation.by))],
-    fresh,
-  });
-  const byKey = new Map<string, readonly CaseEvent[]>();
-  async function read(asked: Iterable<string>): Promise<CaseEvent[]> {
-    const missing = [...new Set(asked)].filter((key) => !byKey.has(key));
-    if (missing.length === 0) return [];
-    const found = await ask(missing);
-    for (const [key, events] of found) byKey.set(key, events);
-    return [...new Set([...found.values()].flat())];
-  }
-  const looking = rulesByType(rules.filter(({ expectation }) => !expectation.group));
-  let found = await read(keys);
-  for (let round = 0; round < ROUNDS && found.length > 0; round += 1)
-    found = await read(found.flatMap((event) => looking(event.type).flatMap(({ keysOf }) => keysOf(event))));
-  return {
-    found: () => [...new Set([...byKey.values()].flat())],
-    async get(asked, wanted) {
-      await read(asked);
-      const matches = typeMatcher(wanted);
-      const found = new Set<CaseEvent>();
-      for (const key of asked)
-        for (const event of byKey.get(key) ?? []) if (matches(event.type)) found.add(event);
-      return found;
-    },
-  };
-}
-
-/** The whole cases of a rule that join keys touch, and every join key in them. */
+/** The whole cases of a rule that are touched. */
 export interface LoadedCases {
   readonly cases: readonly (readonly CaseEvent[])[];
-  readonly keys: readonly string[];
 }
 
-/** Loads the cases of the keys: the events of the keys, those of their other keys, and so on until no key is new. */
-export async function loadCases(
-  events: EventsByKey,
-  { expectation, keysOf }: Rule,
-  keys: Iterable<string>,
-): Promise<LoadedCases> {
-  const known = new Set(keys);
-  const loaded = new Set<CaseEvent>();
-  let frontier = [...known];
-  while (frontier.length > 0) {
-    const fresh = new Set<string>();
-    for (const event of await events.get(frontier, typesOf(expectation))) {
-      loaded.add(event);
-      for (const key of keysOf(event)) if (!known.has(key)) fresh.add(key);
+export interface CaseReadingOptions {
+  /** Epoch nanoseconds: what happened later is not there. */
+  readonly asOf: bigint;
+  /** Batches of which every event is taken, and none is read. */
+  readonly taken?: BatchSpan | undefined;
+}
+
+/** Reads the cases of rules: each join key is looked for once, for all rules together, and while further ones are wanted. */
+export interface CaseReading {
+  /** Takes an event that has just been read; its cases will be asked for when it is wanted. */
+  take(event: CaseEvent, isWanted?: boolean): void;
+  /** The cases of these keys will be asked for. */
+  want(keys: Iterable<string>): void;
+  /** Waits for what is wanted, and for what lies around it. */
+  complete(): Promise<void>;
+  /** The events found so far. */
+  found(): Iterable<CaseEvent>;
+  /** The cases of a rule that the events and keys touch: what they join, directly or through others, until no key is new. */
+  load(touched: Pick<TouchedPart, 'rule' | 'events' | 'keys'>): Promise<LoadedCases>;
+}
+
+/** Makes readings of the cases of these rules. */
+export function createCaseReader(
+  known: KnownEvents,
+  rules: readonly Rule[],
+): (options: CaseReadingOptions) => CaseReading {
+  const joining = joiningOf(rules);
+  const types = [
+    ...new Set(rules.flatMap(({ expectation }) => (expectation.group ? [] : typesOf(expectation)))),
+  ];
+  return ({ asOf, taken }) => {
+    const graph = new CaseGraph(joining);
+    const reads = new Set<Promise<string[]>>();
+    let wanted: string[] = [];
+
+    /** Reads the events of the keys; returns the keys that they have as well. */
+    function read(keys: readonly string[]): Promise<string[]> {
+      const reading = (async () => {
+        const around: string[] = [];
+        for (const event of await known.find(keys, { asOf, types, except: taken }))
+          around.push(...graph.add(event));
+        graph.read(keys);
+        return around;
+      })();
+      reads.add(reading);
+      // Whoever waits for all of them is told.
+      reading.catch(() => {});
+      return reading;
     }
-    for (const key of fresh) known.add(key);
-    frontier = [...fresh];
-  }
-  return { cases: casesOf(expectation, loaded), keys: [...known] };
+    function want(keys: Iterable<string>): void {
+      wanted.push(...graph.take(keys));
+      if (wanted.length < KEYS_AHEAD) return;
+      void read(wanted);
+      wanted = [];
+    }
+
+    return {
+      take(event, isWanted = false) {
+        known.note(event);
+        const keys = graph.add(event);
+        if (isWanted) want(keys);
+      },
+      want,
+      async complete() {
+        void read(wanted);
+        wanted = [];
+        for (let round = 0; round <= ROUNDS && reads.size > 0; round += 1) {
+          const around = (await Promise.all(reads)).flat();
+          reads.clear();
+          const further = round < ROUNDS ? graph.take(around) : [];
+          if (further.length > 0) void read(further);
+        }
+      },
+      found: () => graph.events,
+      async load({ rule, events, keys }) {
+        for (;;) {
+          const { cases, unread } = graph.walk(rule, events, keys);
+          if (unread.length === 0) return { cases };
+          await read(graph.take(unread));
+        }
+      },
+    };
+  };
 }

@@ -32,7 +32,7 @@ export async function readGroups(
   const read = new Map<Asked, readonly CaseEvent[]>();
   const isHeld = ({ part, company, question }: Asked): boolean =>
     memory?.holds(part.rule, company, question.from) ?? false;
-  for (const [company, all] of Map.groupBy(asked, (one) => one.company)) {
+  const ofCompany = async (company: string, all: readonly Asked[]): Promise<void> => {
     // Taken at once: what is remembered anew may push it out.
     const missing: Asked[] = [];
     for (const one of all) {
@@ -51,13 +51,14 @@ export async function readGroups(
         read.set(one, own.filter(isAskedBy(one.question)));
       }
     }
-  }
+  };
+  const companies = Map.groupBy(asked, (one) => one.company);
+  await Promise.all([...companies].map(([company, all]) => ofCompany(company, all)));
   return (part) => {
     const { expectation } = part.rule;
     const keys = new Set(part.keys);
     const own = asked.filter((one) => one.part === part);
     return {
-      keys: part.keys,
       cases: own.flatMap((one) =>
         casesOf(expectation, read.get(one) ?? []).filter(
           ([first]) => first && keys.has(keyOf(expectation, first)),

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
+import type { BatchSpan } from '../../store/clickhouse/finance-events.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { readSetting, writeSetting } from '../../store/postgres/settings.ts';
-import type { Window } from './gather.ts';
 import type { Rule } from './rules.ts';
 
 /** The setting that holds by rule the batches (after, upTo], as text, that were not judged under it; null: none. */
@@ -10,7 +10,7 @@ const RULES = 'detect.rules';
 type MissedOf = Record<string, readonly [after: string, upTo: string] | null>;
 
 /** Batches that rules have missed. */
-export interface Missed extends Window {
+export interface Missed extends BatchSpan {
   readonly rules: readonly Rule[];
 }
 
@@ -52,7 +52,7 @@ export async function missedBy(db: Kysely<Database>, rules: readonly Rule[]): Pr
 export async function notePassed(
   db: Kysely<Database>,
   rules: readonly Rule[],
-  window: Window,
+  window: BatchSpan,
   at: Date,
 ): Promise<void> {
   await change(db, at, (rule, missed) => {
@@ -65,7 +65,7 @@ export async function notePassed(
 export async function noteJudged(
   db: Kysely<Database>,
   rules: readonly Rule[],
-  window: Window,
+  window: BatchSpan,
   at: Date,
 ): Promise<void> {
   await change(db, at, (rule, missed) => {
@@ -76,14 +76,14 @@ export async function noteJudged(
   });
 }
 
-const windowOf = (stored: MissedOf[string] | undefined): Window | undefined =>
+const windowOf = (stored: MissedOf[string] | undefined): BatchSpan | undefined =>
   stored ? { after: BigInt(stored[0]), upTo: BigInt(stored[1]) } : undefined;
 
 /** Writes what changes, and nothing when nothing does. */
 async function change(
   db: Kysely<Database>,
   at: Date,
-  next: (rule: string, missed: Window | undefined) => Window | undefined,
+  next: (rule: string, missed: BatchSpan | undefined) => BatchSpan | undefined,
 ): Promise<void> {
   const known = Object.entries((await readSetting<MissedOf>(db, RULES)) ?? {});
   let changed = false;

@@ -3,7 +3,7 @@ import { type Company, companyFinder } from '../../model/company.ts';
 import type { Flow } from '../../model/flow.ts';
 import type { ObligationState } from '../../model/obligation.ts';
 import { dateOf } from '../../model/time.ts';
-import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import type { BatchSpan, FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import { recordControlRun } from '../../store/postgres/control-runs.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
@@ -14,7 +14,8 @@ import { withSpan } from '../../store/tracing.ts';
 import { createApplies } from './completeness.ts';
 import { createForgetting } from './forget.ts';
 import { gatherDue, gatherEvents, windowsOf } from './gather.ts';
-import { createJudge, type Moment } from './judge.ts';
+import { createJudge, type Work } from './judge.ts';
+import type { Moment } from './judgement.ts';
 import { meetRules, missedBy, notePassed } from './missed.ts';
 import { objectivesOf } from './objectives/objectives.ts';
 import { PassTally } from './pass-tally.ts';
@@ -134,7 +135,7 @@ export function createDetector(deps: DetectorDeps): Detector {
         left = closed.judged > 0;
       }
       for await (const touched of gatherOtherVersions(postgres.db, rules))
-        await judge(touched, { turn, tally, ...moment });
+        await judge([{ touched }], { turn, tally, ...moment });
       const { batches = 0n } = await positions(postgres.db);
       await turn.write((trx) => meetRules(trx, rules, batches, moment.at));
       rulesChecked = true;
@@ -169,22 +170,34 @@ export function createDetector(deps: DetectorDeps): Detector {
       // A clock that is ahead still is one that nothing was taken back of yet: that comes first.
       const wait = behind || isAhead(before.clock, asked);
       const from = before.batches ?? 0n;
-      const given = { now, applies: createApplies(streams, companyOf), dataTypes };
-      for await (const window of windowsOf(postgres.db, from, to)) {
-        const gathered = await gatherEvents(deps.events, postgres.db, looking, window, given);
-        tally.events += gathered.events;
-        await judge(gathered.touched, { ...place, fresh: gathered.fresh }, async (trx) => {
-          await gathered.remember(trx);
-          await notePassed(trx, rules, window, at);
-          await moveBatches(trx, window.upTo, at);
-        });
-      }
+      const given = {
+        now,
+        applies: createApplies(streams, companyOf),
+        dataTypes,
+        read: (taken: BatchSpan) => judge.read({ asOf: now, taken }),
+      };
+      const windows = async function* (): AsyncGenerator<Work> {
+        for await (const window of windowsOf(postgres.db, from, to)) {
+          const gathered = await gatherEvents(deps.events, postgres.db, looking, window, given);
+          tally.events += gathered.events;
+          yield {
+            ...gathered,
+            async last(trx) {
+              await gathered.remember(trx);
+              await notePassed(trx, rules, window, at);
+              await moveBatches(trx, window.upTo, at);
+            },
+          };
+        }
+      };
+      await judge(windows(), place);
       if (behind) logger.warn({ pass: 'detect' }, 'ClickHouse is behind the inbox; deadlines wait');
       if (!wait) {
         const since = before.clock ?? now;
         const due = { rules, looking, streams, companyOf, since, now };
         const gathered = await gatherDue(deps.events, postgres.db, due);
-        await judge(gathered.touched, { ...place, upTo: to > from ? to : from }, gathered.forget);
+        const upTo = to > from ? to : from;
+        await judge([{ touched: gathered.touched, upTo, last: gathered.forget }], place);
       }
       await turn.write(async (trx) => {
         if (!wait) {

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Company } from '../../model/company.ts';
 import { ClosewatchError } from '../../model/errors.ts';
-import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import type { BatchSpan, FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { createApplies } from './completeness.ts';
 import { gatherEvents, windowsOf } from './gather.ts';
-import type { createJudge, Moment } from './judge.ts';
+import type { Judge, Work } from './judge.ts';
+import type { Moment } from './judgement.ts';
 import { type Missed, noteJudged } from './missed.ts';
 import type { PassTally } from './pass-tally.ts';
 import { rulesByType } from './rules.ts';
@@ -14,7 +15,7 @@ import { inTurn, Overtaken, type Turn } from './turn.ts';
 interface RejudgeDeps {
   readonly postgres: Postgres;
   readonly events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>;
-  readonly judge: ReturnType<typeof createJudge>;
+  readonly judge: Judge;
   readonly companyOf: (key: string) => Company;
   /** Patterns of the types whose payload a rule looks into. */
   readonly dataTypes: readonly string[];
@@ -61,19 +62,31 @@ export function createRejudge({ postgres, events, judge, companyOf, dataTypes, m
 
     async function judgeSome(turn: Turn): Promise<void> {
       const { now, at, streams } = await momentOf(asked);
-      const given = { now, applies: createApplies(streams, companyOf), dataTypes };
+      const given = {
+        now,
+        applies: createApplies(streams, companyOf),
+        dataTypes,
+        read: (taken: BatchSpan) => judge.read({ asOf: now, taken }),
+      };
       const turnAt = performance.now();
-      for await (const window of windowsOf(postgres.db, after, work.upTo)) {
-        const gathered = await gatherEvents(events, postgres.db, looking, window, given);
-        const place = { turn, tally, now, at, streams, fresh: gathered.fresh };
-        await judge(gathered.touched, place, async (trx) => {
-          await gathered.remember(trx);
-          await noteJudged(trx, work.rules, window, at);
-        });
-        tally.events += gathered.events;
-        after = window.upTo;
-        if (isOver() || performance.now() - turnAt >= TURN_MS) return;
-      }
+      const windows = async function* (): AsyncGenerator<Work> {
+        for await (const window of windowsOf(postgres.db, after, work.upTo)) {
+          const gathered = await gatherEvents(events, postgres.db, looking, window, given);
+          yield {
+            ...gathered,
+            async last(trx) {
+              await gathered.remember(trx);
+              await noteJudged(trx, work.rules, window, at);
+            },
+            recorded() {
+              tally.events += gathered.events;
+              after = window.upTo;
+            },
+          };
+          if (isOver() || performance.now() - turnAt >= TURN_MS) return;
+        }
+      };
+      await judge(windows(), { turn, tally, now, at, streams });
     }
   };
 }

@@ -1,7 +1,7 @@
 import { typeMatcher } from '../../model/event-pattern.ts';
-import { type Expectation, needsData, typesOf } from '../../model/expectation.ts';
+import { type Expectation, needsData, startTypesOf, typesOf } from '../../model/expectation.ts';
 import type { Flow } from '../../model/flow.ts';
-import { caseKeysOf, type KeysOf } from './cases.ts';
+import { caseKeysOf, type KeysOf, wayOf } from './cases.ts';
 
 /** The built-in rule "the stream moves on": its exceptions are sources that leave obligations undecided. */
 export const STALE_SOURCE_RULE = 'DC-02';
@@ -13,8 +13,12 @@ export interface Rule {
   readonly order: number;
   /** Does the rule look at events of this type? */
   looksAt(type: string): boolean;
+  /** May an event of this type be the anchor of one of its obligations? */
+  mayAnchor(type: string): boolean;
   /** The join keys that put an event into a case of it. */
   readonly keysOf: KeysOf;
+  /** The number of the way in which it joins by keys: that of rules which find the same keys of an event. */
+  readonly way: number;
 }
 
 /** The enabled rules of the flows, in their order. */
@@ -27,8 +31,16 @@ export function rulesOf(flows: readonly Flow[]): Rule[] {
       expectation,
       order,
       looksAt: typeMatcher(typesOf(expectation)),
+      mayAnchor: typeMatcher(anchorTypesOf(expectation)),
       keysOf: caseKeysOf(expectation),
+      way: wayOf(expectation),
     }));
+}
+
+/** The types of the events that may be anchors of obligations. */
+function anchorTypesOf(rule: Expectation): readonly string[] {
+  const forbidden = rule.kind === 'integrity' && rule.forbid ? rule.forbid.types : [];
+  return [...startTypesOf(rule), ...forbidden];
 }
 
 /** The types whose payload one of the rules looks into. */

@@ -5,7 +5,8 @@ import type { Postgres } from '../../store/postgres/database.ts';
 import { rememberAhead } from '../../store/postgres/events-ahead.ts';
 import { caseEventOf } from './case-event.ts';
 import { gatherUnanswered, type Looking } from './gather.ts';
-import type { createJudge, Moment } from './judge.ts';
+import type { Judge } from './judge.ts';
+import type { Moment } from './judgement.ts';
 import type { PassTally } from './pass-tally.ts';
 import { isAhead, moveClock, positions } from './positions.ts';
 import type { Rule } from './rules.ts';
@@ -17,7 +18,7 @@ interface SetBackDeps {
   readonly events: Pick<FinanceEventStore, 'datedIn'>;
   readonly rules: readonly Rule[];
   readonly looking: Looking;
-  readonly judge: ReturnType<typeof createJudge>;
+  readonly judge: Judge;
   momentOf(asked: bigint): Promise<Moment & { readonly behind: boolean }>;
   readonly patienceMs: number;
   readonly logger: Logger;
@@ -62,8 +63,8 @@ export function createSetBack(deps: SetBackDeps) {
       );
       const place = { turn, tally, ...moment };
       for await (const { ahead, touched } of eventsAfter(asked, clock))
-        await judge(touched, place, (trx) => rememberAhead(trx, ahead));
-      for await (const touched of gatherUnanswered(postgres.db, rules)) await judge(touched, place);
+        await judge([{ touched, last: (trx) => rememberAhead(trx, ahead) }], place);
+      for await (const touched of gatherUnanswered(postgres.db, rules)) await judge([{ touched }], place);
       await turn.write((trx) => moveClock(trx, asked, moment.at));
     });
   };

@@ -1,3 +1,4 @@
+import type { CaseEvent } from './case-event.ts';
 import { lookbackOf, looksToNow } from './groups.ts';
 import type { Rule } from './rules.ts';
 
@@ -18,6 +19,8 @@ export interface Span {
 /** What is to be judged of one rule in one step. */
 export interface TouchedPart {
   readonly rule: Rule;
+  /** Events whose cases are touched. */
+  readonly events: readonly CaseEvent[];
   readonly keys: readonly string[];
   readonly obligations: readonly string[];
   /** Of a rule that groups: by group's key when the obligations start that may have changed. */
@@ -27,6 +30,7 @@ export interface TouchedPart {
 /** Gathers what new events and the passing of time touch, by rule, and gives it out in parts of a bounded size. */
 export class Touched {
   readonly #units = new Map<Rule, TouchedUnit[]>();
+  readonly #events = new Map<Rule, (readonly CaseEvent[])[]>();
 
   add(rule: Rule, unit: TouchedUnit): void {
     if (unit.keys.length === 0 && unit.obligation === undefined) return;
@@ -35,8 +39,22 @@ export class Touched {
     else this.#units.set(rule, [unit]);
   }
 
-  /** Each rule's units, those of one part having about `size` different join keys. `now` ends the spans of groups that are looked at up to it. */
+  /** Adds events, and those that will be put among them, for a rule that joins by keys: several rules share such a list. */
+  addList(rule: Rule, events: readonly CaseEvent[]): void {
+    const lists = this.#events.get(rule);
+    if (lists) lists.push(events);
+    else this.#events.set(rule, [events]);
+  }
+
+  /** Each rule's events, then its units, those of one part having about `size` different join keys. `now` ends the spans of groups that are looked at up to it. */
   *parts(size: number, now: bigint): Generator<TouchedPart> {
+    for (const [rule, lists] of this.#events) {
+      const all = lists.length === 1 ? (lists[0] ?? []) : lists.flat();
+      for (let from = 0; from < all.length; from += size) {
+        const events = all.length <= size ? all : all.slice(from, from + size);
+        yield { rule, events, keys: [], obligations: [], spans: NO_SPANS };
+      }
+    }
     for (const [rule, units] of this.#units) {
       let part = new PartBuilder(rule, now);
       for (const unit of rule.expectation.group ? byKey(units) : units) {
@@ -49,6 +67,8 @@ export class Touched {
     }
   }
 }
+
+const NO_SPANS: ReadonlyMap<string, Span> = new Map();
 
 /** Units of one group side by side, so that a group is judged in one part. */
 const byKey = (units: readonly TouchedUnit[]): TouchedUnit[] =>
@@ -93,6 +113,7 @@ class PartBuilder {
   done(): TouchedPart {
     return {
       rule: this.#rule,
+      events: [],
       keys: [...this.#keys],
       obligations: [...this.#obligations],
       spans: this.#spans,
@@ -100,19 +121,20 @@ class PartBuilder {
   }
 }
 
-/** The parts in groups, those of one having about `size` different join keys together. */
+/** The parts in groups, those of one having about `size` different events and join keys together. */
 export function* togetherUpTo(
   size: number,
   parts: readonly TouchedPart[],
 ): Generator<readonly TouchedPart[]> {
   let group: TouchedPart[] = [];
-  let keys = new Set<string>();
+  let distinct = new Set<CaseEvent | string>();
   for (const part of parts) {
     group.push(part);
-    for (const key of part.keys) keys.add(key);
-    if (keys.size < size) continue;
+    for (const event of part.events) distinct.add(event);
+    for (const key of part.keys) distinct.add(key);
+    if (distinct.size < size) continue;
     yield group;
-    [group, keys] = [[], new Set()];
+    [group, distinct] = [[], new Set()];
   }
   if (group.length > 0) yield group;
 }

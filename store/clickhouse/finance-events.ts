@@ -19,6 +19,7 @@ import {
 } from './finance-event-rows.ts';
 import { countInGroups, eventsInGroups, type GroupsQuestion } from './group-queries.ts';
 import { FOREVER, int64 } from './int64.ts';
+import { JOIN_KEYS, joinKeysParams, joinKeysShape } from './join-keys.ts';
 import { defineQuery } from './query.ts';
 
 type KnownEvent = Pick<FinanceEvent, 'id' | 'subject' | 'time'>;
@@ -131,10 +132,10 @@ const eventsByJoinKeys = defineQuery({
   sql: `SELECT ${EVENT_COLUMNS} FROM finance_events
     WHERE (Company, Source, Subject, Time, EventId) IN (
       SELECT Company, Source, Subject, Time, EventId FROM event_keys
-      WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
+      WHERE JoinKey IN ${JOIN_KEYS} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
         AND ${ofTypes('types')})
     ORDER BY Time, Sequence, EventId`,
-  params: z.object({ joinKeys: texts, asOf: whole, ...typesShape('types') }),
+  params: z.object({ ...joinKeysShape, asOf: whole, ...typesShape('types') }),
   row: eventRow,
 });
 
@@ -154,18 +155,18 @@ const factsByJoinKeys = defineQuery({
   sql: `SELECT ${factsColumns({ data: DATA_OF_TYPES })} FROM finance_events
     WHERE (Company, Source, Subject, Time, EventId) IN (
       SELECT Company, Source, Subject, Time, EventId FROM event_keys
-      WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
+      WHERE JoinKey IN ${JOIN_KEYS} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
         AND ${ofTypes('types')})`,
-  params: z.object({ joinKeys: texts, asOf: whole, ...typesShape('types'), ...typesShape('dataTypes') }),
+  params: z.object({ ...joinKeysShape, asOf: whole, ...typesShape('types'), ...typesShape('dataTypes') }),
   row: factsTuple,
 });
 
 const refsByJoinKeys = defineQuery({
   name: 'event_keys.refs_by_join_keys',
   sql: `SELECT JoinKey, Source, EventId FROM event_keys
-    WHERE JoinKey IN {joinKeys:Array(String)} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
+    WHERE JoinKey IN ${JOIN_KEYS} AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
       AND ${ofTypes('types')} AND NOT (Batch > {after:UInt64} AND Batch <= {upTo:UInt64})`,
-  params: z.object({ joinKeys: texts, asOf: whole, ...typesShape('types'), after: whole, upTo: whole }),
+  params: z.object({ ...joinKeysShape, asOf: whole, ...typesShape('types'), after: whole, upTo: whole }),
   row: z.tuple([z.string(), z.string(), z.string()]),
 });
 
@@ -299,9 +300,9 @@ function rangeOf(events: readonly KnownEvent[]) {
 }
 
 /** Does the work on each chunk, on three at a time. */
-async function inParallel(
-  chunks: readonly string[][],
-  work: (chunk: string[]) => Promise<void>,
+async function inParallel<Chunk>(
+  chunks: readonly Chunk[],
+  work: (chunk: Chunk) => Promise<void>,
 ): Promise<void> {
   const left = [...chunks];
   const worker = async (): Promise<void> => {
@@ -378,10 +379,10 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     },
     async factsByJoinKeys(joinKeys, { asOf, types, dataTypes }) {
       const found: EventFacts[] = [];
-      const chunks = chunksOf(new Set(joinKeys));
+      const chunks = joinKeysParams(joinKeys);
       await inParallel(chunks, async (chunk) => {
         const params = {
-          joinKeys: chunk,
+          ...chunk,
           asOf: int64(asOf),
           ...typesParams('types', types),
           ...typesParams('dataTypes', dataTypes),
@@ -395,8 +396,8 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     async refsByJoinKeys(joinKeys, { asOf, types, except = NO_BATCH }) {
       const found: KeyedRef[] = [];
       const span = { after: `${except.after}`, upTo: `${except.upTo}` };
-      await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {
-        const params = { joinKeys: chunk, asOf: int64(asOf), ...typesParams('types', types), ...span };
+      await inParallel(joinKeysParams(joinKeys), async (chunk) => {
+        const params = { ...chunk, asOf: int64(asOf), ...typesParams('types', types), ...span };
         for await (const rows of clickhouse.tuples(refsByJoinKeys, params))
           for (const [key, source, id] of rows) found.push({ key, source, id });
       });
@@ -404,8 +405,8 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     },
     async byJoinKeys(joinKeys, { asOf = FOREVER, types } = {}) {
       const answers: FinanceEvent[][] = [];
-      await inParallel(chunksOf(new Set(joinKeys)), async (chunk) => {
-        const params = { joinKeys: chunk, asOf: int64(asOf), ...typesParams('types', types) };
+      await inParallel(joinKeysParams(joinKeys), async (chunk) => {
+        const params = { ...chunk, asOf: int64(asOf), ...typesParams('types', types) };
         answers.push((await clickhouse.query(eventsByJoinKeys, params)).map(eventOfRow));
       });
       return merged(answers);

@@ -137,6 +137,9 @@ export class Executor {
   }
 }
 
+/** Characters of a parameter that is set by a statement of its own. */
+const LARGE_PARAM = 10_000;
+
 /** A result that its request has bound, and waits for as a whole, needs no FIFO, which takes a third of a small query's time. */
 function isSmall({ waitEnd, session, settings }: EngineRequest): boolean {
   const bytes = Number(settings.get('max_result_bytes') ?? 0);
@@ -173,18 +176,24 @@ async function prepare(
     lease.named && settings.size > 0 ? await before(lease.connection, [...settings.keys()]) : undefined;
   const readonly = settings.get('readonly');
   settings.delete('readonly');
+  const params = [...request.params].map(([name, value]) => `param_${name} = ${quote(value)}`);
+  // A statement has its greatest length, and each parameter its own: a large one stands alone.
+  const [large, small] = [params.filter(isLarge), params.filter((param) => !isLarge(param))];
   const set = [
-    ...[...request.params].map(([name, value]) => `param_${name} = ${quote(value)}`),
+    ...small,
     ...[...settings].map(([name, value]) => `${name} = ${quote(value)}`),
     ...(readonly === undefined ? [] : [`readonly = ${quote(readonly)}`]),
   ];
   const statements = [
     ...(database === undefined ? [] : [`USE ${identifier(database)}`]),
+    ...large.map((param) => `SET ${param}`),
     ...(set.length > 0 ? [`SET ${set.join(', ')}`] : []),
   ];
   await lease.connection.run(statements.join('; '));
   return restore;
 }
+
+const isLarge = (param: string): boolean => param.length > LARGE_PARAM;
 
 async function before(connection: NativeConnection, names: readonly string[]): Promise<string | undefined> {
   const list = names.map(quote).join(', ');

@@ -1,0 +1,97 @@
+import type { Company } from '../../model/company.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
+import { startTypesOf } from '../../model/expectation.ts';
+import type { SourceStream } from '../../model/watermark.ts';
+import { isOfToday } from './anomaly/days.ts';
+import { subjectKeyOf } from './case-event.ts';
+import { companyOfCase, ruleOfCompany } from './company-rules.ts';
+import { createCompleteness, isApplicable } from './completeness.ts';
+import { evaluate } from './evaluators.ts';
+import { lookbackOf, readGroupKey } from './groups.ts';
+import type { LoadedCases } from './load-cases.ts';
+import type { JudgedRow, Judgement } from './record.ts';
+import type { Rule } from './rules.ts';
+import type { StoredCases } from './stored-cases.ts';
+import type { TouchedPart } from './touched.ts';
+
+/** The instant as of which is judged, epoch nanoseconds and the same as a Date, and how complete the sources are then. */
+export interface Moment {
+  readonly now: bigint;
+  readonly at: Date;
+  readonly streams: readonly SourceStream[];
+}
+
+/**
+ * The part without the groups of which days are judged and which only events of today touched: the day is judged when it is over,
+ * which an obligation of the group that waits will tell.
+ */
+export async function withoutToday(
+  part: TouchedPart,
+  cases: StoredCases,
+  now: bigint,
+  companyOf: (key: string) => Company,
+): Promise<TouchedPart> {
+  const { expectation } = part.rule;
+  if (expectation.kind !== 'anomaly' || !expectation.group || part.obligations.length > 0) return part;
+  const stored = new Set((await cases.heads(expectation.id, part.keys)).map(({ case_key }) => case_key));
+  const reach = lookbackOf(expectation) ?? 0n;
+  const keys = part.keys.filter((key) => {
+    const span = part.spans.get(key);
+    if (!span || !stored.has(key)) return true;
+    return !isOfToday(expectation, span.from + reach, now, companyOf(readGroupKey(key).company));
+  });
+  return keys.length === part.keys.length ? part : { ...part, keys };
+}
+
+/** Judges the cases of a part, live. Of a group only what starts in its span is judged: the rest was not loaded whole. */
+export function judgeCases(
+  loaded: LoadedCases,
+  { rule, keys, obligations: ids, spans }: TouchedPart,
+  { now, streams }: Moment,
+  companyOf: (key: string) => Company,
+): Judgement {
+  const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
+  const starts = typeMatcher(startTypesOf(rule.expectation));
+  const obligations = loaded.cases.flatMap((caseEvents) => {
+    if (!caseEvents.some(({ type }) => starts(type))) return [];
+    const key = companyOfCase(rule.expectation, caseEvents);
+    const company = companyOf(key);
+    const expectation = ruleOfCompany(rule.expectation, company);
+    const completeOf = (source: string) => complete(key, source);
+    if (!isApplicable(expectation, streams, key)) return [];
+    return evaluate(expectation, caseEvents, {
+      flow: rule.flow.flow,
+      at: now,
+      company,
+      live: true,
+      complete: completeOf,
+    });
+  });
+  if (!rule.expectation.group) return { rule, ids, obligations, ...placeOf(loaded, rule) };
+  const isWithin = (key: string, at: bigint): boolean => {
+    const span = spans.get(key);
+    return span !== undefined && span.from <= at && at <= span.to;
+  };
+  return {
+    rule,
+    ids,
+    caseKeys: keys,
+    obligations: obligations.filter(({ caseKey, anchorAt }) => isWithin(caseKey, anchorAt)),
+    isJudged: ({ case_key, anchor_ns }) => isWithin(case_key, BigInt(anchor_ns)),
+  };
+}
+
+/** Where obligations of the cases are stored: under the subjects of the events that may be their anchors, which may have other cases as well. */
+function placeOf({ cases }: LoadedCases, rule: Rule): Pick<Judgement, 'caseKeys' | 'isJudged'> {
+  const caseKeys = new Set<string>();
+  for (const events of cases)
+    for (const event of events) if (rule.mayAnchor(event.type)) caseKeys.add(subjectKeyOf(event));
+  let ids: Set<string> | undefined;
+  return {
+    caseKeys: [...caseKeys],
+    isJudged({ source, anchor_event }: JudgedRow) {
+      ids ??= new Set(cases.flat().flatMap(({ source, id }) => [`\n${id}`, `${source}\n${id}`]));
+      return ids.has(`${source}\n${anchor_event}`);
+    },
+  };
+}
