@@ -16,6 +16,8 @@ export interface EvaluationContext {
   readonly company: Company;
   /** Does history start nothing, and only answers or voids? A backtest lets it start obligations like any other event. */
   readonly live: boolean;
+  /** Is what starts at the instant asked for? What is not may be left out; when this is left out, all is asked for. */
+  wanted?(at: bigint): boolean;
   /**
    * How complete the sources are that the rule depends on, for an obligation started by an event of `source`. The
    * watermark is at most `at`; undefined: nothing is known.

@@ -23,9 +23,10 @@ import { type CaseEvent, caseEventOf, type StoredEvent } from './case-event.ts';
 import { isSubjectOnly } from './cases.ts';
 import { obligationsOfMovedClose } from './close-moves.ts';
 import { completenessOf } from './completeness.ts';
+import { changesOnlyLater } from './groups.ts';
 import type { CaseReading } from './load-cases.ts';
 import type { Rule } from './rules.ts';
-import { Touched } from './touched.ts';
+import { Touched, type TouchedUnit } from './touched.ts';
 
 export interface GatherQuestion {
   /** Epoch nanoseconds. */
@@ -110,7 +111,7 @@ export async function gatherEvents(
   { now, applies, dataTypes, read }: GatherQuestion,
 ): Promise<Gathered> {
   const touched = new Touched();
-  const history: { rule: Rule; keys: readonly string[]; at: bigint }[] = [];
+  const history: { rule: Rule; unit: TouchedUnit }[] = [];
   const ahead: EventAhead[] = [];
   const [fresh, others]: [CaseEvent[], CaseEvent[]] = [[], []];
   const reading = window.rows > LARGE ? undefined : read(window);
@@ -132,21 +133,21 @@ export async function gatherEvents(
     if (!event.history && isFresh) {
       if (keyed.length > 0) list.push(event);
       reading?.take(event, keyed.length > 0);
-      for (const rule of grouped) touched.add(rule, { keys: rule.keysOf(event), at: event.at });
+      for (const rule of grouped) touched.add(rule, unitOf(rule, event));
       continue;
     }
     if (isFresh) reading?.take(event);
     for (const rule of [...keyed, ...grouped]) {
-      const keys = rule.keysOf(event);
+      const unit = unitOf(rule, event);
       if (event.history && (isSubjectOnly(rule.expectation) || rule.expectation.group))
-        history.push({ rule, keys, at: event.at });
-      else touched.add(rule, { keys, at: event.at });
+        history.push({ rule, unit });
+      else touched.add(rule, unit);
     }
   }
-  const stored = await obligationsOfCases(db, [...new Set(history.flatMap(({ keys }) => keys))]);
+  const stored = await obligationsOfCases(db, [...new Set(history.flatMap(({ unit }) => unit.keys))]);
   const known = new Set(stored.map(({ rule, case_key }) => `${rule}\n${case_key}`));
-  for (const { rule, keys, at } of history)
-    if (keys.some((key) => known.has(`${rule.expectation.id}\n${key}`))) touched.add(rule, { keys, at });
+  for (const { rule, unit } of history)
+    if (unit.keys.some((key) => known.has(`${rule.expectation.id}\n${key}`))) touched.add(rule, unit);
   const { after, upTo } = window;
   return {
     touched,
@@ -156,6 +157,13 @@ export async function gatherEvents(
     remember: (trx) => rememberAhead(trx, ahead),
   };
 }
+
+/** What an event touches of a rule. */
+export const unitOf = (rule: Rule, event: CaseEvent): TouchedUnit => ({
+  keys: rule.keysOf(event),
+  at: event.at,
+  onlyLater: changesOnlyLater(rule.expectation, event.type),
+});
 
 /** By type and company the events that came, and the rules that look at such and apply there. */
 class Lists {
@@ -250,7 +258,7 @@ export async function gatherDue(
   const come = await eventsCome(db, now);
   for (const stored of come.length === 0 ? [] : await events.byIds(come.map(({ event }) => event))) {
     const event = caseEventOf(stored);
-    for (const rule of looking(event.type)) touched.add(rule, { keys: rule.keysOf(event), at: event.at });
+    for (const rule of looking(event.type)) touched.add(rule, unitOf(rule, event));
   }
   return { touched, forget: (trx) => forgetAhead(trx, come) };
 }

@@ -29,7 +29,7 @@ const keyOf = (party: string): string =>
   groupKeyOf(rule.expectation, of(party, 'A@1')[0] as never)[0] as string;
 const everything = { from: 0n, to: instantOf('31') };
 const idsOf = (memory: GroupMemory, party: string, span = everything): string[] =>
-  memory.get(rule, 'acme', [keyOf(party)], span).map(({ id }) => id);
+  [...memory.get(rule, 'acme', [keyOf(party)], span).values()].flat().map(({ id }) => id);
 
 function remembering(): GroupMemory {
   const memory = new GroupMemory();

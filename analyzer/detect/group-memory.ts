@@ -71,23 +71,24 @@ export class GroupMemory {
     return one !== undefined && one.from <= from;
   }
 
-  /** The events of these groups in [from, to], epoch nanoseconds. */
+  /** By group the events of those that are asked for, in [from, to], epoch nanoseconds, and in their order. */
   get(
     rule: Rule,
     company: string,
     keys: Iterable<string>,
     { from, to }: { from: bigint; to: bigint },
-  ): CaseEvent[] {
+  ): Map<string, readonly CaseEvent[]> {
+    const found = new Map<string, readonly CaseEvent[]>();
     const name = nameOf(rule, company);
     const one = this.#all.get(name);
-    if (!one) return [];
+    if (!one) return found;
     // The one that was used last is let go last.
     this.#all.delete(name);
     this.#all.set(name, one);
-    const found: CaseEvent[] = [];
-    for (const key of keys)
-      for (const event of one.groups.get(key) ?? [])
-        if (from <= event.at && event.at <= to) found.push(event);
+    for (const key of keys) {
+      const events = one.groups.get(key);
+      if (events) found.set(key, within(events, from, to));
+    }
     return found;
   }
 
@@ -154,6 +155,15 @@ function insert(events: CaseEvent[], event: CaseEvent): boolean {
   if (at === events.length) events.push(event);
   else events.splice(at, 0, event);
   return true;
+}
+
+/** Those of the events, which are in order, that lie in [from, to]. */
+function within(events: readonly CaseEvent[], from: bigint, to: bigint): readonly CaseEvent[] {
+  const [first, last] = [events[0], events.at(-1)];
+  if (!first || !last) return events;
+  // A copy: more may come meanwhile.
+  if (from <= first.at && last.at <= to) return events.slice();
+  return events.filter(({ at }) => from <= at && at <= to);
 }
 
 /** How many of the events, which are in order, do not come after this one. */

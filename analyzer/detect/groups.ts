@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../../model/duration.ts';
 import { type FieldBearer, fieldOf } from '../../model/event-field.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
 import type { Expectation } from '../../model/expectation.ts';
 import { canonicalAmount } from '../../model/money.ts';
 
@@ -23,6 +24,12 @@ export function lookbackOf(rule: Pick<Expectation, 'lookback' | 'group'>): bigin
 /** Kinds that look at how a whole group stands now: what comes late moves all that followed. */
 export const looksToNow = ({ kind }: Pick<Expectation, 'kind'>): boolean =>
   kind === 'watermark' || kind === 'balance' || kind === 'set-equality' || kind === 'anomaly';
+
+/** Does an event of the type change only what starts with it or later: numbers are compared with earlier ones, repeats repeat earlier ones? */
+export function changesOnlyLater(rule: Expectation, type: string): boolean {
+  if (rule.kind === 'no-duplicate') return !rule.unless || !typeMatcher(rule.unless.types)(type);
+  return rule.kind === 'anomaly' && rule.measure !== 'count' && rule.measure !== 'completeness';
+}
 
 const groupValue = (event: FieldBearer, field: string): string | undefined => {
   const value = fieldOf(event, field);

@@ -1,6 +1,7 @@
 import type { Company } from '../../model/company.ts';
 import { typeMatcher } from '../../model/event-pattern.ts';
 import { startTypesOf } from '../../model/expectation.ts';
+import type { Obligation } from '../../model/obligation.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import { isOfToday } from './anomaly/days.ts';
 import { subjectKeyOf } from './case-event.ts';
@@ -12,7 +13,7 @@ import type { LoadedCases } from './load-cases.ts';
 import type { JudgedRow, Judgement } from './record.ts';
 import type { Rule } from './rules.ts';
 import type { StoredCases } from './stored-cases.ts';
-import type { TouchedPart } from './touched.ts';
+import type { Span, TouchedPart } from './touched.ts';
 
 /** The instant as of which is judged, epoch nanoseconds and the same as a Date, and how complete the sources are then. */
 export interface Moment {
@@ -43,7 +44,7 @@ export async function withoutToday(
   return keys.length === part.keys.length ? part : { ...part, keys };
 }
 
-/** Judges the cases of a part, live. Of a group only what starts in its span is judged: the rest was not loaded whole. */
+/** Judges the cases of a part, live. Of a group only what may have changed is judged: the rest was not loaded whole. */
 export function judgeCases(
   loaded: LoadedCases,
   { rule, keys, obligations: ids, spans }: TouchedPart,
@@ -52,34 +53,38 @@ export function judgeCases(
 ): Judgement {
   const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
   const starts = typeMatcher(startTypesOf(rule.expectation));
-  const obligations = loaded.cases.flatMap((caseEvents) => {
-    if (!caseEvents.some(({ type }) => starts(type))) return [];
+  const spanOf = (index: number): Span | undefined => spans.get(loaded.groups?.[index] ?? '');
+  const obligations: Obligation[] = [];
+  for (const [index, caseEvents] of loaded.cases.entries()) {
+    if (!caseEvents.some(({ type }) => starts(type))) continue;
     const key = companyOfCase(rule.expectation, caseEvents);
     const company = companyOf(key);
     const expectation = ruleOfCompany(rule.expectation, company);
-    const completeOf = (source: string) => complete(key, source);
-    if (!isApplicable(expectation, streams, key)) return [];
-    return evaluate(expectation, caseEvents, {
+    if (!isApplicable(expectation, streams, key)) continue;
+    const span = spanOf(index);
+    const context = {
       flow: rule.flow.flow,
       at: now,
       company,
       live: true,
-      complete: completeOf,
-    });
-  });
+      complete: (source: string) => complete(key, source),
+      ...(loaded.groups && { wanted: (at: bigint) => isChanged(span, at) }),
+    };
+    for (const one of evaluate(expectation, caseEvents, context))
+      if (!loaded.groups || isChanged(span, one.anchorAt)) obligations.push(one);
+  }
   if (!rule.expectation.group) return { rule, ids, obligations, ...placeOf(loaded, rule) };
-  const isWithin = (key: string, at: bigint): boolean => {
-    const span = spans.get(key);
-    return span !== undefined && span.from <= at && at <= span.to;
-  };
   return {
     rule,
     ids,
     caseKeys: keys,
-    obligations: obligations.filter(({ caseKey, anchorAt }) => isWithin(caseKey, anchorAt)),
-    isJudged: ({ case_key, anchor_ns }) => isWithin(case_key, BigInt(anchor_ns)),
+    obligations,
+    isJudged: ({ case_key, anchor_ns }) => isChanged(spans.get(case_key), BigInt(anchor_ns)),
   };
 }
+
+const isChanged = (span: Span | undefined, at: bigint): boolean =>
+  span !== undefined && span.changed <= at && at <= span.to;
 
 /** Where obligations of the cases are stored: under the subjects of the events that may be their anchors, which may have other cases as well. */
 function placeOf({ cases }: LoadedCases, rule: Rule): Pick<Judgement, 'caseKeys' | 'isJudged'> {

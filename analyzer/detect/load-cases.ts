@@ -14,6 +14,8 @@ const KEYS_AHEAD = 5_000;
 /** The whole cases of a rule that are touched. */
 export interface LoadedCases {
   readonly cases: readonly (readonly CaseEvent[])[];
+  /** Of groups: the key of each. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 export interface CaseReadingOptions {

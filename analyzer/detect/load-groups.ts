@@ -3,10 +3,9 @@ import { needsAttributes, needsData, needsKeys, typesOf } from '../../model/expe
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { GroupsQuestion } from '../../store/clickhouse/group-queries.ts';
 import { FOREVER } from '../../store/clickhouse/int64.ts';
-import { type CaseEvent, caseEventOf } from './case-event.ts';
-import { casesOf } from './cases.ts';
+import { type CaseEvent, caseEventOf, inEventOrder } from './case-event.ts';
 import { type GroupMemory, slackOf } from './group-memory.ts';
-import { groupKeyOf, lookbackOf, readGroupKey } from './groups.ts';
+import { lookbackOf, readGroupKey } from './groups.ts';
 import type { LoadedCases } from './load-cases.ts';
 import type { Span, TouchedPart } from './touched.ts';
 
@@ -29,14 +28,15 @@ export async function readGroups(
   memory?: GroupMemory,
 ): Promise<GroupsOf> {
   const asked = parts.flatMap((part) => questionsOf(part, at));
-  const read = new Map<Asked, readonly CaseEvent[]>();
+  const read = new Map<Asked, ReadonlyMap<string, readonly CaseEvent[]>>();
   const isHeld = ({ part, company, question }: Asked): boolean =>
     memory?.holds(part.rule, company, question.from) ?? false;
   const ofCompany = async (company: string, all: readonly Asked[]): Promise<void> => {
     // Taken at once: what is remembered anew may push it out.
     const missing: Asked[] = [];
     for (const one of all) {
-      if (isHeld(one)) read.set(one, memory?.get(one.part.rule, company, one.keys, one.question) ?? []);
+      if (isHeld(one))
+        read.set(one, memory?.get(one.part.rule, company, one.keys, one.question) ?? new Map());
       else missing.push(one);
     }
     for (let from = 0; from < missing.length; from += QUESTIONS) {
@@ -48,24 +48,25 @@ export async function readGroups(
         const own = found.filter(isAskedBy(questions[index] as GroupsQuestion));
         if (whole.has(one))
           memory?.remember(one.part.rule, company, (questions[index] as GroupsQuestion).from, own);
-        read.set(one, own.filter(isAskedBy(one.question)));
+        read.set(one, byGroup(one, own.filter(isAskedBy(one.question))));
       }
     }
   };
   const companies = Map.groupBy(asked, (one) => one.company);
   await Promise.all([...companies].map(([company, all]) => ofCompany(company, all)));
   return (part) => {
-    const { expectation } = part.rule;
-    const keys = new Set(part.keys);
-    const own = asked.filter((one) => one.part === part);
-    return {
-      cases: own.flatMap((one) =>
-        casesOf(expectation, read.get(one) ?? []).filter(
-          ([first]) => first && keys.has(keyOf(expectation, first)),
-        ),
-      ),
-    };
+    const found = asked.flatMap((one) => (one.part === part ? [...(read.get(one) ?? [])] : []));
+    const some = found.filter(([, events]) => events.length > 0);
+    return { groups: some.map(([key]) => key), cases: some.map(([, events]) => events) };
   };
+}
+
+/** The events of the groups that are asked for, each group's in their order. */
+function byGroup({ part, keys }: Asked, events: readonly CaseEvent[]): Map<string, CaseEvent[]> {
+  const groups = new Map<string, CaseEvent[]>(keys.map((key) => [key, []]));
+  for (const event of events) for (const key of part.rule.keysOf(event)) groups.get(key)?.push(event);
+  for (const group of groups.values()) group.sort(inEventOrder);
+  return groups;
 }
 
 /** Of those whose whole rule in the company is little enough to be remembered, the question for all of it. */
@@ -125,10 +126,7 @@ function isAskedBy({ types, from, to }: GroupsQuestion): (event: CaseEvent) => b
   return (event) => matches(event.type) && from <= event.at && event.at <= to;
 }
 
-const keyOf = (rule: Parameters<typeof casesOf>[0], event: CaseEvent): string =>
-  groupKeyOf(rule, event)[0] ?? '';
-
-const unionOf = (spans: readonly Span[]): Span | undefined =>
+const unionOf = (spans: readonly Pick<Span, 'from' | 'to'>[]): Pick<Span, 'from' | 'to'> | undefined =>
   spans.length === 0
     ? undefined
     : spans.reduce((all, { from, to }) => ({

@@ -4,7 +4,7 @@ import type { Logger } from '../../store/logger.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
 import { rememberAhead } from '../../store/postgres/events-ahead.ts';
 import { caseEventOf } from './case-event.ts';
-import { gatherUnanswered, type Looking } from './gather.ts';
+import { gatherUnanswered, type Looking, unitOf } from './gather.ts';
 import type { Judge } from './judge.ts';
 import type { Moment } from './judgement.ts';
 import type { PassTally } from './pass-tally.ts';
@@ -43,7 +43,7 @@ export function createSetBack(deps: SetBackDeps) {
     for await (const stored of events.datedIn({ after: from, upTo: to, types })) {
       const event = caseEventOf(stored);
       ahead.push({ at: event.at, event: event.id });
-      for (const rule of looking(event.type)) touched.add(rule, { keys: rule.keysOf(event), at: event.at });
+      for (const rule of looking(event.type)) touched.add(rule, unitOf(rule, event));
       if (ahead.length < EVENTS_A_STEP) continue;
       yield { ahead, touched };
       [ahead, touched] = [[], new Touched()];

@@ -7,6 +7,8 @@ export interface TouchedUnit {
   readonly keys: readonly string[];
   /** When what touches it happened, epoch nanoseconds. */
   readonly at: bigint;
+  /** Does it change nothing of what started before it? */
+  readonly onlyLater?: boolean | undefined;
   readonly obligation?: string | undefined;
 }
 
@@ -14,6 +16,8 @@ export interface TouchedUnit {
 export interface Span {
   readonly from: bigint;
   readonly to: bigint;
+  /** From when on what starts in it may have changed. */
+  readonly changed: bigint;
 }
 
 /** What is to be judged of one rule in one step. */
@@ -92,22 +96,27 @@ class PartBuilder {
     return Math.max(this.#keys.size, this.#obligations.size);
   }
 
-  add({ keys, at, obligation }: TouchedUnit): void {
+  add({ keys, at, obligation, onlyLater }: TouchedUnit): void {
     const { expectation } = this.#rule;
     for (const key of keys) {
       this.#keys.add(key);
-      if (expectation.group) this.#spans.set(key, this.#spanOf(key, at));
+      if (expectation.group) this.#spans.set(key, this.#spanOf(key, at, onlyLater ?? false));
     }
     if (obligation) this.#obligations.add(obligation);
   }
 
   /** An event touches what starts within the rule's lookback of it. */
-  #spanOf(key: string, at: bigint): Span {
+  #spanOf(key: string, at: bigint, onlyLater: boolean): Span {
     const known = this.#spans.get(key);
     const [from, upTo] = [at - this.#reach, at + this.#reach];
     const to = looksToNow(this.#rule.expectation) && upTo < this.#now ? this.#now : upTo;
-    if (!known) return { from, to };
-    return { from: known.from < from ? known.from : from, to: known.to > to ? known.to : to };
+    const changed = onlyLater ? at : from;
+    if (!known) return { from, to, changed };
+    return {
+      from: known.from < from ? known.from : from,
+      to: known.to > to ? known.to : to,
+      changed: known.changed < changed ? known.changed : changed,
+    };
   }
 
   done(): TouchedPart {

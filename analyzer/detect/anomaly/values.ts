@@ -45,6 +45,7 @@ export function values(
   samples.forEach((sample, index) => {
     const { event, x } = sample;
     while (lookback !== undefined && distance((samples[from] as Sample).event, event) > lookback) from += 1;
+    if (context.wanted?.(event.at) === false) return;
     const earlier = samples.slice(Math.max(from, index - BASELINE), index).map((one) => one.x);
     if (earlier.length < rule.least || !mayStart(event)) return;
     const middle = medianOf(earlier);

@@ -30,11 +30,13 @@ export const noDuplicate: Evaluator<Rule> = (rule, events, context) => {
     const subject = subjectKeyOf(event);
     if (seen.has(subject)) return [];
     const out = takenOut.get(subject);
-    const earlier = out ? undefined : known.find(event);
+    const isWanted = context.wanted?.(event.at) ?? true;
+    const earlier = out || !isWanted ? undefined : known.find(event);
     if (!out) known.add(event);
     // History is there to be repeated, but its subject counts from its first live event.
     if (!mayStart(event)) return [];
     seen.add(subject);
+    if (!isWanted) return [];
     const state: ObligationState = out ? 'voided' : earlier ? 'open' : 'satisfied';
     const outcome = {
       anchor: event,

@@ -101,6 +101,9 @@ function whole(
   return [obligationOf(rule, outcome, context, events)];
 }
 
+/** A ratio is rounded to four places: so much below its limit it is within it. */
+const NEAR = 0.001;
+
 /** A stay of the window out of its limits. */
 interface Episode {
   readonly onset: CaseEvent;
@@ -143,42 +146,54 @@ function windows(
 function episodesOf(
   rule: Rule & { readonly over: string },
   events: readonly CaseEvent[],
-  at: bigint,
+  until: bigint,
 ): Episode[] {
   const duration = parseDuration(rule.over);
   if (duration?.clock !== 'elapsed')
     throw new RangeError(`rule ${rule.id}: over ${rule.over} must be elapsed time`);
   const [counts, divides] = [eventMatcher(rule.when), rule.ratio ? eventMatcher(rule.ratio) : undefined];
-  const seen = events.filter((event) => counts(event) || divides?.(event));
+  const seen: CaseEvent[] = [];
+  // What each is counted as is asked once, though it comes into the window and leaves it.
+  const roles: { isCounted: boolean; divides: boolean }[] = [];
+  for (const event of events) {
+    const role = { isCounted: counts(event), divides: divides?.(event) ?? false };
+    if (!role.isCounted && !role.divides) continue;
+    seen.push(event);
+    roles.push(role);
+  }
   const found: Episode[] = [];
   let [from, count, others, sum] = [0, 0, 0, '0'];
   let open: { onset: CaseEvent; worst: string } | undefined;
+  const surely = rule.atLeast === undefined ? Number(rule.atMost ?? 0) - NEAR : 0;
   const amountOf = (event: CaseEvent): string => {
     const value = rule.sum === undefined ? undefined : fieldOf(event, rule.sum);
     return isDecimal(value) ? value : '0';
   };
-  const move = (event: CaseEvent, sign: 1 | -1): void => {
-    if (counts(event)) {
+  const move = (at: number, sign: 1 | -1): void => {
+    const [event, role] = [seen[at] as CaseEvent, roles[at]];
+    if (role?.isCounted) {
       count += sign;
       if (rule.sum !== undefined)
         sum = sumAmounts([sum, sign > 0 ? amountOf(event) : new Decimal(amountOf(event)).neg().toFixed()]);
     }
-    if (divides?.(event)) others += sign;
+    if (role?.divides) others += sign;
   };
   const measured = (): string | undefined => {
-    if (divides)
-      return others >= rule.least ? new Decimal(count).div(others).toDecimalPlaces(4).toString() : undefined;
+    if (divides && others < rule.least) return undefined;
+    // Far from its limit a ratio need not be worked out.
+    if (divides && count < surely * others) return '0';
+    if (divides) return new Decimal(count).div(others).toDecimalPlaces(4).toString();
     if (count < rule.least) return undefined;
     return rule.sum === undefined ? `${count}` : sum;
   };
-  for (const event of seen) {
+  for (const [at, event] of seen.entries()) {
     while (from < seen.length && (seen[from] as CaseEvent).at <= event.at - duration.nanos) {
       const gone = seen[from] as CaseEvent;
-      move(gone, -1);
+      move(from, -1);
       from += 1;
       if (open && !isOut(measured())) end(gone.at + duration.nanos);
     }
-    move(event, 1);
+    move(at, 1);
     const value = measured();
     if (isOut(value)) {
       open ??= { onset: event, worst: value as string };
@@ -189,8 +204,8 @@ function episodesOf(
     // What comes no more leaves the window, and it may be within its limits again.
     for (; open && from < seen.length; from += 1) {
       const gone = seen[from] as CaseEvent;
-      if (gone.at + duration.nanos > at) break;
-      move(gone, -1);
+      if (gone.at + duration.nanos > until) break;
+      move(from, -1);
       if (!isOut(measured())) end(gone.at + duration.nanos);
     }
   }
