@@ -70,6 +70,7 @@ export class CaseGraph {
   readonly #joiningOf: (type: string) => Joining;
   readonly #keys = new Map<string, KeyNode>();
   readonly #events = new Map<CaseEvent, EventNode>();
+  readonly #byName = new Map<string, EventNode>();
   #walks = 0;
   /** The events of the case that is being found. */
   readonly #found: EventNode[] = [];
@@ -83,9 +84,16 @@ export class CaseGraph {
     return this.#events.keys();
   }
 
-  /** Adds an event under its subject and the keys by which rules join it, and returns these. One that is there already stays. */
-  add(event: CaseEvent): readonly string[] {
-    if (this.#events.has(event)) return [];
+  /**
+   * Adds an event under its subject and the keys by which rules join it, and returns these. One that is there already stays, also when
+   * it was read another time: `name` tells which event it is.
+   */
+  add(name: string, event: CaseEvent): readonly string[] {
+    const known = this.#byName.get(name);
+    if (known) {
+      this.#events.set(event, known);
+      return [];
+    }
     const joining = this.#joiningOf(event.type);
     const under: KeyNode[] = [this.#node(subjectKeyOf(event))];
     const keys = joining.ways.map((keysOf) =>
@@ -99,6 +107,7 @@ export class CaseGraph {
     );
     const made = { event, joining, keys, walk: 0 };
     this.#events.set(event, made);
+    this.#byName.set(name, made);
     for (const { events } of under) events.push(made);
     return under.map(({ key }) => key);
   }

@@ -34,6 +34,8 @@ export interface GatherQuestion {
   readonly applies: Applies;
   /** Patterns of the types whose payload is needed. */
   readonly dataTypes: readonly string[];
+  /** Do only events that may be anchors touch the cases of rules that join by keys? All obligations are of one: where all is judged, that is enough. */
+  readonly anchorsOnly?: boolean | undefined;
   /** Makes the reading of the cases that are touched, which begins while more is gathered. */
   read(taken: BatchSpan): CaseReading;
 }
@@ -108,14 +110,14 @@ export async function gatherEvents(
   db: Kysely<Database>,
   looking: Looking,
   window: Window,
-  { now, applies, dataTypes, read }: GatherQuestion,
+  { now, applies, dataTypes, anchorsOnly, read }: GatherQuestion,
 ): Promise<Gathered> {
   const touched = new Touched();
   const history: { rule: Rule; unit: TouchedUnit }[] = [];
   const ahead: EventAhead[] = [];
   const [fresh, others]: [CaseEvent[], CaseEvent[]] = [[], []];
   const reading = window.rows > LARGE ? undefined : read(window);
-  const lists = new Lists(touched, looking, applies);
+  const lists = new Lists(touched, looking, applies, anchorsOnly ?? false);
   let count = 0;
   for await (const stored of eventsIn(events, db, window, dataTypes)) {
     count += 1;
@@ -171,8 +173,10 @@ class Lists {
   readonly #touched: Touched;
   readonly #looking: Looking;
   readonly #applies: Applies;
+  readonly #anchorsOnly: boolean;
 
-  constructor(touched: Touched, looking: Looking, applies: Applies) {
+  constructor(touched: Touched, looking: Looking, applies: Applies, anchorsOnly: boolean) {
+    this.#anchorsOnly = anchorsOnly;
     this.#touched = touched;
     this.#looking = looking;
     this.#applies = applies;
@@ -184,7 +188,8 @@ class Lists {
     let list = companies.get(company);
     if (!list) {
       const rules = this.#looking(type).filter((rule) => this.#applies(rule, company));
-      const keyed = rules.filter(({ expectation }) => !expectation.group);
+      const touches = (rule: Rule): boolean => !this.#anchorsOnly || rule.mayAnchor(type);
+      const keyed = rules.filter((rule) => !rule.expectation.group && touches(rule));
       const grouped = rules.filter(({ expectation }) => expectation.group);
       list = { events: [], keyed, grouped };
       companies.set(company, list);
@@ -209,8 +214,10 @@ async function* eventsIn(
   window: Window,
   dataTypes: readonly string[],
 ): AsyncGenerator<StoredEvent & { readonly batch: string }> {
+  const sentOn = sentOnIn(db, window);
+  sentOn.catch(() => {});
   yield* events.factsInBatches(window.after, window.upTo, dataTypes);
-  const again = await sentOnIn(db, window);
+  const again = await sentOn;
   if (again.length === 0) return;
   // What ClickHouse did not have has the batch of the window there, and has come already.
   for (const event of await events.byRefs(again)) if (!isIn(window, BigInt(event.batch))) yield event;

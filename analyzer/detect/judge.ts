@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 import { ahead } from './ahead.ts';
-import { subjectKeyOf } from './case-event.ts';
+import { type CaseEvent, subjectKeyOf } from './case-event.ts';
 import type { FreshEvents } from './gather.ts';
 import { GroupMemory } from './group-memory.ts';
 import { judgeCases, type Moment, withoutToday } from './judgement.ts';
@@ -72,6 +73,8 @@ interface Step {
   readonly parts: readonly TouchedPart[];
   readonly reading: CaseReading;
   readonly complete: Promise<void>;
+  /** What is stored of its cases. */
+  readonly cases: StoredCases;
   readonly groups: Promise<{ readonly parts: readonly TouchedPart[]; readonly of: GroupsOf }>;
 }
 
@@ -82,8 +85,16 @@ interface Step {
 export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps): Judge {
   const read = createCaseReader(new KnownEvents(events, dataTypesOf(rules)), rules);
   const memory = new GroupMemory();
+  /** What is stored, of steps that are judged or read: what is written meanwhile is looked for anew. */
+  const asked = new Set<StoredCases>();
   const anchoring = rulesByType(rules);
   const mayAnchor = (type: string): boolean => anchoring(type).some((rule) => rule.mayAnchor(type));
+
+  function anchorsOf(events: Iterable<CaseEvent>): string[] {
+    const keys: string[] = [];
+    for (const event of events) if (mayAnchor(event.type)) keys.push(subjectKeyOf(event));
+    return keys;
+  }
 
   async function* stepsOf(works: Iterable<Work> | AsyncIterable<Work>, moment: Moment): AsyncGenerator<Step> {
     let step: Step | undefined;
@@ -104,6 +115,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     } finally {
       // What is remembered of groups is put in order while the turn is held.
       await Promise.allSettled([step?.complete, step?.groups]);
+      asked.clear();
     }
   }
 
@@ -117,18 +129,21 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     }
     for (const { keys } of parts) reading.want(keys);
     const complete = reading.complete();
-    const groups = readParts(grouped, work, moment);
+    const cases = new StoredCases(db);
+    asked.add(cases);
+    const groups = readParts(grouped, cases, work, moment);
+    const sought = cases.seek(anchorsOf(fresh?.events ?? []));
     // Whoever judges the step is told.
-    for (const one of [complete, groups]) one.catch(() => {});
-    return { work, isLast, parts, reading, complete, groups };
+    for (const one of [complete, groups, sought]) one.catch(() => {});
+    return { work, isLast, parts: inTurns(parts), reading, complete, cases, groups };
   }
 
   async function readParts(
     grouped: readonly TouchedPart[],
+    cases: StoredCases,
     { fresh, upTo }: Work,
     { now }: Moment,
   ): Promise<Awaited<Step['groups']>> {
-    const cases = new StoredCases(db);
     await cases.seek(grouped.flatMap(({ keys }) => keys));
     const parts: TouchedPart[] = [];
     for (const part of grouped) parts.push(await withoutToday(part, cases, now, companyOf));
@@ -148,11 +163,11 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
 
   async function judgeStep(step: Step, { turn, tally, ...moment }: Place): Promise<void> {
     await step.complete;
-    const cases = new StoredCases(db);
-    const anchors: string[] = [];
-    for (const event of step.reading.found()) if (mayAnchor(event.type)) anchors.push(subjectKeyOf(event));
-    const sought = cases.seek(anchors);
+    const { cases } = step;
+    const sought = cases.seek(anchorsOf(step.reading.found()));
     sought.catch(() => {});
+    // It is asked for before this thread is busy.
+    await setImmediate();
     let waiting: Judged[] = [];
     let writing = Promise.resolve();
     const beingWritten = new Set<Rule>();
@@ -176,7 +191,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
       for (const [index, { judgement }] of together.entries()) {
         const { id } = judgement.rule.expectation;
         tally.add(id, recorded[index] as Recorded);
-        cases.note(id, judgement.caseKeys);
+        for (const one of asked) one.note(id, judgement.caseKeys);
         beingWritten.delete(judgement.rule);
       }
     }
@@ -200,6 +215,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
       if (waiting.length > 0 || last) await write(last);
     } finally {
       await Promise.allSettled([writing]);
+      asked.delete(cases);
     }
     await writing;
     if (step.isLast) step.work.recorded?.();
@@ -209,6 +225,17 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     for await (const step of ahead(stepsOf(works, place))) await judgeStep(step, place);
   };
   return Object.assign(judge, { read });
+}
+
+/** The first part of each rule, then the second ones: what is written of one is written while others are judged. */
+function inTurns(parts: readonly TouchedPart[]): TouchedPart[] {
+  const turns = new Map<Rule, number>();
+  const placed = parts.map((part) => {
+    const turn = turns.get(part.rule) ?? 0;
+    turns.set(part.rule, turn + 1);
+    return { part, turn };
+  });
+  return placed.sort((a, b) => a.turn - b.turn).map(({ part }) => part);
 }
 
 /** The items that pass the test, and the others. */

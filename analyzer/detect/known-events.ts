@@ -6,6 +6,8 @@ import { type CaseEvent, caseEventOf } from './case-event.ts';
 /** Events that are kept in memory: about a kilobyte each. */
 const MOST = 50_000;
 
+const NOTHING: ReadonlyMap<string, CaseEvent> = new Map();
+
 export interface KeyQuestion {
   /** Epoch nanoseconds, inclusive. */
   readonly asOf: bigint;
@@ -35,14 +37,19 @@ export class KnownEvents {
     this.#dataTypes = dataTypes;
   }
 
-  /** Remembers an event that has just been read. */
-  note(event: CaseEvent): void {
-    this.#recent.set(eventRefKey(event), event);
+  /** Remembers an event that has just been read, and names it. */
+  note(event: CaseEvent): string {
+    const name = eventRefKey(event);
+    this.#recent.set(name, event);
+    return name;
   }
 
-  /** The events that have one of the join keys, each once. */
-  async find(keys: readonly string[], { asOf, types, except }: KeyQuestion): Promise<Iterable<CaseEvent>> {
-    if (keys.length === 0) return [];
+  /** The events that have one of the join keys, by their names. */
+  async find(
+    keys: readonly string[],
+    { asOf, types, except }: KeyQuestion,
+  ): Promise<ReadonlyMap<string, CaseEvent>> {
+    if (keys.length === 0) return NOTHING;
     // Held on to at once: what is read now may push it out of memory.
     const found = new Map<string, CaseEvent>();
     const unread = new Set<string>();
@@ -55,7 +62,7 @@ export class KnownEvents {
     }
     if (unread.size > 0)
       for (const [name, event] of await this.#read([...unread], { asOf, types })) found.set(name, event);
-    return found.values();
+    return found;
   }
 
   async #read(

@@ -57,8 +57,8 @@ export function createCaseReader(
     function read(keys: readonly string[]): Promise<string[]> {
       const reading = (async () => {
         const around: string[] = [];
-        for (const event of await known.find(keys, { asOf, types, except: taken }))
-          around.push(...graph.add(event));
+        for (const [name, event] of await known.find(keys, { asOf, types, except: taken }))
+          around.push(...graph.add(name, event));
         graph.read(keys);
         return around;
       })();
@@ -76,8 +76,7 @@ export function createCaseReader(
 
     return {
       take(event, isWanted = false) {
-        known.note(event);
-        const keys = graph.add(event);
+        const keys = graph.add(known.note(event), event);
         if (isWanted) want(keys);
       },
       want,

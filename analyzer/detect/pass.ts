@@ -58,7 +58,7 @@ export interface PassResult {
   readonly toBatch: bigint;
   /** New events. */
   readonly events: number;
-  /** Obligations judged. */
+  /** Obligations judged; one that an event touches and that is due as well counts twice. */
   readonly judged: number;
   /** Exceptions opened, reopened included, and closed. */
   readonly opened: number;
@@ -176,7 +176,7 @@ export function createDetector(deps: DetectorDeps): Detector {
         dataTypes,
         read: (taken: BatchSpan) => judge.read({ asOf: now, taken }),
       };
-      const windows = async function* (): AsyncGenerator<Work> {
+      const works = async function* (): AsyncGenerator<Work> {
         for await (const window of windowsOf(postgres.db, from, to)) {
           const gathered = await gatherEvents(deps.events, postgres.db, looking, window, given);
           tally.events += gathered.events;
@@ -189,16 +189,14 @@ export function createDetector(deps: DetectorDeps): Detector {
             },
           };
         }
+        if (wait) return;
+        // What the events above have just answered is judged once more, and nothing changes.
+        const due = { rules, looking, streams, companyOf, since: before.clock ?? now, now };
+        const { touched, forget } = await gatherDue(deps.events, postgres.db, due);
+        yield { touched, upTo: to > from ? to : from, last: forget };
       };
-      await judge(windows(), place);
+      await judge(works(), place);
       if (behind) logger.warn({ pass: 'detect' }, 'ClickHouse is behind the inbox; deadlines wait');
-      if (!wait) {
-        const since = before.clock ?? now;
-        const due = { rules, looking, streams, companyOf, since, now };
-        const gathered = await gatherDue(deps.events, postgres.db, due);
-        const upTo = to > from ? to : from;
-        await judge([{ touched: gathered.touched, upTo, last: gathered.forget }], place);
-      }
       await turn.write(async (trx) => {
         if (!wait) {
           tally.add(STALE_SOURCE_RULE, await recordStaleSources(trx, rules, streams, { now, at, companyOf }));

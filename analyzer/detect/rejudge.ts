@@ -66,6 +66,7 @@ export function createRejudge({ postgres, events, judge, companyOf, dataTypes, m
         now,
         applies: createApplies(streams, companyOf),
         dataTypes,
+        anchorsOnly: work.after === 0n,
         read: (taken: BatchSpan) => judge.read({ asOf: now, taken }),
       };
       const turnAt = performance.now();

@@ -154,7 +154,7 @@ test('nothing is lost when there is more than is remembered', async () => {
   const asked = { asOf: instantOf('9'), types: ['bill.posted'] };
   const keys = ['subject:erp:m1', 'subject:erp:m2', 'supref:acme:V:1'];
   const found = async (of: string[]) =>
-    [...(await known.find(of, asked))].map(({ subject }) => subject).sort();
+    [...(await known.find(of, asked)).values()].map(({ subject }) => subject).sort();
   expect(await found(keys.slice(0, 2))).toEqual(['m1', 'm2']);
   expect(await found(keys)).toEqual(['m1', 'm2', 'm3', 'm4', 'm5']);
 

@@ -5,26 +5,36 @@ import type { Database } from '../../store/postgres/schema.ts';
 /** The stored obligations of cases. A key is looked for once, for all rules together. */
 export class StoredCases {
   readonly #db: Kysely<Database>;
+  /** By key, where there are any; none is known of a key that was not looked for. */
   readonly #byKey = new Map<string, readonly ObligationHead[]>();
   readonly #written = new Map<string, Set<string>>();
+  #last: Promise<void> = Promise.resolve();
 
   constructor(db: Kysely<Database>) {
     this.#db = db;
   }
 
-  /** Looks for those of the keys that were not looked for yet: at once it is little work. */
-  async seek(keys: readonly string[], isWritten: (key: string) => boolean = () => false): Promise<void> {
-    const fresh = [...new Set(keys)].filter((key) => !this.#byKey.has(key) || isWritten(key));
-    if (fresh.length === 0) return;
-    const found = Map.groupBy(await obligationsOfCases(this.#db, fresh), ({ case_key }) => case_key);
+  /** Looks for those of the keys that were not looked for yet: at once it is little work. One search after another. */
+  seek(keys: readonly string[], written?: Set<string>): Promise<void> {
+    this.#last = this.#last.catch(() => {}).then(() => this.#seek(keys, written));
+    return this.#last;
+  }
+
+  async #seek(keys: readonly string[], written: Set<string> | undefined): Promise<void> {
+    const fresh = new Set<string>();
+    for (const key of keys) if (written?.delete(key) || !this.#byKey.has(key)) fresh.add(key);
+    if (fresh.size === 0) return;
+    const found = Map.groupBy(await obligationsOfCases(this.#db, [...fresh]), ({ case_key }) => case_key);
     for (const key of fresh) this.#byKey.set(key, found.get(key) ?? NONE);
   }
 
   /** The obligations of the rule to whose cases the keys lead. */
   async heads(rule: string, keys: readonly string[]): Promise<ObligationHead[]> {
-    const written = this.#written.get(rule);
-    await this.seek(keys, (key) => written?.delete(key) ?? false);
-    return keys.flatMap((key) => this.#byKey.get(key)?.filter((head) => head.rule === rule) ?? NONE);
+    await this.seek(keys, this.#written.get(rule));
+    const heads: ObligationHead[] = [];
+    for (const key of keys)
+      for (const head of this.#byKey.get(key) ?? NONE) if (head.rule === rule) heads.push(head);
+    return heads;
   }
 
   /** Obligations of the rule are written: whoever asks for them again is told anew. */

@@ -96,29 +96,41 @@ export const factsTuple = z.tuple([
   text, // data
 ]);
 
+/** Texts of which there are few different ones, each kept once: of ten thousand rows they would be a hundred thousand texts. */
+const KEPT = new Map<string, string>();
+const MOST_KEPT = 10_000;
+
+function once(text: string): string {
+  const kept = KEPT.get(text);
+  if (kept !== undefined) return kept;
+  if (KEPT.size >= MOST_KEPT) KEPT.clear();
+  KEPT.set(text, text);
+  return text;
+}
+
 /** The facts of a row. */
 export const factsOf = (row: z.infer<typeof factsTuple>): EventFacts => ({
   id: row[0],
-  source: row[1],
-  type: row[2],
+  source: once(row[1]),
+  type: once(row[2]),
   time: BigInt(row[3]),
   receivedAt: BigInt(row[4]) * 1_000_000n,
   sequence: row[5],
-  company: row[6],
+  company: once(row[6]),
   subject: row[7],
   ingestPath: row[8],
   docNumber: row[9] || undefined,
-  state: row[10] || undefined,
-  period: row[11] || undefined,
-  partyKey: row[12] || undefined,
+  state: row[10] ? once(row[10]) : undefined,
+  period: row[11] ? once(row[11]) : undefined,
+  partyKey: row[12] ? once(row[12]) : undefined,
   amount: row[13] || undefined,
-  currency: row[14] || undefined,
+  currency: row[14] ? once(row[14]) : undefined,
   companyAmount: row[15] || undefined,
-  companyCurrency: row[16] || undefined,
-  actorId: row[17] || undefined,
-  actorKind: row[18] || undefined,
+  companyCurrency: row[16] ? once(row[16]) : undefined,
+  actorId: row[17] ? once(row[17]) : undefined,
+  actorKind: row[18] ? once(row[18]) : undefined,
   traceId: row[19] || undefined,
-  keys: row[20].map((type, i) => ({ type, value: row[21][i] ?? '' })),
+  keys: row[20].map((type, i) => ({ type: once(type), value: row[21][i] ?? '' })),
   attributes: row[22],
   data: row[23],
 });
