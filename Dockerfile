@@ -10,4 +10,4 @@ USER node
 ENV CLOSEWATCH_DATA_DIR=/data
 VOLUME /data
 EXPOSE 4000 4317 4318
-CMD ["node", "--disable-warning=ExperimentalWarning", "cli/main.ts", "up"]
+CMD ["node", "--max-semi-space-size=64", "--disable-warning=ExperimentalWarning", "cli/main.ts", "up"]

@@ -1,7 +1,8 @@
 /**
  * What passes of detection cost under all rules of the default pack as the history of a landscape grows:
- * `node bench/detect-landscape.ts [days]`, by default a simulated year of three companies. Its events come 10,000 at a time, which is
- * about a month at once, then 100 at a time; at the end all of it is judged again. A pass is measured beside one plain reading of
+ * `node bench/detect-landscape.ts [days] [sizes]`, by default a simulated year of three companies and 1000000,10000000. Its events come
+ * 10,000 at a time, which is about a month at once, then 100 at a time; then all of it is judged again. Before the last of the 10,000s
+ * the history is cloned, as that of other companies, up to each of the sizes. A pass is measured beside one plain reading of
  * the same new events from the engine. All figures are of the same run; the ratios count.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,7 +24,10 @@ import { declareComplete } from '../store/postgres/sources.ts';
 import { type Cost, createMeter, printTable } from './measure.ts';
 
 const DAYS = Number(process.argv[2] ?? 365);
+const SIZES = (process.argv[3] ?? '1000000,10000000').split(',').filter(Boolean).map(Number);
 const MANY = 10_000;
+/** Passes of many events at each size. */
+const PASSES_A_SIZE = 2;
 const FEW = 100;
 const PASSES_OF_FEW = 20;
 const logger = { info() {}, warn() {}, error() {}, debug() {} };
@@ -106,14 +110,45 @@ function rowOf(what: string, stored: number, found: number, costs: readonly Cost
   ];
 }
 
+/** Clones what is stored, as the history of other companies, up to `size` events. */
+async function grow(from: number, size: number): Promise<void> {
+  const copies = Math.round((size - from) / cloned);
+  if (copies <= 0) return;
+  const tag = `~${size}~`;
+  const twin = (text: string) => `concat(${text}, '${tag}', toString(k))`;
+  const twins = (list: string) => `arrayMap(v -> ${twin('v')}, ${list}) AS ${list}`;
+  const changed = ['EventId', 'Subject', 'Company'].map((name) => `${twin(name)} AS ${name}`).join(', ');
+  await plain.command(`INSERT INTO finance_events
+    SELECT * EXCEPT (k) REPLACE (${changed}, ${twins('KeyValues')}, ${twins('JoinKeys')}, 0 AS Batch)
+    FROM finance_events CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
+    WHERE Batch > 0 AND Batch <= ${clonedBatches} SETTINGS max_block_size = 100000`);
+  await plain.command(`INSERT INTO event_keys
+    SELECT * EXCEPT (k) REPLACE (${changed}, ${twin('JoinKey')} AS JoinKey, 0 AS Batch)
+    FROM event_keys CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
+    WHERE Batch > 0 AND Batch <= ${clonedBatches} SETTINGS max_block_size = 100000`);
+  await plain.command('OPTIMIZE TABLE finance_events');
+  await plain.command('OPTIMIZE TABLE event_keys');
+  clones += copies * cloned;
+}
+
+/** Events of the first batches, of which clones are made, and how many clones there are. */
+let [cloned, clonedBatches, clones] = [0, 0, 0];
+
 try {
   const rows: (string | number)[][] = [];
   const last = past.length - PASSES_OF_FEW * FEW;
+  const growing = Math.max(MANY, last - SIZES.length * PASSES_A_SIZE * MANY);
+  let passes = 0;
   for (let at = 0; at < last; at += MANY) {
+    const size = at < growing || passes % PASSES_A_SIZE !== 0 ? undefined : SIZES[passes / PASSES_A_SIZE];
+    if (size !== undefined) await grow(at + clones, size);
+    if (at >= growing) passes += 1;
+    else [cloned, clonedBatches] = [at + MANY, clonedBatches + 1];
     const some = past.slice(at, Math.min(at + MANY, last));
     const batch = await arrive(some);
     const { cost, found } = await judged(some);
-    rows.push(rowOf(`${some.length}`, at + some.length, found, [cost], await plainReading(batch)));
+    const stored = at + some.length + clones;
+    rows.push(rowOf(`${some.length}`, stored, found, [cost], await plainReading(batch)));
   }
   const costs: Cost[] = [];
   let [found, reading] = [0, 0];
@@ -126,9 +161,11 @@ try {
     reading += await plainReading(batch);
   }
   const few = `${FEW}, mean of ${costs.length}`;
-  rows.push(rowOf(few, past.length, Math.round(found / costs.length), costs, reading / costs.length));
+  rows.push(
+    rowOf(few, past.length + clones, Math.round(found / costs.length), costs, reading / costs.length),
+  );
   const again = await judged(past, { rebuild: true });
-  rows.push(rowOf('all again', past.length, again.found, [again.cost]));
+  rows.push(rowOf('all again', past.length + clones, again.found, [again.cost]));
   printTable(
     [
       'new events',

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+#!/usr/bin/env -S node --max-semi-space-size=64 --disable-warning=ExperimentalWarning
 import { defineCommand } from 'citty';
 import packageJson from '../package.json' with { type: 'json' };
 import { runCommandLine } from './command-line.ts';

@@ -143,10 +143,15 @@ function compareValues(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const EVENTS = new WeakMap<EventPattern, Test>();
+
 /** The test of events against a pattern. */
 export function eventMatcher(pattern: EventPattern): Test {
+  const made = EVENTS.get(pattern);
+  if (made) return made;
   const type = typeMatcher(pattern.types);
-  if (!pattern.where) return (event) => type(event.type);
-  const test = whereMatcher(pattern.where);
-  return (event) => type(event.type) && test(event);
+  const test = pattern.where && whereMatcher(pattern.where);
+  const matches: Test = test ? (event) => type(event.type) && test(event) : (event) => type(event.type);
+  EVENTS.set(pattern, matches);
+  return matches;
 }

@@ -119,24 +119,24 @@ export async function gatherEvents(
   const reading = window.rows > LARGE ? undefined : read(window);
   const lists = new Lists(touched, looking, applies, anchorsOnly ?? false);
   let count = 0;
-  for await (const stored of eventsIn(events, db, window, dataTypes)) {
+  const take = (stored: StoredEvent & { readonly batch: string }): void => {
     count += 1;
     const rules = looking(stored.type);
-    if (rules.length === 0) continue;
+    if (rules.length === 0) return;
     const event = caseEventOf(stored);
     const isFresh = event.at <= now && isIn(window, BigInt(stored.batch));
     (isFresh ? fresh : others).push(event);
     if (event.at > now) {
       ahead.push({ at: event.at, event: event.id });
       if (isFresh) reading?.take(event);
-      continue;
+      return;
     }
     const { events: list, keyed, grouped } = lists.of(event);
     if (!event.history && isFresh) {
       if (keyed.length > 0) list.push(event);
       reading?.take(event, keyed.length > 0);
       for (const rule of grouped) touched.add(rule, unitOf(rule, event));
-      continue;
+      return;
     }
     if (isFresh) reading?.take(event);
     for (const rule of [...keyed, ...grouped]) {
@@ -145,7 +145,8 @@ export async function gatherEvents(
         history.push({ rule, unit });
       else touched.add(rule, unit);
     }
-  }
+  };
+  for await (const some of eventsIn(events, db, window, dataTypes)) for (const one of some) take(one);
   const stored = await obligationsOfCases(db, [...new Set(history.flatMap(({ unit }) => unit.keys))]);
   const known = new Set(stored.map(({ rule, case_key }) => `${rule}\n${case_key}`));
   for (const { rule, unit } of history)
@@ -213,14 +214,14 @@ async function* eventsIn(
   db: Kysely<Database>,
   window: Window,
   dataTypes: readonly string[],
-): AsyncGenerator<StoredEvent & { readonly batch: string }> {
+): AsyncGenerator<readonly (StoredEvent & { readonly batch: string })[]> {
   const sentOn = sentOnIn(db, window);
   sentOn.catch(() => {});
   yield* events.factsInBatches(window.after, window.upTo, dataTypes);
   const again = await sentOn;
   if (again.length === 0) return;
   // What ClickHouse did not have has the batch of the window there, and has come already.
-  for (const event of await events.byRefs(again)) if (!isIn(window, BigInt(event.batch))) yield event;
+  yield (await events.byRefs(again)).filter(({ batch }) => !isIn(window, BigInt(batch)));
 }
 
 export interface DueQuestion {

@@ -87,6 +87,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
   const memory = new GroupMemory();
   /** What is stored, of steps that are judged or read: what is written meanwhile is looked for anew. */
   const asked = new Set<StoredCases>();
+  let lastGroups: Promise<unknown> = Promise.resolve();
   const anchoring = rulesByType(rules);
   const mayAnchor = (type: string): boolean => anchoring(type).some((rule) => rule.mayAnchor(type));
 
@@ -131,7 +132,9 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     const complete = reading.complete();
     const cases = new StoredCases(db);
     asked.add(cases);
-    const groups = readParts(grouped, cases, work, moment);
+    // One step's groups after those of the one before: what it remembers is not read again.
+    const groups = lastGroups.then(() => readParts(grouped, cases, work, moment));
+    lastGroups = groups.catch(() => {});
     const sought = cases.seek(anchorsOf(fresh?.events ?? []));
     // Whoever judges the step is told.
     for (const one of [complete, groups, sought]) one.catch(() => {});

@@ -1,12 +1,13 @@
 import type { Company } from '../../model/company.ts';
 import { typeMatcher } from '../../model/event-pattern.ts';
-import { startTypesOf } from '../../model/expectation.ts';
+import { type Expectation, startTypesOf } from '../../model/expectation.ts';
 import type { Obligation } from '../../model/obligation.ts';
 import type { SourceStream } from '../../model/watermark.ts';
 import { isOfToday } from './anomaly/days.ts';
-import { subjectKeyOf } from './case-event.ts';
+import { type CaseEvent, subjectKeyOf } from './case-event.ts';
 import { companyOfCase, ruleOfCompany } from './company-rules.ts';
 import { createCompleteness, isApplicable } from './completeness.ts';
+import type { EvaluationContext } from './evaluator.ts';
 import { evaluate } from './evaluators.ts';
 import { lookbackOf, readGroupKey } from './groups.ts';
 import type { LoadedCases } from './load-cases.ts';
@@ -44,6 +45,12 @@ export async function withoutToday(
   return keys.length === part.keys.length ? part : { ...part, keys };
 }
 
+/** The rule as it holds for a company, and what an evaluation takes there. */
+interface CompanyContext {
+  readonly expectation: Expectation;
+  readonly context: EvaluationContext;
+}
+
 /** Judges the cases of a part, live. Of a group only what may have changed is judged: the rest was not loaded whole. */
 export function judgeCases(
   loaded: LoadedCases,
@@ -53,25 +60,33 @@ export function judgeCases(
 ): Judgement {
   const complete = createCompleteness(rule.expectation, streams, { at: now, now, companyOf });
   const starts = typeMatcher(startTypesOf(rule.expectation));
-  const spanOf = (index: number): Span | undefined => spans.get(loaded.groups?.[index] ?? '');
-  const obligations: Obligation[] = [];
-  for (const [index, caseEvents] of loaded.cases.entries()) {
-    if (!caseEvents.some(({ type }) => starts(type))) continue;
-    const key = companyOfCase(rule.expectation, caseEvents);
+  const contexts = new Map<string, CompanyContext | undefined>();
+  const contextOf = (key: string): CompanyContext | undefined => {
     const company = companyOf(key);
     const expectation = ruleOfCompany(rule.expectation, company);
-    if (!isApplicable(expectation, streams, key)) continue;
-    const span = spanOf(index);
-    const context = {
-      flow: rule.flow.flow,
-      at: now,
-      company,
-      live: true,
-      complete: (source: string) => complete(key, source),
-      ...(loaded.groups && { wanted: (at: bigint) => isChanged(span, at) }),
-    };
-    for (const one of evaluate(expectation, caseEvents, context))
-      if (!loaded.groups || isChanged(span, one.anchorAt)) obligations.push(one);
+    if (!isApplicable(expectation, streams, key)) return undefined;
+    const completeOf = (source: string) => complete(key, source);
+    const context = { flow: rule.flow.flow, at: now, company, live: true, complete: completeOf };
+    return { expectation, context };
+  };
+  const obligations: Obligation[] = [];
+  const { cases, groups } = loaded;
+  for (let i = 0; i < cases.length; i += 1) {
+    const events = cases[i] as readonly CaseEvent[];
+    if (!events.some(({ type }) => starts(type))) continue;
+    const key = companyOfCase(rule.expectation, events);
+    if (!contexts.has(key)) contexts.set(key, contextOf(key));
+    const found = contexts.get(key);
+    if (!found) continue;
+    const { expectation, context } = found;
+    if (!groups) {
+      for (const one of evaluate(expectation, events, context)) obligations.push(one);
+      continue;
+    }
+    const span = spans.get(groups[i] ?? '');
+    const wanted = (at: bigint): boolean => isChanged(span, at);
+    for (const one of evaluate(expectation, events, { ...context, wanted }))
+      if (wanted(one.anchorAt)) obligations.push(one);
   }
   if (!rule.expectation.group) return { rule, ids, obligations, ...placeOf(loaded, rule) };
   return {

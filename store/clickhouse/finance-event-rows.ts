@@ -138,12 +138,12 @@ export const factsOf = (row: z.infer<typeof factsTuple>): EventFacts => ({
 /** Facts with the batch under which they came. */
 export type BatchFacts = EventFacts & { readonly batch: string };
 
-/** A row of the batch, then `factsColumns`. */
-export const batchFactsTuple = z.tuple([text, ...factsTuple.def.items]);
+/** A row of `factsColumns`, then the batch. */
+export const batchFactsTuple = z.tuple([...factsTuple.def.items, text]);
 
-export const batchFactsOf = ([batch, ...row]: z.infer<typeof batchFactsTuple>): BatchFacts => ({
-  batch,
-  ...factsOf(row as z.infer<typeof factsTuple>),
+export const batchFactsOf = (row: z.infer<typeof batchFactsTuple>): BatchFacts => ({
+  ...factsOf(row as unknown as z.infer<typeof factsTuple>),
+  batch: row[24],
 });
 
 const OPTIONAL = [

@@ -45,8 +45,12 @@ export interface FinanceEventStore {
     joinKeys: readonly string[],
     options?: { asOf?: bigint | undefined; types?: readonly string[] | undefined },
   ): Promise<FinanceEvent[]>;
-  /** The facts of the events of the batches in (after, upTo], by batch, then in the order of events; the payload comes with these types alone. */
-  factsInBatches(after: bigint, upTo: bigint, dataTypes: readonly string[]): AsyncIterable<BatchFacts>;
+  /** The facts of the events of the batches in (after, upTo], by batch, then in the order of events, many at a time; the payload comes with these types alone. */
+  factsInBatches(
+    after: bigint,
+    upTo: bigint,
+    dataTypes: readonly string[],
+  ): AsyncIterable<readonly BatchFacts[]>;
   /**
    * The facts of events that have at least one of the join keys, each once, in no order; the payload comes with the data types
    * alone, the rest is as in `byJoinKeys`.
@@ -144,7 +148,7 @@ const DATA_OF_TYPES = `if(${ofTypes('dataTypes')}, Data, '')`;
 
 const factsInBatches = defineQuery({
   name: 'finance_events.facts_in_batches',
-  sql: `SELECT toString(Batch), ${factsColumns({ data: DATA_OF_TYPES })} FROM finance_events
+  sql: `SELECT ${factsColumns({ data: DATA_OF_TYPES })}, toString(Batch) FROM finance_events
     WHERE Batch > {after:UInt64} AND Batch <= {upTo:UInt64} ORDER BY Batch, Time, Sequence, EventId`,
   params: z.object({ after: whole, upTo: whole, ...typesShape('dataTypes') }),
   row: batchFactsTuple,
@@ -374,8 +378,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
     async *factsInBatches(after, upTo, dataTypes) {
       const params = { after: `${after}`, upTo: `${upTo}`, ...typesParams('dataTypes', dataTypes) };
-      for await (const rows of clickhouse.tuples(factsInBatches, params))
-        for (const row of rows) yield batchFactsOf(row);
+      for await (const rows of clickhouse.tuples(factsInBatches, params)) yield rows.map(batchFactsOf);
     },
     async factsByJoinKeys(joinKeys, { asOf, types, dataTypes }) {
       const found: EventFacts[] = [];

@@ -26,6 +26,7 @@ type Finding = undefined | 'equal' | string;
  */
 export const equalValue: Evaluator<Rule> = (rule, events, context) => {
   const [isLeft, isRight] = [eventMatcher(rule.when), eventMatcher(rule.with)];
+  if (rule.missing === 'skip' && !events.some(isRight)) return [];
   const voids = rule.unless && eventMatcher(rule.unless);
   const mayStart = starter(rule, events, context);
   const lookback = lookbackOf(rule);

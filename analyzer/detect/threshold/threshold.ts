@@ -154,12 +154,13 @@ function episodesOf(
   const [counts, divides] = [eventMatcher(rule.when), rule.ratio ? eventMatcher(rule.ratio) : undefined];
   const seen: CaseEvent[] = [];
   // What each is counted as is asked once, though it comes into the window and leaves it.
-  const roles: { isCounted: boolean; divides: boolean }[] = [];
+  const [isCounted, isDivisor]: [boolean[], boolean[]] = [[], []];
   for (const event of events) {
-    const role = { isCounted: counts(event), divides: divides?.(event) ?? false };
-    if (!role.isCounted && !role.divides) continue;
+    const [counted, divisor] = [counts(event), divides?.(event) ?? false];
+    if (!counted && !divisor) continue;
     seen.push(event);
-    roles.push(role);
+    isCounted.push(counted);
+    isDivisor.push(divisor);
   }
   const found: Episode[] = [];
   let [from, count, others, sum] = [0, 0, 0, '0'];
@@ -170,13 +171,13 @@ function episodesOf(
     return isDecimal(value) ? value : '0';
   };
   const move = (at: number, sign: 1 | -1): void => {
-    const [event, role] = [seen[at] as CaseEvent, roles[at]];
-    if (role?.isCounted) {
+    if (isCounted[at]) {
+      const event = seen[at] as CaseEvent;
       count += sign;
       if (rule.sum !== undefined)
         sum = sumAmounts([sum, sign > 0 ? amountOf(event) : new Decimal(amountOf(event)).neg().toFixed()]);
     }
-    if (role?.divides) others += sign;
+    if (isDivisor[at]) others += sign;
   };
   const measured = (): string | undefined => {
     if (divides && others < rule.least) return undefined;
@@ -186,7 +187,8 @@ function episodesOf(
     if (count < rule.least) return undefined;
     return rule.sum === undefined ? `${count}` : sum;
   };
-  for (const [at, event] of seen.entries()) {
+  for (let at = 0; at < seen.length; at += 1) {
+    const event = seen[at] as CaseEvent;
     while (from < seen.length && (seen[from] as CaseEvent).at <= event.at - duration.nanos) {
       const gone = seen[from] as CaseEvent;
       move(from, -1);
