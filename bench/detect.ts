@@ -22,7 +22,7 @@ import { type Cost, createMeter, printTable } from './measure.ts';
 
 const SIZES = (process.argv[2] ?? '30000,1000000,10000000').split(',').map(Number);
 const BILLS_A_PASS = Number(process.argv[3] ?? 5_000);
-const PASSES = 5;
+const PASSES = 3;
 const HOUR = 3_600_000_000_000n;
 const logger = { info() {}, warn() {}, error() {}, debug() {} };
 
