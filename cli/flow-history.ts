@@ -179,8 +179,9 @@ function measured(all: readonly Obligation[]): { risk: number; breached: boolean
   if (boundary === undefined || cut < LEAST) return [];
   const survival = new Survival();
   for (const one of decided.slice(0, cut)) {
-    const isKnown = one.answeredAt !== undefined && one.answeredAt <= boundary;
-    survival.add({ ...one, answeredAt: isKnown ? one.answeredAt : undefined }, boundary);
+    const { state, anchorAt, answeredAt } = one;
+    const isKnown = answeredAt !== undefined && answeredAt <= boundary;
+    survival.add({ state, anchorAt, answeredAt: isKnown ? answeredAt : undefined }, boundary);
   }
   return decided.slice(cut).flatMap(({ anchorAt, dueAt, answeredAt, state }) => {
     const half = (dueAt - anchorAt) / 2n;

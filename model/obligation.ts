@@ -19,7 +19,7 @@ export const obligationState = z.enum(OBLIGATION_STATES);
 export type ObligationState = z.infer<typeof obligationState>;
 export type StateCounts = Record<ObligationState, number>;
 
-/** One expectation for one subject, as judged at an instant. Instants are epoch nanoseconds. */
+/** One expectation for one subject, as judged at an instant. Instants are epoch nanoseconds. Its fields may be made when they are read: a spread has none of them. */
 export interface Obligation {
   /** sha256 of (rule, company, source and subject, occurrence): the identity; the rule's version is no part of it. */
   readonly id: string;

@@ -217,7 +217,7 @@ async function* eventsIn(
 ): AsyncGenerator<readonly (StoredEvent & { readonly batch: string })[]> {
   const sentOn = sentOnIn(db, window);
   sentOn.catch(() => {});
-  yield* events.factsInBatches(window.after, window.upTo, dataTypes);
+  yield* events.factsInBatches(window.after, window.upTo, dataTypes, window.rows);
   const again = await sentOn;
   if (again.length === 0) return;
   // What ClickHouse did not have has the batch of the window there, and has come already.

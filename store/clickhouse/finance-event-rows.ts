@@ -138,6 +138,39 @@ export const factsOf = (row: z.infer<typeof factsTuple>): EventFacts => ({
 /** Facts with the batch under which they came. */
 export type BatchFacts = EventFacts & { readonly batch: string };
 
+/** The facts of an event as ClickHouse gives them out again: with text that is well formed, and nothing of a key but its type and value. */
+export function factsOfEvent(event: FinanceEvent, hasData: boolean): BatchFacts {
+  const optional = (text: string | undefined): string | undefined => text?.toWellFormed() || undefined;
+  return {
+    id: event.id.toWellFormed(),
+    source: event.source.toWellFormed(),
+    type: event.type,
+    time: parseInstant(event.time) ?? 0n,
+    receivedAt: ((parseInstant(event.receivedAt) ?? 0n) / 1_000_000n) * 1_000_000n,
+    sequence: `${BigInt(event.sequence)}`,
+    company: event.company.toWellFormed(),
+    subject: event.subject.toWellFormed(),
+    ingestPath: event.ingestPath,
+    docNumber: optional(event.docNumber),
+    state: optional(event.state),
+    period: optional(event.period),
+    partyKey: optional(event.partyKey),
+    amount: optional(event.amount),
+    currency: optional(event.currency),
+    companyAmount: optional(event.companyAmount),
+    companyCurrency: optional(event.companyCurrency),
+    actorId: optional(event.actorId),
+    actorKind: optional(event.actorKind),
+    traceId: optional(event.traceId),
+    keys: event.keys.map(({ type, value }) => ({ type: type.toWellFormed(), value: value.toWellFormed() })),
+    attributes: Object.fromEntries(
+      Object.entries(event.attributes).map(([name, value]) => [name.toWellFormed(), value.toWellFormed()]),
+    ),
+    data: hasData ? event.data.toWellFormed() : '',
+    batch: event.batch,
+  };
+}
+
 /** A row of `factsColumns`, then the batch. */
 export const batchFactsTuple = z.tuple([...factsTuple.def.items, text]);
 

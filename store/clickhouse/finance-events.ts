@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ClosewatchError } from '../../model/errors.ts';
 import { type EventHead, type EventRef, eventRefKey, type FinanceEvent } from '../../model/event.ts';
+import { typeMatcher } from '../../model/event-pattern.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
 import { ofTypes, typesParams, typesShape } from './event-types.ts';
@@ -21,6 +22,7 @@ import { countInGroups, eventsInGroups, type GroupsQuestion } from './group-quer
 import { FOREVER, int64 } from './int64.ts';
 import { JOIN_KEYS, joinKeysParams, joinKeysShape } from './join-keys.ts';
 import { defineQuery } from './query.ts';
+import { RecentBatches } from './recent-batches.ts';
 
 type KnownEvent = Pick<FinanceEvent, 'id' | 'subject' | 'time'>;
 
@@ -45,11 +47,15 @@ export interface FinanceEventStore {
     joinKeys: readonly string[],
     options?: { asOf?: bigint | undefined; types?: readonly string[] | undefined },
   ): Promise<FinanceEvent[]>;
-  /** The facts of the events of the batches in (after, upTo], by batch, then in the order of events, many at a time; the payload comes with these types alone. */
+  /**
+   * The facts of the events of the batches in (after, upTo], by batch, many at a time; the payload comes with these types alone. Batches that
+   * this process has just written are not read again, when it has all of the `rows` events that they are known to have.
+   */
   factsInBatches(
     after: bigint,
     upTo: bigint,
     dataTypes: readonly string[],
+    rows?: number,
   ): AsyncIterable<readonly BatchFacts[]>;
   /**
    * The facts of events that have at least one of the join keys, each once, in no order; the payload comes with the data types
@@ -347,6 +353,7 @@ function encoded<T>(make: () => T): T {
 export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
   const send = (table: string, block: Block, token: string): Promise<void> =>
     clickhouse.insertNative(table, block.columns, block.bytes, { token });
+  const recent = new RecentBatches();
   const tokenOf = (token: string, part: number): string => (part === 0 ? token : `${token}:${part}`);
   const insertEvents = async (batch: readonly FinanceEvent[], token: string): Promise<void> => {
     for (let at = 0, part = 0; at < batch.length; at += MAX_ROWS, part++) {
@@ -371,12 +378,15 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     async insert(batch, token) {
       await insertEvents(batch, token);
       await insertKeys(batch, token);
+      recent.note(batch);
     },
     insertEvents,
     insertKeys,
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
-    async *factsInBatches(after, upTo, dataTypes) {
+    async *factsInBatches(after, upTo, dataTypes, rows) {
+      const written = rows && recent.take({ after, upTo, rows }, typeMatcher(dataTypes));
+      if (written) return yield written;
       const params = { after: `${after}`, upTo: `${upTo}`, ...typesParams('dataTypes', dataTypes) };
       for await (const rows of clickhouse.tuples(factsInBatches, params)) yield rows.map(batchFactsOf);
     },
