@@ -174,6 +174,11 @@ class JudgedObligation implements Obligation {
   get why(): string {
     return this.#outcome.why();
   }
+
+  inState({ state, why, watermark }: Pick<Obligation, 'state' | 'why' | 'watermark'>): Obligation {
+    const outcome = { ...this.#outcome, state, why: () => why, watermark };
+    return new JudgedObligation(this.#rule, outcome, this.flow, this.#money);
+  }
 }
 
 /**
@@ -196,36 +201,8 @@ export function obligationOf(
 /** The obligation in another state, as found before: the rest stays as it was judged now. */
 export const inState = (
   obligation: Obligation,
-  { state, why, watermark }: Pick<Obligation, 'state' | 'why' | 'watermark'>,
-): Required<{ [Name in keyof Obligation]: Obligation[Name] | undefined }> & Obligation => ({
-  id: obligation.id,
-  rule: obligation.rule,
-  ruleVersion: obligation.ruleVersion,
-  flow: obligation.flow,
-  kind: obligation.kind,
-  company: obligation.company,
-  source: obligation.source,
-  subject: obligation.subject,
-  occurrence: obligation.occurrence,
-  anchorEvent: obligation.anchorEvent,
-  anchorAt: obligation.anchorAt,
-  dueAt: obligation.dueAt,
-  answeredAt: obligation.answeredAt,
-  amount: obligation.amount,
-  currency: obligation.currency,
-  companyAmount: obligation.companyAmount,
-  events: obligation.events,
-  eventSources: obligation.eventSources,
-  traceIds: obligation.traceIds,
-  caseKey: obligation.caseKey,
-  period: obligation.period,
-  history: obligation.history,
-  raisesAt: obligation.raisesAt,
-  againAt: obligation.againAt,
-  state,
-  why,
-  watermark,
-});
+  as: Pick<Obligation, 'state' | 'why' | 'watermark'>,
+): Obligation => (obligation instanceof JudgedObligation ? obligation.inState(as) : { ...obligation, ...as });
 
 /** The state of something unanswered: pending until its deadline, then open, or indeterminate when the watermark is short of it. */
 export function unansweredState(dueAt: bigint, at: bigint, watermark: bigint | undefined): ObligationState {

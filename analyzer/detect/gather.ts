@@ -47,7 +47,7 @@ export type Looking = (type: string) => readonly Rule[];
 
 /** Batches (after, upTo]. */
 export interface Window extends BatchSpan {
-  /** Their events, about. */
+  /** So many events were accepted in them. */
   readonly rows: number;
 }
 
@@ -128,7 +128,6 @@ export async function gatherEvents(
     (isFresh ? fresh : others).push(event);
     if (event.at > now) {
       ahead.push({ at: event.at, event: event.id });
-      if (isFresh) reading?.take(event);
       return;
     }
     const { events: list, keyed, grouped } = lists.of(event);

@@ -25,8 +25,12 @@ export function lookbackOf(rule: Pick<Expectation, 'lookback' | 'group'>): bigin
 export const looksToNow = ({ kind }: Pick<Expectation, 'kind'>): boolean =>
   kind === 'watermark' || kind === 'balance' || kind === 'set-equality' || kind === 'anomaly';
 
-/** Does an event of the type change only what starts with it or later: numbers are compared with earlier ones, repeats repeat earlier ones? */
+/**
+ * Does an event of the type change only what starts with it or later: numbers are compared with earlier ones, repeats repeat earlier
+ * ones? Not where it decides, or lends a field that decides, whether what was before it is in the rule's scope.
+ */
 export function changesOnlyLater(rule: Expectation, type: string): boolean {
+  if (rule.scope?.with || rule.scope?.without || rule.scope?.where) return false;
   if (rule.kind === 'no-duplicate') return !rule.unless || !typeMatcher(rule.unless.types)(type);
   return rule.kind === 'anomaly' && rule.measure !== 'count' && rule.measure !== 'completeness';
 }

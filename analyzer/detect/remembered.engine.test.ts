@@ -145,6 +145,19 @@ test('an event dated in the future is remembered, and counts when its time has c
   expect(reads.groups).toBe(1);
 });
 
+test('what comes late and decides the scope of a group changes what was before it', async () => {
+  await complete('30');
+  const rule = { ...GROUPS.expectations[0], scope: { with: { types: ['bill.flagged'] } } };
+  const flows = [flow.parse({ ...GROUPS, expectations: [rule] })];
+  const { pass } = createDetector({ postgres, events, flows, companies: [ACME], logger });
+  await arrive(posted('10', 'a', 'v1'), posted('11', 'b', 'v2'));
+  await pass(instantOf('12'));
+  expect(await exceptions()).toEqual([]);
+  await arrive(event('bill.flagged', '12 06:00', { subject: 'f', amount: '50' }));
+  await pass(instantOf('13'));
+  expect((await exceptions()).map(([rule, subject]) => [rule, subject])).toEqual([['again', 'b']]);
+});
+
 test('nothing is lost when there is more than is remembered', async () => {
   const some = ['1', '2', '3', '4', '5'].map((day) =>
     event('bill.posted', day, { subject: `m${day}`, supref: 'V:1', partyKey: `v${Number(day) % 2}` }),

@@ -6,7 +6,8 @@ import { type CompanyScope, isInScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
 import { headOfRow, headRow } from './finance-event-rows.ts';
-import { chunksOf, compareEvents } from './finance-events.ts';
+import { compareEvents } from './finance-events.ts';
+import { chunksOf } from './param-chunks.ts';
 import { defineLookup, defineQuery } from './query.ts';
 
 const texts = z.array(z.string());

@@ -21,6 +21,7 @@ import {
 import { countInGroups, eventsInGroups, type GroupsQuestion } from './group-queries.ts';
 import { FOREVER, int64 } from './int64.ts';
 import { JOIN_KEYS, joinKeysParams, joinKeysShape } from './join-keys.ts';
+import { chunksOf } from './param-chunks.ts';
 import { defineQuery } from './query.ts';
 import { RecentBatches } from './recent-batches.ts';
 
@@ -120,8 +121,6 @@ export interface KeyedRef extends EventRef {
 }
 
 const MAX_ROWS = 50_000;
-/** So many bytes of ids or keys in one query: ClickHouse takes 128 KiB of a parameter (`http_max_field_value_size`). */
-const MAX_PARAM_BYTES = 100_000;
 /** Ids are looked for by reading those between the first and the last of the events, unless these are more than that. */
 const MANY_EVENTS = 300_000;
 /** Queries of one call at the same time. */
@@ -274,27 +273,6 @@ const anyOfSource = defineQuery({
   params: z.object({ source: z.string() }),
   row: z.object({ found: z.number() }),
 });
-
-const ESCAPED = /[\\'\s\p{Cc}]/gu;
-
-/** The values in runs whose length as a parameter, quoted and escaped, stays under the limit. */
-export function chunksOf(values: Iterable<string>): string[][] {
-  const chunks: string[][] = [];
-  let chunk: string[] = [];
-  let bytes = 0;
-  for (const value of values) {
-    const size = Buffer.byteLength(value.replace(ESCAPED, '__')) + 3;
-    if (chunk.length > 0 && bytes + size > MAX_PARAM_BYTES) {
-      chunks.push(chunk);
-      chunk = [];
-      bytes = 0;
-    }
-    chunk.push(value);
-    bytes += size;
-  }
-  if (chunk.length > 0) chunks.push(chunk);
-  return chunks;
-}
 
 /** The first and last subject, in ClickHouse's order of bytes, and the first and last time of the events. */
 function rangeOf(events: readonly KnownEvent[]) {

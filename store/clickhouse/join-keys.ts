@@ -1,7 +1,6 @@
 import { z } from 'zod';
+import { chunksOf } from './param-chunks.ts';
 
-/** ClickHouse takes 128 KiB of a parameter (`http_max_field_value_size`). */
-const MAX_PARAM_BYTES = 100_000;
 /** Parameters that one query has for its list. */
 const PARAMS = 8;
 const NAMES = Array.from({ length: PARAMS }, (_, i) => `joinKeys${i}` as const);
@@ -29,10 +28,10 @@ type JoinKeysParams = Record<Name, string> & { readonly joinKeysBetween: string 
 export function joinKeysParams(keys: Iterable<string>): JoinKeysParams[] {
   const all = [...new Set(keys)];
   const joinKeysBetween = separatorOf(all);
-  let texts = textsOf(all, joinKeysBetween);
-  if (texts.length > PARAMS) texts = textsOf(all.sort(), joinKeysBetween);
-  return Array.from({ length: Math.ceil(texts.length / PARAMS) }, (_, query) => {
-    const own = NAMES.map((name, i) => [name, texts[query * PARAMS + i] ?? '']);
+  let chunks = chunksOf(all);
+  if (chunks.length > PARAMS) chunks = chunksOf(all.sort());
+  return Array.from({ length: Math.ceil(chunks.length / PARAMS) }, (_, query) => {
+    const own = NAMES.map((name, i) => [name, (chunks[query * PARAMS + i] ?? []).join(joinKeysBetween)]);
     return { joinKeysBetween, ...(Object.fromEntries(own) as Record<Name, string>) };
   });
 }
@@ -43,20 +42,4 @@ function separatorOf(keys: readonly string[]): string {
     const separator = n === 0 ? '\u0001' : `\u0001${n}\u0001`;
     if (!keys.some((key) => key.includes(separator))) return separator;
   }
-}
-
-function textsOf(keys: readonly string[], separator: string): string[] {
-  const texts: string[] = [];
-  let [some, bytes]: [string[], number] = [[], 0];
-  for (const key of keys) {
-    const size = Buffer.byteLength(key) + separator.length;
-    if (some.length > 0 && bytes + size > MAX_PARAM_BYTES) {
-      texts.push(some.join(separator));
-      [some, bytes] = [[], 0];
-    }
-    some.push(key);
-    bytes += size;
-  }
-  if (some.length > 0) texts.push(some.join(separator));
-  return texts;
 }

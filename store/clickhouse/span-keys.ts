@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type CompanyScope, isInScope } from '../../model/principal.ts';
 import type { ClickHouse } from './client.ts';
 import { scope, scopeOf } from './event-queries.ts';
-import { chunksOf } from './finance-events.ts';
+import { chunksOf } from './param-chunks.ts';
 import { defineLookup } from './query.ts';
 
 const texts = z.array(z.string());
