@@ -18,7 +18,7 @@ import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { takeBatch } from '../store/postgres/batches.ts';
 import { openPostgres } from '../store/postgres/database.ts';
 import { declareComplete } from '../store/postgres/sources.ts';
-import { type Cost, createMeter, printTable } from './measure.ts';
+import { type Cost, createMeter, printTable, storedEventCount } from './measure.ts';
 
 const SIZES = (process.argv[2] ?? '30000,1000000,10000000').split(',').map(Number);
 const BILLS_A_PASS = Number(process.argv[3] ?? 5_000);
@@ -88,25 +88,27 @@ async function newBills(): Promise<void> {
 
 /** Clones what is stored up to `size` events, as if as many more bills had been received, posted and judged before. */
 async function grow(from: number, size: number): Promise<void> {
-  const copies = Math.max(0, Math.round((size - from) / (SEED * 2)));
+  const copies = Math.max(0, Math.round((size - from) / seeded));
   if (copies <= 0) return;
   const tag = `~${size}~`;
   const twin = (text: string) => `concat(${text}, '${tag}', toString(k))`;
+  // Its batches are told apart before the clones' is put in their place.
+  const seedOf = (table: string) =>
+    `(SELECT * FROM ${table} WHERE Batch > 0 AND Batch <= ${SEED_BATCHES}) AS seed`;
   await plain.command(`INSERT INTO finance_events SELECT * EXCEPT (k) REPLACE (${twin('EventId')} AS EventId,
       ${twin('Subject')} AS Subject, arrayMap(v -> ${twin('v')}, KeyValues) AS KeyValues,
       arrayMap(v -> ${twin('v')}, JoinKeys) AS JoinKeys, 0 AS Batch)
-    FROM finance_events CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
-    WHERE Batch > 0 AND Batch <= ${SEED_BATCHES} SETTINGS max_block_size = 100000`);
+    FROM ${seedOf('finance_events')} CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n SETTINGS max_block_size = 100000`);
   await plain.command(`INSERT INTO event_keys SELECT * EXCEPT (k) REPLACE (${twin('JoinKey')} AS JoinKey,
       ${twin('EventId')} AS EventId, ${twin('Subject')} AS Subject, 0 AS Batch)
-    FROM event_keys CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
-    WHERE Batch > 0 AND Batch <= ${SEED_BATCHES} SETTINGS max_block_size = 100000`);
+    FROM ${seedOf('event_keys')} CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n SETTINGS max_block_size = 100000`);
   await plain.command('OPTIMIZE TABLE finance_events');
   await plain.command('OPTIMIZE TABLE event_keys');
 }
 
 const SEED_BATCHES = 2;
-const SEED = BILLS_A_PASS * SEED_BATCHES;
+/** So many events are cloned. */
+let seeded = 0;
 const mean = (costs: readonly Cost[], of: (cost: Cost) => number): number =>
   Math.round(costs.reduce((sum, cost) => sum + of(cost), 0) / costs.length);
 
@@ -115,12 +117,11 @@ try {
     await newBills();
     await pass(now);
   }
+  seeded = await storedEventCount(plain);
   const rows: (string | number)[][] = [];
-  let stored = SEED * 2;
   let first: number | undefined;
   for (const size of SIZES) {
-    await grow(stored, size);
-    stored = Math.max(stored, size);
+    await grow(await storedEventCount(plain), size);
     await newBills();
     await pass(now);
     const costs: Cost[] = [];
@@ -129,11 +130,10 @@ try {
       costs.push(await meter.cost(() => pass(now)));
     }
     const idle = await meter.cost(() => pass(now + 1n));
-    stored += (PASSES + 1) * BILLS_A_PASS * 2;
     const cpu = mean(costs, ({ processMs, engineMs }) => processMs + engineMs);
     first ??= cpu;
     rows.push([
-      stored,
+      await storedEventCount(plain),
       mean(costs, ({ wallMs }) => wallMs),
       cpu,
       mean(costs, ({ mainMs }) => mainMs),

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
+import { z } from 'zod';
 import type { ClickHouse } from '../store/clickhouse/client.ts';
+import { defineQuery } from '../store/clickhouse/query.ts';
 
 /** What a piece of work cost: milliseconds of wall time, of this thread, of the whole process and of the engine's process. */
 export interface Cost {
@@ -30,6 +32,19 @@ export function processorMs(pid: number | undefined): number {
   } catch {
     return 0;
   }
+}
+
+const eventCount = defineQuery({
+  name: 'bench.count_events',
+  sql: 'SELECT toUInt32(count()) AS events FROM finance_events',
+  params: z.object({}),
+  row: z.object({ events: z.number() }),
+});
+
+/** How many finance events are stored: counted, not reckoned. */
+export async function storedEventCount(clickhouse: ClickHouse): Promise<number> {
+  const [row] = await clickhouse.query(eventCount, {});
+  return row?.events ?? 0;
 }
 
 export function createMeter(clickhouse: ClickHouse, enginePid: number | undefined): Meter {
