@@ -34,6 +34,8 @@ export interface GatherQuestion {
   readonly applies: Applies;
   /** Patterns of the types whose payload is needed. */
   readonly dataTypes: readonly string[];
+  /** Patterns of the types that are read at all; undefined: every type. */
+  readonly types?: readonly string[] | undefined;
   /** Do only events that may be anchors touch the cases of rules that join by keys? All obligations are of one: where all is judged, that is enough. */
   readonly anchorsOnly?: boolean | undefined;
   /** Makes the reading of the cases that are touched, which begins while more is gathered. */
@@ -110,7 +112,7 @@ export async function gatherEvents(
   db: Kysely<Database>,
   looking: Looking,
   window: Window,
-  { now, applies, dataTypes, anchorsOnly, read }: GatherQuestion,
+  { now, applies, anchorsOnly, read, ...patterns }: GatherQuestion,
 ): Promise<Gathered> {
   const touched = new Touched();
   const history: { rule: Rule; unit: TouchedUnit }[] = [];
@@ -145,7 +147,7 @@ export async function gatherEvents(
       else touched.add(rule, unit);
     }
   };
-  for await (const some of eventsIn(events, db, window, dataTypes)) for (const one of some) take(one);
+  for await (const some of eventsIn(events, db, window, patterns)) for (const one of some) take(one);
   const stored = await obligationsOfCases(db, [...new Set(history.flatMap(({ unit }) => unit.keys))]);
   const known = new Set(stored.map(({ rule, case_key }) => `${rule}\n${case_key}`));
   for (const { rule, unit } of history)
@@ -212,11 +214,13 @@ async function* eventsIn(
   events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>,
   db: Kysely<Database>,
   window: Window,
-  dataTypes: readonly string[],
+  { dataTypes, types }: Pick<GatherQuestion, 'dataTypes' | 'types'>,
 ): AsyncGenerator<readonly (StoredEvent & { readonly batch: string })[]> {
   const sentOn = sentOnIn(db, window);
   sentOn.catch(() => {});
-  yield* events.factsInBatches(window.after, window.upTo, dataTypes, window.rows);
+  // What this process has just written is of every type.
+  const rows = types ? undefined : window.rows;
+  yield* events.factsInBatches(window.after, window.upTo, dataTypes, { rows, types });
   const again = await sentOn;
   if (again.length === 0) return;
   // What ClickHouse did not have has the batch of the window there, and has come already.

@@ -40,12 +40,16 @@ export interface DetectorDeps {
     | 'countInGroups'
     | 'byIds'
     | 'datedIn'
+    | 'unanswered'
+    | 'extent'
   >;
   readonly flows: readonly Flow[];
   readonly companies: readonly Company[];
   readonly logger: Logger;
   /** Milliseconds for which a pass waits for the turn of another; 25,000. */
   readonly turnPatienceMs?: number | undefined;
+  /** A history of so many events is screened before it is judged again; 50,000. */
+  readonly screenFrom?: number | undefined;
 }
 
 export interface PassResult {
@@ -107,7 +111,7 @@ export function createDetector(deps: DetectorDeps): Detector {
   const inbox = openInbox(postgres);
   const judge = createJudge({ events: deps.events, db: postgres.db, rules, companyOf, logger });
   const forget = createForgetting();
-  const rejudge = createRejudge({ postgres, events: deps.events, judge, companyOf, dataTypes, momentOf });
+  const rejudge = createRejudge({ ...deps, judge, companyOf, dataTypes, momentOf });
   const patienceMs = deps.turnPatienceMs ?? TURN_PATIENCE_MS;
   const setBack = createSetBack({ ...deps, rules, looking, judge, momentOf, patienceMs });
   let rulesChecked = false;

@@ -1,26 +1,38 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Company } from '../../model/company.ts';
 import { ClosewatchError } from '../../model/errors.ts';
+import { typesOf } from '../../model/expectation.ts';
 import type { BatchSpan, FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
+import { rowsOfBatches } from '../../store/postgres/batches.ts';
 import type { Postgres } from '../../store/postgres/database.ts';
+import { ahead } from './ahead.ts';
 import { createApplies } from './completeness.ts';
 import { gatherEvents, windowsOf } from './gather.ts';
 import type { Judge, Work } from './judge.ts';
 import type { Moment } from './judgement.ts';
 import { type Missed, noteJudged } from './missed.ts';
 import type { PassTally } from './pass-tally.ts';
-import { rulesByType } from './rules.ts';
+import { type Rule, rulesByType } from './rules.ts';
+import {
+  rememberComing,
+  type ScreenedPiece,
+  screenedOf,
+  screenedPieces,
+  storedPieces,
+} from './screen/screened.ts';
 import { inTurn, Overtaken, type Turn } from './turn.ts';
 
 interface RejudgeDeps {
   readonly postgres: Postgres;
-  readonly events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs'>;
+  readonly events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs' | 'unanswered' | 'extent' | 'datedIn'>;
   readonly judge: Judge;
   readonly companyOf: (key: string) => Company;
   /** Patterns of the types whose payload a rule looks into. */
   readonly dataTypes: readonly string[];
   /** The instant of a judgement and the sources then; asked for in every turn, for passes in between move it on. */
   momentOf(asked: bigint): Promise<Moment>;
+  /** A history of so many events is screened before it is judged; 50,000. */
+  readonly screenFrom?: number | undefined;
 }
 
 /** One turn judges for about so long, then others get theirs. */
@@ -30,64 +42,141 @@ const PAUSE_MS = 200;
 const PATIENCE_MS = 60_000;
 /** So many turns in a row may be lost to others before it is given up. */
 const TRIES = 10;
+/** A smaller history is judged faster than it is screened. */
+const SCREEN_FROM = 50_000;
 
 /**
- * Makes the judgement of what is stored again, in turns between which other passes get theirs. It stops after about
+ * Makes the judgement of what is stored again, in turns between which other passes get theirs. A large history is screened first:
+ * of the rules that can be, only what may be unanswered and what is stored is judged. It stops after about
  * `atMostMs`; how far it came is remembered. Judged again nothing changes, so that a turn that was lost is simply repeated.
  * Throws `detect.busy` when it cannot have a turn.
  */
-export function createRejudge({ postgres, events, judge, companyOf, dataTypes, momentOf }: RejudgeDeps) {
+export function createRejudge({
+  postgres,
+  events,
+  judge,
+  companyOf,
+  dataTypes,
+  momentOf,
+  ...deps
+}: RejudgeDeps) {
+  const screenFrom = deps.screenFrom ?? SCREEN_FROM;
   return async (
     work: Missed,
     asked: bigint,
     tally: PassTally,
     atMostMs = Number.POSITIVE_INFINITY,
   ): Promise<void> => {
-    const looking = rulesByType(work.rules);
     const startedAt = performance.now();
     const isOver = (): boolean => performance.now() - startedAt >= atMostMs;
-    let after = work.after;
-    let tries = 0;
-    while (after < work.upTo && !isOver()) {
-      const from = after;
-      try {
-        await inTurn(postgres, PATIENCE_MS, judgeSome);
-      } catch (error) {
-        if (!(error instanceof Overtaken)) throw error;
-      }
-      tries = after > from ? 0 : tries + 1;
-      if (tries >= TRIES) throw busy();
-      if (after < work.upTo) await sleep(PAUSE_MS);
+    const size = work.after === 0n ? await rowsOfBatches(postgres.db, work.upTo) : 0;
+    if (work.after !== 0n || size < screenFrom) return await judgeBatches(work.rules);
+    tally.events += size;
+    const { screened, others } = screenedOf(work.rules);
+    await judgeScreened(screened);
+    if (others.length > 0 && !isOver())
+      await judgeBatches(
+        others,
+        others.flatMap(({ expectation }) => typesOf(expectation)),
+      );
+
+    /** Batch after batch under the rules, reading no more than events of the type patterns. */
+    async function judgeBatches(rules: readonly Rule[], types?: readonly string[]): Promise<void> {
+      const looking = rulesByType(rules);
+      let after = work.after;
+      await inTurns(
+        () => after >= work.upTo || isOver(),
+        async (turn, isTurnOver) => {
+          const { now, at, streams } = await momentOf(asked);
+          const given = {
+            now,
+            applies: createApplies(streams, companyOf),
+            dataTypes,
+            types,
+            anchorsOnly: work.after === 0n,
+            read: (taken: BatchSpan) => judge.read({ asOf: now, taken }),
+          };
+          const windows = async function* (): AsyncGenerator<Work> {
+            for await (const window of windowsOf(postgres.db, after, work.upTo)) {
+              const gathered = await gatherEvents(events, postgres.db, looking, window, given);
+              yield {
+                ...gathered,
+                async last(trx) {
+                  await gathered.remember(trx);
+                  await noteJudged(trx, rules, window, at);
+                },
+                recorded() {
+                  if (!types) tally.events += gathered.events;
+                  after = window.upTo;
+                },
+              };
+              if (isOver() || isTurnOver()) return;
+            }
+          };
+          await judge(windows(), { turn, tally, now, at, streams });
+        },
+      );
     }
 
-    async function judgeSome(turn: Turn): Promise<void> {
-      const { now, at, streams } = await momentOf(asked);
-      const given = {
-        now,
-        applies: createApplies(streams, companyOf),
-        dataTypes,
-        anchorsOnly: work.after === 0n,
-        read: (taken: BatchSpan) => judge.read({ asOf: now, taken }),
+    /** All of the history under rules that are screened. What is begun is brought to its end: how far a rule has come is told by batches alone. */
+    async function judgeScreened(screened: ReturnType<typeof screenedOf>['screened']): Promise<void> {
+      if (screened.length === 0) return;
+      const rules = screened.map(({ rule }) => rule);
+      const moment = await momentOf(asked);
+      await rememberComing({ db: postgres.db, events }, rules, moment.now);
+      const pieces = async function* (): AsyncGenerator<ScreenedPiece> {
+        yield* storedPieces(postgres.db, rules);
+        yield* screenedPieces({ events, companyOf, isOver }, screened, moment, tally);
       };
-      const turnAt = performance.now();
-      const windows = async function* (): AsyncGenerator<Work> {
-        for await (const window of windowsOf(postgres.db, after, work.upTo)) {
-          const gathered = await gatherEvents(events, postgres.db, looking, window, given);
-          yield {
-            ...gathered,
-            async last(trx) {
-              await gathered.remember(trx);
-              await noteJudged(trx, work.rules, window, at);
-            },
+      const coming = ahead(pieces());
+      let waiting: ScreenedPiece[] = [];
+      let isDone = false;
+      await inTurns(
+        () => isDone && waiting.length === 0,
+        async (turn, isTurnOver) => {
+          const { now, at, streams } = await momentOf(asked);
+          const workOf = (piece: ScreenedPiece): Work => ({
+            touched: piece.touched,
+            last: (trx) => noteJudged(trx, piece.done, work, at),
             recorded() {
-              tally.events += gathered.events;
-              after = window.upTo;
+              waiting = waiting.filter((one) => one !== piece);
             },
+          });
+          const works = async function* (): AsyncGenerator<Work> {
+            for (const piece of [...waiting]) yield workOf(piece);
+            while (!isTurnOver()) {
+              const { done, value } = await coming.next();
+              isDone = done ?? false;
+              if (done) return;
+              waiting.push(value);
+              yield workOf(value);
+            }
           };
-          if (isOver() || performance.now() - turnAt >= TURN_MS) return;
+          await judge(works(), { turn, tally, now, at, streams });
+        },
+      );
+    }
+
+    /** Works in turns until it is done, each for about two seconds. */
+    async function inTurns(
+      isDone: () => boolean,
+      judgeSome: (turn: Turn, isTurnOver: () => boolean) => Promise<void>,
+    ): Promise<void> {
+      for (let lost = 0; !isDone(); ) {
+        const turnAt = { ms: performance.now() };
+        try {
+          await inTurn(postgres, PATIENCE_MS, (turn) => {
+            turnAt.ms = performance.now();
+            return judgeSome(turn, () => performance.now() - turnAt.ms >= TURN_MS);
+          });
+          lost = 0;
+        } catch (error) {
+          if (!(error instanceof Overtaken)) throw error;
+          lost += 1;
+          if (lost >= TRIES) throw busy();
         }
-      };
-      await judge(windows(), { turn, tally, now, at, streams });
+        if (!isDone()) await sleep(PAUSE_MS);
+      }
     }
   };
 }

@@ -24,6 +24,7 @@ import { JOIN_KEYS, joinKeysParams, joinKeysShape } from './join-keys.ts';
 import { chunksOf } from './param-chunks.ts';
 import { defineQuery } from './query.ts';
 import { RecentBatches } from './recent-batches.ts';
+import { type ScreenedAnchors, type UnansweredQuestion, unanswered } from './unanswered.ts';
 
 type KnownEvent = Pick<FinanceEvent, 'id' | 'subject' | 'time'>;
 
@@ -49,14 +50,14 @@ export interface FinanceEventStore {
     options?: { asOf?: bigint | undefined; types?: readonly string[] | undefined },
   ): Promise<FinanceEvent[]>;
   /**
-   * The facts of the events of the batches in (after, upTo], by batch, many at a time; the payload comes with these types alone. Batches that
+   * The facts of the events of the batches in (after, upTo], by batch, many at a time, of the type patterns when these are given; the payload comes with the data types alone. Batches that
    * this process has just written are not read again, when it has all of the `rows` events that they are known to have.
    */
   factsInBatches(
     after: bigint,
     upTo: bigint,
     dataTypes: readonly string[],
-    rows?: number,
+    options?: { rows?: number | undefined; types?: readonly string[] | undefined },
   ): AsyncIterable<readonly BatchFacts[]>;
   /**
    * The facts of events that have at least one of the join keys, each once, in no order; the payload comes with the data types
@@ -101,6 +102,15 @@ export interface FinanceEventStore {
     company: string,
     questions: readonly Pick<GroupsQuestion, 'types' | 'from'>[],
   ): Promise<number[]>;
+  /**
+   * Which anchors of the whole history are not surely answered in time, and how many are: said by the engine, which reads no more than keys,
+   * types and times. It costs the history, so that it is for what is judged all again.
+   */
+  unanswered(question: UnansweredQuestion): AsyncIterable<ScreenedAnchors>;
+  /** The companies of which there are events up to `asOf` (epoch nanoseconds, inclusive), and the instant of the first of all events; undefined: there is none. */
+  extent(
+    asOf: bigint,
+  ): Promise<{ readonly companies: readonly string[]; readonly first: bigint } | undefined>;
   /** The ids of those of the events that the source has already, under the same subject and time. */
   knownIds(source: string, events: readonly KnownEvent[]): Promise<Set<string>>;
   /** The ids of those of the events that the source has already, whatever their subject, within a week of their time. */
@@ -154,8 +164,9 @@ const DATA_OF_TYPES = `if(${ofTypes('dataTypes')}, Data, '')`;
 const factsInBatches = defineQuery({
   name: 'finance_events.facts_in_batches',
   sql: `SELECT ${factsColumns({ data: DATA_OF_TYPES })}, toString(Batch) FROM finance_events
-    WHERE Batch > {after:UInt64} AND Batch <= {upTo:UInt64} ORDER BY Batch, Time, Sequence, EventId`,
-  params: z.object({ after: whole, upTo: whole, ...typesShape('dataTypes') }),
+    WHERE Batch > {after:UInt64} AND Batch <= {upTo:UInt64} AND ${ofTypes('types')}
+    ORDER BY Batch, Time, Sequence, EventId`,
+  params: z.object({ after: whole, upTo: whole, ...typesShape('types'), ...typesShape('dataTypes') }),
   row: batchFactsTuple,
 });
 
@@ -186,6 +197,14 @@ const eventsDatedIn = defineQuery({
       AND ${ofTypes('types')}`,
   params: z.object({ after: whole, upTo: whole, ...typesShape('types') }),
   row: eventRow,
+});
+
+const extentOfEvents = defineQuery({
+  name: 'finance_events.extent',
+  sql: `SELECT Company AS company, toString(min(toUnixTimestamp64Nano(Time))) AS first FROM finance_events
+    WHERE Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC') GROUP BY Company`,
+  params: z.object({ asOf: whole }),
+  row: z.object({ company: z.string(), first: whole }),
 });
 
 const eventsByIds = defineQuery({
@@ -299,6 +318,7 @@ async function inParallel<Chunk>(
   await Promise.all(Array.from({ length: Math.min(PARALLEL, left.length) }, worker));
 }
 
+const ANY_TYPE = ['*'];
 const NO_BATCH: BatchSpan = { after: 0n, upTo: 0n };
 const A_WEEK = 7n * 86_400_000_000_000n;
 /** −1, 0 or 1: the one order of events: time, sequence, id. */
@@ -362,10 +382,15 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     insertKeys,
     inBatches: (after, upTo) =>
       events(clickhouse.stream(eventsInBatches, { after: `${after}`, upTo: `${upTo}` })),
-    async *factsInBatches(after, upTo, dataTypes, rows) {
+    async *factsInBatches(after, upTo, dataTypes, { rows, types = ANY_TYPE } = {}) {
       const written = rows && recent.take({ after, upTo, rows }, typeMatcher(dataTypes));
       if (written) return yield written;
-      const params = { after: `${after}`, upTo: `${upTo}`, ...typesParams('dataTypes', dataTypes) };
+      const params = {
+        after: `${after}`,
+        upTo: `${upTo}`,
+        ...typesParams('types', types),
+        ...typesParams('dataTypes', dataTypes),
+      };
       for await (const rows of clickhouse.tuples(factsInBatches, params)) yield rows.map(batchFactsOf);
     },
     async factsByJoinKeys(joinKeys, { asOf, types, dataTypes }) {
@@ -435,6 +460,14 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
           ? clickhouse.tuples(scanEvents, params)
           : clickhouse.tuples(scanEventsWithData, { ...params, ...typesParams('dataTypes', dataTypes) });
       for await (const rows of found) for (const row of rows) yield factsOf(row);
+    },
+    unanswered: (question) => unanswered(clickhouse, question),
+    async extent(asOf) {
+      const rows = await clickhouse.query(extentOfEvents, { asOf: int64(asOf) });
+      const [one, ...others] = rows.map(({ first }) => BigInt(first));
+      if (one === undefined) return undefined;
+      const first = others.reduce((least, at) => (at < least ? at : least), one);
+      return { companies: rows.map(({ company }) => company), first };
     },
     countInGroups: (company, questions) => countInGroups(clickhouse, company, questions),
     inGroups: (company, questions) => eventsInGroups(clickhouse, company, questions),

@@ -69,7 +69,7 @@ test('what was just written is given out as ClickHouse gives it out', async () =
     expect(read).toHaveLength(4);
     const writer = openFinanceEvents(stores.clickhouse);
     await writer.insert(ODD, 'odd');
-    expect(await all(writer.factsInBatches(0n, 2n, types, 4))).toEqual(read);
+    expect(await all(writer.factsInBatches(0n, 2n, types, { rows: 4 }))).toEqual(read);
   }
 });
 
@@ -78,7 +78,7 @@ test('what others wrote too is read, and so is what was given out before', async
   await events.insert([plain('e', '3'), plain('f', '4')], 'mine');
   await openFinanceEvents(stores.clickhouse).insert([plain('g', '4')], 'theirs');
   const ids = async (after: bigint, upTo: bigint, rows: number) =>
-    (await all(events.factsInBatches(after, upTo, [], rows))).map(({ id }) => id);
+    (await all(events.factsInBatches(after, upTo, [], { rows }))).map(({ id }) => id);
   expect(await ids(2n, 3n, 1)).toEqual(['e']);
   expect(await ids(3n, 4n, 2)).toEqual(['f', 'g']);
   expect(await ids(2n, 4n, 3)).toEqual(['e', 'f', 'g']);
@@ -108,5 +108,5 @@ test('a batch whose insert failed is not taken for written', async () => {
   });
   const events = openFinanceEvents(failing);
   await expect(events.insert([plain('z', '9')], 'failed')).rejects.toThrow('down');
-  await expect(all(events.factsInBatches(8n, 9n, [], 1))).resolves.toEqual([]);
+  await expect(all(events.factsInBatches(8n, 9n, [], { rows: 1 }))).resolves.toEqual([]);
 });

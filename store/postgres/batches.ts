@@ -43,3 +43,13 @@ export async function takeBatch(
   const row = await trx.insertInto('batches').values(batch).returning('batch').executeTakeFirstOrThrow();
   return BigInt(row.batch);
 }
+
+/** How many events were accepted in the batches up to this one. */
+export async function rowsOfBatches(db: Kysely<Database>, upTo: bigint): Promise<number> {
+  const { rows } = await db
+    .selectFrom('batches')
+    .select(({ fn }) => fn.sum<string | number | null>('rows').as('rows'))
+    .where('batch', '<=', `${upTo}`)
+    .executeTakeFirstOrThrow();
+  return Number(rows ?? 0);
+}

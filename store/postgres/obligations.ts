@@ -147,6 +147,22 @@ export async function obligationsUnanswered(
     .execute();
 }
 
+/** All stored obligations of the rules, by id after `after`, 50,000 at most. */
+export async function obligationsOfRules(
+  db: Kysely<Database>,
+  rules: readonly string[],
+  after: string,
+): Promise<ToJudge[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(TO_JUDGE)
+    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(MOST)
+    .execute();
+}
+
 /** Where obligations wait for a source: by rule, company and source how many, and the span of their deadlines. */
 export interface IndeterminateGroup {
   readonly rule: string;

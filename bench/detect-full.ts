@@ -1,0 +1,134 @@
+/**
+ * What a full pass of all rules of the default pack over the whole history costs: `node bench/detect-full.ts [size]`, by default
+ * 10000000 events. A simulated year of three companies is cloned, inside the engine, as that of other companies, which have the same
+ * calendars and sources, up to the size; then all of it is judged, from nothing. Beside it stands the engine's own limit in the
+ * same run: counting all events by every join key, once.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { loadFlows } from '../analyzer/detect/flow-files.ts';
+import { createDetector } from '../analyzer/detect/pass.ts';
+import { parseInstant } from '../model/time.ts';
+import { simulate } from '../simulator/simulate.ts';
+import { storedEvents, streamsOf } from '../simulator/stored.ts';
+import { connectClickHouse } from '../store/clickhouse/client.ts';
+import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
+import { migrate } from '../store/clickhouse/migrate.ts';
+import { defineQuery } from '../store/clickhouse/query.ts';
+import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
+import { openPostgres } from '../store/postgres/database.ts';
+import { declareComplete } from '../store/postgres/sources.ts';
+import { createMeter, printTable, storedEventCount } from './measure.ts';
+
+const SIZE = Number(process.argv[2] ?? 10_000_000);
+const BATCH = 5_000;
+const TAG = '~';
+const now = parseInstant('2026-11-20T12:00:00Z') as bigint;
+const logger = { info() {}, warn() {}, error() {}, debug() {} };
+
+const simulated = simulate({ seed: 5, now: Number(now / 1_000_000n), days: 365, plantedEach: 2 });
+const past = storedEvents(simulated.events).sort((a, b) => (a.time < b.time ? -1 : 1));
+const copies = Math.max(0, Math.round(SIZE / past.length) - 1);
+const batches = Math.ceil(past.length / BATCH);
+const companies = simulated.companies.flatMap((company) => [
+  company,
+  ...Array.from({ length: copies }, (_, k) => ({ ...company, key: `${company.key}${TAG}${k}` })),
+]);
+
+const dir = mkdtempSync(join(tmpdir(), 'closewatch-bench-'));
+const engine = await temporaryEngine();
+const plain = connectClickHouse(engine);
+await migrate(plain);
+const postgres = await openPostgres({ dataDir: dir, statementTimeoutMs: 3_600_000 }, { logger });
+const meter = createMeter(plain, engine.pid);
+const events = openFinanceEvents(meter.clickhouse);
+const flows = await loadFlows(join(import.meta.dirname, '../flows'));
+
+async function store(): Promise<void> {
+  for (let batch = 1; batch <= batches; batch += 1) {
+    const some = past.slice((batch - 1) * BATCH, batch * BATCH);
+    await events.insert(
+      some.map((one) => ({ ...one, batch: `${batch}` })),
+      `bench:${batch}`,
+    );
+  }
+  const twin = (text: string) => `concat(${text}, '${TAG}', toString(k))`;
+  const twins = (list: string) => `arrayMap(v -> ${twin('v')}, ${list}) AS ${list}`;
+  const changed = ['EventId', 'Subject', 'Company'].map((name) => `${twin(name)} AS ${name}`).join(', ');
+  const batch = `toUInt64(Batch + (k + 1) * ${batches}) AS Batch`;
+  const cloned = (table: string, more: string) => `INSERT INTO ${table}
+    SELECT * EXCEPT (k) REPLACE (${changed}, ${more}, ${batch})
+    FROM (SELECT * FROM ${table}) AS past CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
+    SETTINGS max_block_size = 100000`;
+  await plain.command(cloned('finance_events', `${twins('KeyValues')}, ${twins('JoinKeys')}`));
+  await plain.command(cloned('event_keys', `${twin('JoinKey')} AS JoinKey`));
+  await plain.command('OPTIMIZE TABLE finance_events');
+  await plain.command('OPTIMIZE TABLE event_keys');
+  const rows = Array.from({ length: batches * (copies + 1) }, (_, i) => {
+    const rest = past.length - (i % batches) * BATCH;
+    return { kind: 'inbox', source: 'bench', rows: Math.min(BATCH, rest), state: 'stored' } as const;
+  });
+  for (let at = 0; at < rows.length; at += 1_000)
+    await postgres.db
+      .insertInto('batches')
+      .values(rows.slice(at, at + 1_000))
+      .execute();
+  const streams = streamsOf(
+    past,
+    simulated.companies.map(({ key }) => key),
+    now,
+  );
+  const marks = streams.flatMap(({ source, company }) =>
+    ['', ...Array.from({ length: copies }, (_, k) => `${TAG}${k}`)].map((of) => ({
+      source,
+      company: `${company}${of}`,
+      stream: '',
+      completeUpTo: now,
+    })),
+  );
+  for (let at = 0; at < marks.length; at += 1_000)
+    await declareComplete(postgres.db, marks.slice(at, at + 1_000), new Date());
+}
+
+const everyKey = defineQuery({
+  name: 'bench.every_key',
+  sql: 'SELECT toUInt32(count()) AS keys FROM (SELECT count() FROM event_keys GROUP BY JoinKey)',
+  params: z.object({}),
+  row: z.object({ keys: z.number() }),
+});
+
+try {
+  await store();
+  const stored = await storedEventCount(plain);
+  const limit = await meter.cost(() => plain.query(everyKey, {}));
+  await createDetector({ postgres, events, flows: [], companies, logger }).pass(now);
+  const { pass } = createDetector({ postgres, events, flows, companies, logger });
+  let result: Awaited<ReturnType<typeof pass>> | undefined;
+  const cost = await meter.cost(async () => {
+    result = await pass(now, { catchUp: true });
+  });
+  const again = await meter.cost(() => pass(now, { rebuild: true }));
+  const row = (what: string, one: typeof cost) => [
+    what,
+    stored,
+    Math.round(one.wallMs),
+    Math.round(one.mainMs),
+    Math.round(one.processMs - one.mainMs),
+    Math.round(one.engineMs),
+    one.queries,
+    one.statements,
+    (one.wallMs / limit.wallMs).toFixed(1),
+  ];
+  printTable(
+    ['', 'events', 'wall ms', 'main', 'postgres+other', 'engine', 'CH queries', 'PG statements', 'ratio'],
+    [row('every key once', limit), row('from nothing', cost), row('once more', again)],
+  );
+  console.log(`judged ${result?.judged}, opened ${result?.opened}, states ${JSON.stringify(result?.states)}`);
+} finally {
+  await postgres.close();
+  await plain.close();
+  await engine.remove();
+  rmSync(dir, { recursive: true, force: true });
+}
