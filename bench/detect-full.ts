@@ -19,8 +19,8 @@ import { migrate } from '../store/clickhouse/migrate.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { openPostgres } from '../store/postgres/database.ts';
-import { declareComplete } from '../store/postgres/sources.ts';
 import { createMeter, printTable, storedEventCount } from './measure.ts';
+import { declareStreams } from './streams.ts';
 
 const SIZE = Number(process.argv[2] ?? 10_000_000);
 const BATCH = 5_000;
@@ -80,16 +80,14 @@ async function store(): Promise<void> {
     simulated.companies.map(({ key }) => key),
     now,
   );
-  const marks = streams.flatMap(({ source, company }) =>
-    ['', ...Array.from({ length: copies }, (_, k) => `${TAG}${k}`)].map((of) => ({
-      source,
-      company: `${company}${of}`,
-      stream: '',
-      completeUpTo: now,
-    })),
+  await declareStreams(
+    postgres.db,
+    streams.flatMap((stream) => [
+      stream,
+      ...Array.from({ length: copies }, (_, k) => ({ ...stream, company: `${stream.company}${TAG}${k}` })),
+    ]),
+    now,
   );
-  for (let at = 0; at < marks.length; at += 1_000)
-    await declareComplete(postgres.db, marks.slice(at, at + 1_000), new Date());
 }
 
 const everyKey = defineQuery({

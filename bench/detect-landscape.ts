@@ -20,8 +20,8 @@ import { migrate } from '../store/clickhouse/migrate.ts';
 import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { takeBatch } from '../store/postgres/batches.ts';
 import { openPostgres } from '../store/postgres/database.ts';
-import { declareComplete } from '../store/postgres/sources.ts';
 import { type Cost, createMeter, printTable, storedEventCount } from './measure.ts';
+import { declareStreams } from './streams.ts';
 
 const DAYS = Number(process.argv[2] ?? 365);
 const SIZES = (process.argv[3] ?? '1000000,10000000').split(',').filter(Boolean).map(Number);
@@ -66,13 +66,7 @@ async function arrive(some: readonly FinanceEvent[]): Promise<bigint> {
     `bench:${batch}`,
   );
   await postgres.db.updateTable('batches').set({ state: 'stored' }).where('batch', '=', `${batch}`).execute();
-  const marks = streams.map(({ source, company }) => ({
-    source,
-    company,
-    stream: '',
-    completeUpTo: nowOf(some),
-  }));
-  await declareComplete(postgres.db, marks, new Date());
+  await declareStreams(postgres.db, streams, nowOf(some));
   return batch;
 }
 

@@ -14,6 +14,12 @@ type GroupReader = Pick<FinanceEventStore, 'inGroups' | 'countInGroups'>;
 /** The groups of a part, loaded. */
 export type GroupsOf = (part: TouchedPart) => LoadedCases;
 
+/** Groups that are read, each part of one rule. */
+export interface ReadGroups {
+  readonly parts: readonly TouchedPart[];
+  readonly of: GroupsOf;
+}
+
 /** So many questions at most are asked at once. */
 const QUESTIONS = 40;
 

@@ -1,11 +1,13 @@
 import type { ObligationState } from '../../model/obligation.ts';
 import type { Recorded } from './record.ts';
 
-interface RuleTally {
+export interface RuleTally {
   readonly rule: string;
   readonly judged: number;
   readonly opened: number;
   readonly closed: number;
+  /** Anchors, or keys, that were found in order by a screen and not judged one by one. */
+  readonly screened?: number;
 }
 
 /** What a pass has done so far. */
@@ -19,11 +21,17 @@ export class PassTally {
     for (const state of became) this.states[state] = (this.states[state] ?? 0) + 1;
     const sum = this.#rules.get(rule) ?? { rule, judged: 0, opened: 0, closed: 0 };
     this.#rules.set(rule, {
-      rule,
+      ...sum,
       judged: sum.judged + judged,
       opened: sum.opened + opened,
       closed: sum.closed + closed,
     });
+  }
+
+  /** Counts what a screen found in order. */
+  screened(rule: string, found: number): void {
+    const sum = this.#rules.get(rule) ?? { rule, judged: 0, opened: 0, closed: 0 };
+    this.#rules.set(rule, { ...sum, screened: (sum.screened ?? 0) + found });
   }
 
   rules(): RuleTally[] {

@@ -18,7 +18,7 @@ import { createJudge, type Work } from './judge.ts';
 import type { Moment } from './judgement.ts';
 import { meetRules, missedBy, notePassed } from './missed.ts';
 import { objectivesOf } from './objectives/objectives.ts';
-import { PassTally } from './pass-tally.ts';
+import { PassTally, type RuleTally } from './pass-tally.ts';
 import { instantOfPass, isAhead, moveBatches, moveClock, positions } from './positions.ts';
 import { createRejudge } from './rejudge.ts';
 import { closeOtherRules, gatherOtherVersions } from './rule-changes.ts';
@@ -41,6 +41,9 @@ export interface DetectorDeps {
     | 'byIds'
     | 'datedIn'
     | 'unanswered'
+    | 'deviating'
+    | 'unequalTotals'
+    | 'ofTypes'
     | 'extent'
   >;
   readonly flows: readonly Flow[];
@@ -69,7 +72,7 @@ export interface PassResult {
   readonly closed: number;
   /** Obligations that came into a state. */
   readonly states: Readonly<Partial<Record<ObligationState, number>>>;
-  readonly rules: readonly { rule: string; judged: number; opened: number; closed: number }[];
+  readonly rules: readonly RuleTally[];
 }
 
 export interface PassOptions {
@@ -239,7 +242,7 @@ export function createDetector(deps: DetectorDeps): Detector {
       events: tally.events,
       ...tally.total(),
       states: tally.states,
-      rules: tally.rules().filter(({ rule, judged }) => rule !== '' && judged > 0),
+      rules: tally.rules().filter(({ rule, judged, screened = 0 }) => rule !== '' && judged + screened > 0),
     });
     try {
       await setBack(asked, tally);

@@ -13,18 +13,26 @@ import type { Moment } from './judgement.ts';
 import { type Missed, noteJudged } from './missed.ts';
 import type { PassTally } from './pass-tally.ts';
 import { type Rule, rulesByType } from './rules.ts';
+import type { ScreenedStore } from './screen/screen.ts';
 import {
+  groupedPieces,
+  KEYS_A_PIECE,
+  type Piece,
   rememberComing,
-  type ScreenedPiece,
   screenedOf,
   screenedPieces,
   storedPieces,
 } from './screen/screened.ts';
+import { areReadable } from './screen/whole-groups.ts';
 import { inTurn, Overtaken, type Turn } from './turn.ts';
 
 interface RejudgeDeps {
   readonly postgres: Postgres;
-  readonly events: Pick<FinanceEventStore, 'factsInBatches' | 'byRefs' | 'unanswered' | 'extent' | 'datedIn'>;
+  readonly events: ScreenedStore &
+    Pick<
+      FinanceEventStore,
+      'factsInBatches' | 'byRefs' | 'extent' | 'datedIn' | 'inGroups' | 'countInGroups'
+    >;
   readonly judge: Judge;
   readonly companyOf: (key: string) => Company;
   /** Patterns of the types whose payload a rule looks into. */
@@ -72,8 +80,7 @@ export function createRejudge({
     const size = work.after === 0n ? await rowsOfBatches(postgres.db, work.upTo) : 0;
     if (work.after !== 0n || size < screenFrom) return await judgeBatches(work.rules);
     tally.events += size;
-    const { screened, others } = screenedOf(work.rules);
-    await judgeScreened(screened);
+    const others = await judgePieces();
     if (others.length > 0 && !isOver())
       await judgeBatches(
         others,
@@ -118,43 +125,63 @@ export function createRejudge({
       );
     }
 
-    /** All of the history under rules that are screened. What is begun is brought to its end: how far a rule has come is told by batches alone. */
-    async function judgeScreened(screened: ReturnType<typeof screenedOf>['screened']): Promise<void> {
-      if (screened.length === 0) return;
-      const rules = screened.map(({ rule }) => rule);
+    /**
+     * All of the history under the rules that are screened, or whose groups are read whole: the others are returned. What is begun is
+     * brought to its end, for how far a rule has come is told by batches alone; where time is short, only what is soon done is begun.
+     */
+    async function judgePieces(): Promise<readonly Rule[]> {
       const moment = await momentOf(asked);
+      const extent = await events.extent(moment.now);
+      if (!extent) return work.rules;
+      const { screened, others } = screenedOf(work.rules);
+      const left = new Set(others);
+      const groups = others.filter(({ expectation }) => expectation.group);
+      const isShort = atMostMs !== Number.POSITIVE_INFINITY;
+      const grouped = !isShort && (await areReadable(events, groups, extent.companies)) ? groups : [];
+      for (const rule of grouped) left.delete(rule);
+      const rules = [...screened.map(({ rule }) => rule), ...grouped];
+      if (rules.length === 0) return others;
       await rememberComing({ db: postgres.db, events }, rules, moment.now);
-      const pieces = async function* (): AsyncGenerator<ScreenedPiece> {
+      const given = { events, companyOf, extent, moment, tally };
+      const bounds = {
+        isOver,
+        most: isShort ? KEYS_A_PIECE : Number.POSITIVE_INFINITY,
+        skip: (rule: Rule) => left.add(rule),
+      };
+      const pieces = async function* (): AsyncGenerator<Piece> {
         yield* storedPieces(postgres.db, rules);
-        yield* screenedPieces({ events, companyOf, isOver }, screened, moment, tally);
+        yield* screenedPieces(given, screened, bounds);
+        yield* groupedPieces(given, grouped);
       };
       const coming = ahead(pieces());
-      let waiting: ScreenedPiece[] = [];
+      let waiting: Piece[] = [];
       let isDone = false;
       await inTurns(
         () => isDone && waiting.length === 0,
         async (turn, isTurnOver) => {
           const { now, at, streams } = await momentOf(asked);
-          const workOf = (piece: ScreenedPiece): Work => ({
+          const workOf = async (piece: Piece): Promise<Work> => ({
             touched: piece.touched,
+            groups: await piece.read?.(now),
             last: (trx) => noteJudged(trx, piece.done, work, at),
             recorded() {
               waiting = waiting.filter((one) => one !== piece);
             },
           });
           const works = async function* (): AsyncGenerator<Work> {
-            for (const piece of [...waiting]) yield workOf(piece);
+            for (const piece of [...waiting]) yield await workOf(piece);
             while (!isTurnOver()) {
               const { done, value } = await coming.next();
               isDone = done ?? false;
               if (done) return;
               waiting.push(value);
-              yield workOf(value);
+              yield await workOf(value);
             }
           };
           await judge(works(), { turn, tally, now, at, streams });
         },
       );
+      return work.rules.filter((rule) => left.has(rule));
     }
 
     /** Works in turns until it is done, each for about two seconds. */

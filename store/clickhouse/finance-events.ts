@@ -4,6 +4,14 @@ import { type EventHead, type EventRef, eventRefKey, type FinanceEvent } from '.
 import { typeMatcher } from '../../model/event-pattern.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { ClickHouse } from './client.ts';
+import {
+  type DeviatingQuestion,
+  deviating,
+  eventsOfTypes,
+  type TotalsQuestion,
+  type TypesQuestion,
+  unequalTotals,
+} from './deviating.ts';
 import { ofTypes, typesParams, typesShape } from './event-types.ts';
 import { type Block, documentBlock, eventBlock, keyBlocks } from './finance-event-blocks.ts';
 import {
@@ -107,6 +115,12 @@ export interface FinanceEventStore {
    * types and times. It costs the history, so that it is for what is judged all again.
    */
   unanswered(question: UnansweredQuestion): AsyncIterable<ScreenedAnchors>;
+  /** Of which keys the events, in the whole history, are not all alike in each of the fields, and how many keys are in order: as in `unanswered`. */
+  deviating(question: DeviatingQuestion): AsyncIterable<ScreenedAnchors>;
+  /** Of which events the lines do not exactly sum to their total, and how many have no lines or do. */
+  unequalTotals(question: TotalsQuestion): AsyncIterable<ScreenedAnchors>;
+  /** The events of some types, by their subjects. */
+  ofTypes(question: TypesQuestion): AsyncIterable<ScreenedAnchors>;
   /** The companies of which there are events up to `asOf` (epoch nanoseconds, inclusive), and the instant of the first of all events; undefined: there is none. */
   extent(
     asOf: bigint,
@@ -462,6 +476,9 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       for await (const rows of found) for (const row of rows) yield factsOf(row);
     },
     unanswered: (question) => unanswered(clickhouse, question),
+    deviating: (question) => deviating(clickhouse, question),
+    unequalTotals: (question) => unequalTotals(clickhouse, question),
+    ofTypes: (question) => eventsOfTypes(clickhouse, question),
     async extent(asOf) {
       const rows = await clickhouse.query(extentOfEvents, { asOf: int64(asOf) });
       const [one, ...others] = rows.map(({ first }) => BigInt(first));

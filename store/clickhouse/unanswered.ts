@@ -39,8 +39,8 @@ export interface UnansweredQuestion {
   readonly conditions: readonly AnchorCondition[];
   /** Type patterns: no event that matches them and is not an answer may be of such a type. */
   readonly answers: readonly string[];
-  /** Do answers from before the anchor count too? */
-  readonly ever: boolean;
+  /** Must an answer come after its anchor, before it, or does either do? */
+  readonly when: 'after' | 'before' | 'ever';
   /** Epoch nanoseconds: later events are left out. */
   readonly asOf: bigint;
   /** The companies that are asked for, and which calendar each has, from 0 on; undefined: nothing is sure there. */
@@ -92,9 +92,9 @@ const params = z
 type Params = z.infer<typeof params>;
 
 /** How many are answered, and the keys and instants of those that may not be. */
-const portion = z.tuple([z.number(), texts, texts]);
+export const portion = z.tuple([z.number(), texts, texts]);
 /** Rows in which the answer comes. */
-const PORTIONS = 64;
+export const PORTIONS = 64;
 
 const SECRET = '({secret0:UInt64}, {secret1:UInt64})';
 /** Nobody who sends events knows the secret, so that no two keys can be made to fall together. */
@@ -112,14 +112,15 @@ function limitOf(isTable: boolean, byPeriod: boolean): string {
   if (isTable) isSure.push(`${HOUR_AT} >= 0`, `${HOUR_AT} < {hours:Int64}`);
   if (byPeriod)
     isSure.push(`${EVENT} NOT IN (SELECT ${EVENT} FROM finance_events
-      WHERE ${ofTypes('anchors')} AND Period != '' AND Period != formatDateTime(Time, '%Y-%m'))`);
+      PREWHERE ${ofTypes('anchors')} WHERE Period != '' AND Period != formatDateTime(Time, '%Y-%m'))`);
   const allowed = isTable
     ? `${QUARTER} * ${ALLOWED_QUARTERS}[(${CALENDAR} - 1) * {hours:Int64} + ${HOUR_AT} + 1]`
     : '{within:Int64}';
   return `if(${isSure.join(' AND ')}, t + ${allowed}, toInt64(-1))`;
 }
 
-const conditionOf = ({ attribute, must }: AnchorCondition, i: number): string => {
+/** The condition on a row of `finance_events`; the parameters are `conditionParams`. */
+export const conditionSql = ({ attribute, must }: AnchorCondition, i: number): string => {
   const value = attribute === undefined ? 'Source' : `Attributes[{field${i}:String}]`;
   const isOne = `(${value} IN {values${i}:Array(String)} OR match(${value}, {like${i}:String}))`;
   if (must === 'exist') return `${value} != ''`;
@@ -128,17 +129,35 @@ const conditionOf = ({ attribute, must }: AnchorCondition, i: number): string =>
 };
 
 function anchorOf(conditions: readonly AnchorCondition[]): string {
-  if (conditions.length === 0) return ofTypes('anchors');
-  return `(${ofTypes('anchors')} AND ${EVENT} IN (SELECT ${EVENT} FROM finance_events
-    WHERE ${ofTypes('anchors')} AND ${conditions.map(conditionOf).join(' AND ')}))`;
+  const tests = conditions.map((one, i) => ({
+    sql: conditionSql(one, i),
+    isOfKeys: one.attribute === undefined,
+  }));
+  const own = tests.filter(({ isOfKeys }) => isOfKeys).map(({ sql }) => sql);
+  const others = tests.filter(({ isOfKeys }) => !isOfKeys).map(({ sql }) => sql);
+  // Only the source stands beside the keys.
+  const among =
+    others.length === 0
+      ? []
+      : [
+          `${EVENT} IN (SELECT ${EVENT} FROM finance_events PREWHERE ${ofTypes('anchors')} WHERE ${others.join(' AND ')})`,
+        ];
+  return `(${[ofTypes('anchors'), ...own, ...among].join(' AND ')})`;
 }
+
+/** Of the events with a key: whether one answer, the first or the last of all, is one to every anchor. */
+const ANSWERED = {
+  after: '(b1 > last AND b1 <= until) OR (b2 > last AND b2 <= until)',
+  before: 'b1 < first AND until >= 0',
+  ever: 'b1 <= until',
+} as const;
 
 /** The query for questions of this shape. Of all events with a key, every anchor must have an answer that comes after all of them and in time for each. */
 function queryOf(question: UnansweredQuestion): NamedQuery<Params, z.infer<typeof portion>> {
-  const { across, conditions, ever, allowed, byPeriod, by } = question;
+  const { across, conditions, when, allowed, byPeriod, by } = question;
   // An anchor is looked for by its subject too, where it may have no other key.
   const isOwn = by.includes('subject') ? '0' : "KeyType = 'subject'";
-  const isAnswered = ever ? 'b1 <= until' : '(b1 > last AND b1 <= until) OR (b2 > last AND b2 <= until)';
+  const isAnswered = ANSWERED[when];
   return defineQuery({
     name: 'event_keys.unanswered',
     sql: `SELECT toUInt32(countIf(isSure)), groupArrayIf(lead, NOT isSure), groupArrayIf(toString(start), NOT isSure) FROM (
@@ -152,8 +171,8 @@ function queryOf(question: UnansweredQuestion): NamedQuery<Params, z.infer<typeo
           if(a, ${limitOf(typeof allowed !== 'bigint', byPeriod)}, 0) AS limit,
           sipHash64Keyed(${SECRET}, JoinKey${across ? '' : ', Company'}) AS k
         FROM event_keys
-        WHERE (${ofTypes('anchors')} OR ${ofTypes('answers')}) AND (KeyType IN {by:Array(String)} OR ${isOwn})
-          AND (a OR b) AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
+        PREWHERE (${ofTypes('anchors')} OR ${ofTypes('answers')}) AND (KeyType IN {by:Array(String)} OR ${isOwn})
+        WHERE (a OR b) AND Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC')
           ${across ? '' : 'AND Company IN {companies:Array(String)}'}
       ) GROUP BY k HAVING notEmpty(es)
       ) ARRAY JOIN es AS e GROUP BY e
@@ -161,6 +180,16 @@ function queryOf(question: UnansweredQuestion): NamedQuery<Params, z.infer<typeo
     params,
     row: portion,
   });
+}
+
+export function conditionParams(conditions: readonly AnchorCondition[]): Record<string, string | string[]> {
+  const given: Record<string, string | string[]> = {};
+  for (const [i, { attribute, values }] of conditions.entries()) {
+    if (attribute !== undefined) given[`field${i}`] = attribute;
+    given[`values${i}`] = values.filter((value) => !value.includes('*'));
+    given[`like${i}`] = typesRegex(values.filter((value) => value.includes('*')));
+  }
+  return given;
 }
 
 /** A table in texts that each fit into a parameter; undefined when it is too large for them. */
@@ -192,12 +221,8 @@ export async function* unanswered(
     secret0: `${secret.readBigUInt64LE(0)}`,
     secret1: `${secret.readBigUInt64LE(8)}`,
     ...table,
+    ...conditionParams(conditions),
   };
-  for (const [i, { attribute, values }] of conditions.entries()) {
-    if (attribute !== undefined) given[`field${i}`] = attribute;
-    given[`values${i}`] = values.filter((value) => !value.includes('*'));
-    given[`like${i}`] = typesRegex(values.filter((value) => value.includes('*')));
-  }
   const query = queryOf(question);
   const all = [...question.companies.keys()];
   // What joins across companies is asked for at once: it is read by all of them.

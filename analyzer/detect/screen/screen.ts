@@ -1,27 +1,28 @@
 import type { Company } from '../../../model/company.ts';
 import type { EventPattern } from '../../../model/event-pattern.ts';
-import type { Expectation, RuleOf } from '../../../model/expectation.ts';
+import { type Expectation, type RuleOf, typesOf } from '../../../model/expectation.ts';
 import { GROUP_KEY_TYPES } from '../../../model/key.ts';
 import { isDecimal } from '../../../model/money.ts';
 import type { Timing } from '../../../model/timing.ts';
-import type { AnchorCondition, UnansweredQuestion } from '../../../store/clickhouse/unanswered.ts';
+import { isComparable, type TotalsQuestion } from '../../../store/clickhouse/deviating.ts';
+import type { FinanceEventStore } from '../../../store/clickhouse/finance-events.ts';
+import type {
+  AnchorCondition,
+  ScreenedAnchors,
+  UnansweredQuestion,
+} from '../../../store/clickhouse/unanswered.ts';
 import { ruleOfCompany } from '../company-rules.ts';
 import { lookbackOf } from '../groups.ts';
+import { lineField } from '../lines.ts';
 import { allowanceTable, allowedAlways } from './allowance.ts';
 
 /**
- * Rules that can be screened: the store says which of their anchors may be unanswered, and only these are judged. A screen errs
- * on one side: it may give out what is answered, and leaves out nothing that is not.
+ * Rules that can be screened: the store says which of their anchors may not be in order, and only these are judged. A screen errs
+ * on one side: it may give out what is in order, and leaves out nothing that is not.
  */
 
-/** What of a rule can be screened: which events ask, which answer, and when they are due. */
-export interface Screen {
-  readonly anchors: EventPattern;
-  readonly answers: readonly string[];
-  readonly ever: boolean;
-  /** The timing as the rule says it at a company. */
-  timingOf(rule: Expectation): Timing;
-}
+/** What of the store a screen asks. */
+export type ScreenedStore = Pick<FinanceEventStore, 'unanswered' | 'deviating' | 'unequalTotals' | 'ofTypes'>;
 
 /** Where and when is screened. */
 export interface ScreenPlace {
@@ -33,21 +34,45 @@ export interface ScreenPlace {
   readonly now: bigint;
 }
 
+/** Screens the whole history for a rule. */
+export type Screen = (events: ScreenedStore, place: ScreenPlace) => AsyncIterable<ScreenedAnchors>;
+
 /** The screen of a rule; undefined for one whose cases must all be judged. */
 export function screenOf(rule: Expectation): Screen | undefined {
   if (rule.group || lookbackOf(rule) !== undefined) return undefined;
-  if (rule.kind === 'response') return followScreen(rule);
-  if (rule.kind === 'state-age' && !rule.leave.where)
-    return {
-      anchors: rule.enter,
-      answers: rule.leave.types,
-      ever: false,
-      timingOf: (own) => own as RuleOf<'state-age'>,
-    };
-  return undefined;
+  switch (rule.kind) {
+    case 'response':
+      return responseScreen(rule);
+    case 'state-age':
+      return stateAgeScreen(rule);
+    case 'precedence':
+      return precedenceScreen(rule);
+    case 'no-duplicate':
+      return duplicateScreen(rule);
+    case 'equal-value':
+      return equalValueScreen(rule);
+    case 'integrity':
+      return integrityScreen(rule);
+    default:
+      return undefined;
+  }
 }
 
-function followScreen(rule: RuleOf<'response'>): Screen | undefined {
+/** Which events ask, which answer, and when they are due. */
+interface Following {
+  readonly anchors: EventPattern;
+  readonly answers: readonly string[];
+  readonly when: UnansweredQuestion['when'];
+  /** The timing as the rule says it at a company; none: an answer is in time whenever it comes. */
+  timingOf?(rule: Expectation): Timing;
+}
+
+const followScreen =
+  (rule: Expectation, following: Following): Screen =>
+  (events, place) =>
+    events.unanswered(questionOf(rule, following, place));
+
+function responseScreen(rule: RuleOf<'response'>): Screen | undefined {
   const { when, expect, unless, until } = rule;
   if (typeof until === 'object' || expect.where || expect.same || expect.count !== 1) return undefined;
   const ever = expect.since === 'ever';
@@ -55,13 +80,88 @@ function followScreen(rule: RuleOf<'response'>): Screen | undefined {
   if (ever && mayOverlap(when.types, expect.types)) return undefined;
   const voids = unless && !unless.where && !unless.same && unless.since === expect.since;
   const isVoiding = voids && !(ever && mayOverlap(when.types, unless.types));
-  return {
+  return followScreen(rule, {
     anchors: when,
     answers: isVoiding ? [...expect.types, ...unless.types] : expect.types,
-    ever,
+    when: ever ? 'ever' : 'after',
     timingOf: (own) => own as RuleOf<'response'>,
+  });
+}
+
+/** What leaves the state in time of every entry does so of every stay. */
+function stateAgeScreen(rule: RuleOf<'state-age'>): Screen | undefined {
+  if (rule.leave.where || typeof rule.until === 'object') return undefined;
+  return followScreen(rule, {
+    anchors: rule.enter,
+    answers: rule.leave.types,
+    when: 'after',
+    timingOf: (own) => own as RuleOf<'state-age'>,
+  });
+}
+
+/** What is out of the rule's scope is given out for what it lacks: of cases that must have some other event too many would be. */
+function precedenceScreen(rule: RuleOf<'precedence'>): Screen | undefined {
+  const { when, require: required, scope } = rule;
+  if (required.where || required.same || required.after || scope?.with) return undefined;
+  return followScreen(rule, { anchors: when, answers: required.types, when: 'before' });
+}
+
+/** Where one subject alone has a key nothing is repeated. */
+function duplicateScreen(rule: RuleOf<'no-duplicate'>): Screen | undefined {
+  const by = joiningBy(rule);
+  if (rule.across || by.length === 0 || by.includes('subject')) return undefined;
+  return (events, place) =>
+    events.deviating({
+      ...placeOf(place),
+      by,
+      types: rule.when.types,
+      conditions: [],
+      fields: ['source', 'subject'],
+    });
+}
+
+/** Where all events that a key joins are alike, so are both sides, also those that are joined through others. */
+function equalValueScreen(rule: RuleOf<'equal-value'>): Screen | undefined {
+  const { compare, when, with: right, missing, across } = rule;
+  const fields = compare.map(({ field }) => field);
+  if (across || missing !== 'skip' || when.pick === 'sum' || right.pick === 'sum') return undefined;
+  if (compare.some(({ field, to = field }) => field !== to || !isComparable(field))) return undefined;
+  // A subject joins what has none of the keys.
+  const by = [...new Set([...joiningBy(rule), 'subject'])];
+  return (events, place) =>
+    events.deviating({ ...placeOf(place), by, types: typesOf(rule), conditions: [], fields });
+}
+
+/** What is constant is alike in all events of a subject; what must not follow is itself looked for. */
+function integrityScreen(rule: RuleOf<'integrity'>): Screen | undefined {
+  const { when, constant = [], totals = [], forbid, by } = rule;
+  const joined = by.length === 1 && by[0] === 'subject';
+  if (rule.across || (constant.length > 0 && !joined) || !constant.every(isComparable)) return undefined;
+  const sums = totals.flatMap(({ sum, equals }): Pick<TotalsQuestion, 'line' | 'equals'>[] => {
+    const line = lineField(sum);
+    return line !== undefined && (equals === 'amount' || equals === 'companyamount')
+      ? [{ line, equals }]
+      : [];
+  });
+  if (sums.length < totals.length) return undefined;
+  return async function* (events, place) {
+    const at = placeOf(place);
+    if (constant.length > 0)
+      yield* events.deviating({
+        ...at,
+        by,
+        types: when.types,
+        conditions: conditionsOf(when),
+        fields: constant,
+      });
+    for (const sum of sums) yield* events.unequalTotals({ ...at, types: when.types, ...sum });
+    if (forbid) yield* events.ofTypes({ ...at, types: forbid.types });
   };
 }
+
+const joiningBy = ({ by }: Expectation): string[] => by.filter((type) => !GROUP_KEY_TYPES.has(type));
+
+const placeOf = ({ companies, now }: ScreenPlace) => ({ companies, asOf: now });
 
 const isGlob = (pattern: string): boolean => pattern.includes('*');
 
@@ -69,11 +169,12 @@ const mayOverlap = (some: readonly string[], others: readonly string[]): boolean
   some.some(isGlob) || others.some(isGlob) || some.some((type) => others.includes(type));
 
 /** What the store is asked for the rule, at the place. */
-export function questionOf(rule: Expectation, screen: Screen, place: ScreenPlace): UnansweredQuestion {
+function questionOf(rule: Expectation, following: Following, place: ScreenPlace): UnansweredQuestion {
   const { companyOf, first, now } = place;
   const owns = place.companies.map((key) => {
     const company = companyOf(key);
-    return { key, company, timing: screen.timingOf(ruleOfCompany(rule, company)) };
+    const timing = following.timingOf?.(ruleOfCompany(rule, company)) ?? ANY_TIME;
+    return { key, company, timing };
   });
   const nanos = new Set(owns.map(({ timing }) => allowedAlways(timing)));
   const [always] = nanos;
@@ -94,18 +195,21 @@ export function questionOf(rule: Expectation, screen: Screen, place: ScreenPlace
     companies.set(key, known.index);
   }
   return {
-    by: rule.by.filter((type) => !GROUP_KEY_TYPES.has(type)),
+    by: joiningBy(rule),
     across: rule.across,
-    anchors: screen.anchors.types,
-    conditions: conditionsOf(screen.anchors),
-    answers: screen.answers,
-    ever: screen.ever,
+    anchors: following.anchors.types,
+    conditions: conditionsOf(following.anchors),
+    answers: following.answers,
+    when: following.when,
     asOf: now,
     companies,
     allowed: isSame ? (always ?? 0n) : allowanceTable([...calendars.values()], { from: first, to: now }),
     byPeriod: owns.some(({ timing }) => timing.until !== undefined),
   };
 }
+
+/** What is asked of what came before is not asked when. */
+const ANY_TIME: Timing = { within: '0s' };
 
 /** Is it due at a date that its event names? */
 const isUnsure = ({ until, grace }: Timing): boolean =>

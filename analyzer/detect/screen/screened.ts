@@ -3,6 +3,7 @@ import type { Company } from '../../../model/company.ts';
 import { typesOf } from '../../../model/expectation.ts';
 import type { FinanceEventStore } from '../../../store/clickhouse/finance-events.ts';
 import { FOREVER } from '../../../store/clickhouse/int64.ts';
+import type { Unanswered } from '../../../store/clickhouse/unanswered.ts';
 import { type EventAhead, rememberAhead } from '../../../store/postgres/events-ahead.ts';
 import { obligationsOfRules } from '../../../store/postgres/obligations.ts';
 import type { Database } from '../../../store/postgres/schema.ts';
@@ -10,37 +11,43 @@ import { caseEventOf } from '../case-event.ts';
 import { createApplies } from '../completeness.ts';
 import { touchedBy } from '../gather.ts';
 import type { Moment } from '../judgement.ts';
+import type { ReadGroups } from '../load-groups.ts';
 import type { PassTally } from '../pass-tally.ts';
 import type { Rule } from '../rules.ts';
 import { Touched } from '../touched.ts';
-import { questionOf, type Screen, screenOf } from './screen.ts';
+import { type Screen, type ScreenedStore, screenOf } from './screen.ts';
+import { RULES_A_READING, wholeGroups } from './whole-groups.ts';
 
 /** Join keys, of several rules, that are judged as one. */
-const KEYS_A_PIECE = 20_000;
+export const KEYS_A_PIECE = 20_000;
 
-export interface ScreenedDeps {
-  readonly events: Pick<FinanceEventStore, 'unanswered' | 'extent'>;
-  readonly companyOf: (key: string) => Company;
-  /** Is there no time left for further rules? */
-  isOver(): boolean;
-}
-
-/** What is left to be judged of some rules once they are screened. */
-export interface ScreenedPiece {
+/** What is left to be judged of some rules. */
+export interface Piece {
   readonly touched: Touched;
+  /** Groups that are judged with it. They are read in the turn that judges them: what came meanwhile is in them. */
+  read?(now: bigint): Promise<ReadGroups>;
   /** With it all of these rules are judged. */
   readonly done: readonly Rule[];
 }
 
-interface Screened {
+export interface Screened {
   readonly rule: Rule;
   readonly screen: Screen;
 }
 
+/** What is judged again, and as of when. */
+export interface PieceDeps {
+  readonly events: ScreenedStore & Pick<FinanceEventStore, 'inGroups'>;
+  readonly companyOf: (key: string) => Company;
+  readonly extent: { readonly companies: readonly string[]; readonly first: bigint };
+  readonly moment: Moment;
+  readonly tally: PassTally;
+}
+
 /** The rules that can be screened, and the others. */
 export function screenedOf(rules: readonly Rule[]): {
-  screened: readonly Screened[];
-  others: readonly Rule[];
+  readonly screened: readonly Screened[];
+  readonly others: readonly Rule[];
 } {
   const all = rules.map((rule) => ({ rule, screen: screenOf(rule.expectation) }));
   return {
@@ -50,51 +57,66 @@ export function screenedOf(rules: readonly Rule[]): {
 }
 
 /**
- * What of the whole history has to be judged one by one under the rules: the anchors that may be unanswered, and everything that is
- * stored of them. Anchors that are answered in time leave nothing to write; the tally counts them.
+ * What of the whole history has to be judged one by one under the rules: the anchors that may be unanswered. Anchors that are
+ * answered in time leave nothing to write; the tally counts them. `skip` is told of a rule of which more than `most` are left, and
+ * which is not in any piece.
  */
 export async function* screenedPieces(
-  { events, companyOf, isOver }: ScreenedDeps,
+  { events, companyOf, extent, moment, tally }: PieceDeps,
   screened: readonly Screened[],
-  { now, streams }: Moment,
-  tally: PassTally,
-): AsyncGenerator<ScreenedPiece> {
-  const extent = await events.extent(now);
+  { isOver, most, skip }: { isOver(): boolean; most: number; skip(rule: Rule): void },
+): AsyncGenerator<Piece> {
+  const { now, streams } = moment;
   const applies = createApplies(streams, companyOf);
   let touched = new Touched();
   let done: Rule[] = [];
   let keys = 0;
   for (const { rule, screen } of screened) {
     if (isOver()) break;
-    const companies = (extent?.companies ?? []).filter((company) => applies(rule, company));
-    if (extent && companies.length > 0) {
-      const question = questionOf(rule.expectation, screen, {
-        companies,
-        companyOf,
-        first: extent.first,
-        now,
-      });
-      let answered = 0;
-      for await (const some of events.unanswered(question)) {
+    const companies = extent.companies.filter((company) => applies(rule, company));
+    const found: Unanswered[] = [];
+    let answered = 0;
+    if (companies.length > 0) {
+      const place = { companies, companyOf, first: extent.first, now };
+      for await (const some of screen(events, place)) {
         answered += some.answered;
-        for (const { key, at } of some.others) touched.add(rule, { keys: [key], at });
-        keys += some.others.length;
+        for (const one of some.others) found.push(one);
       }
-      tally.add(rule.expectation.id, { judged: answered, opened: 0, closed: 0 });
     }
+    if (found.length > most) {
+      skip(rule);
+      continue;
+    }
+    for (const { key, at } of found) touched.add(rule, { keys: [key], at });
+    tally.screened(rule.expectation.id, answered);
     done.push(rule);
+    keys += found.length;
     if (keys < KEYS_A_PIECE) continue;
     yield { touched, done };
     [touched, done, keys] = [new Touched(), [], 0];
   }
-  yield { touched, done };
+  if (done.length > 0) yield { touched, done };
+}
+
+/** All groups of the rules, a company at a time. */
+export function* groupedPieces(
+  { events, companyOf, extent, moment }: PieceDeps,
+  rules: readonly Rule[],
+): Generator<Piece> {
+  const applies = createApplies(moment.streams, companyOf);
+  for (let at = 0; at < rules.length; at += RULES_A_READING) {
+    const some = rules.slice(at, at + RULES_A_READING);
+    for (const company of extent.companies) {
+      const own = some.filter((rule) => applies(rule, company));
+      if (own.length > 0)
+        yield { touched: new Touched(), done: [], read: (now) => wholeGroups(events, own, company, now) };
+    }
+    yield { touched: new Touched(), done: some };
+  }
 }
 
 /** All that is stored of the rules, in pages. */
-export async function* storedPieces(
-  db: Kysely<Database>,
-  rules: readonly Rule[],
-): AsyncGenerator<ScreenedPiece> {
+export async function* storedPieces(db: Kysely<Database>, rules: readonly Rule[]): AsyncGenerator<Piece> {
   const ids = rules.map(({ expectation }) => expectation.id);
   for (let last = ''; ; ) {
     const found = await obligationsOfRules(db, ids, last);
