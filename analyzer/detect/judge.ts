@@ -11,7 +11,7 @@ import { GroupMemory } from './group-memory.ts';
 import { judgeCases, type Moment, withoutToday } from './judgement.ts';
 import { KnownEvents } from './known-events.ts';
 import { type CaseReading, type CaseReadingOptions, createCaseReader } from './load-cases.ts';
-import { type ReadGroups, readGroups } from './load-groups.ts';
+import { type ReadCases, readGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
 import { hasNews, type Judged, type Judgement, type Recorded, record, storedOf } from './record.ts';
 import { dataTypesOf, type Rule, rulesByType } from './rules.ts';
@@ -45,8 +45,8 @@ export interface Work {
   readonly fresh?: FreshEvents | undefined;
   /** A reading of the cases that has begun, and has taken the fresh events. */
   readonly reading?: CaseReading | undefined;
-  /** Groups that are read already, to be judged with the last of what is touched. */
-  readonly groups?: ReadGroups | undefined;
+  /** What is read already, to be judged with the last of what is touched. */
+  readonly whole?: ReadCases | undefined;
   /** The batch up to which this pass has judged, when nothing new touches. */
   readonly upTo?: bigint | undefined;
   /** Runs in the last of the transactions. */
@@ -77,7 +77,7 @@ interface Step {
   readonly complete: Promise<void>;
   /** What is stored of its cases. */
   readonly cases: StoredCases;
-  readonly groups: Promise<ReadGroups>;
+  readonly groups: Promise<ReadCases>;
 }
 
 /**
@@ -135,7 +135,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     const cases = new StoredCases(db);
     asked.add(cases);
     // One step's groups after those of the one before: what it remembers is not read again.
-    const given = isLast ? work.groups : undefined;
+    const given = isLast ? work.whole : undefined;
     const groups = given
       ? Promise.resolve(given)
       : lastGroups.then(() => readParts(grouped, cases, work, moment));
@@ -151,7 +151,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     cases: StoredCases,
     { fresh, upTo }: Work,
     { now }: Moment,
-  ): Promise<ReadGroups> {
+  ): Promise<ReadCases> {
     await cases.seek(grouped.flatMap(({ keys }) => keys));
     const parts: TouchedPart[] = [];
     for (const part of grouped) parts.push(await withoutToday(part, cases, now, companyOf));

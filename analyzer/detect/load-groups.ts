@@ -14,8 +14,8 @@ type GroupReader = Pick<FinanceEventStore, 'inGroups' | 'countInGroups'>;
 /** The groups of a part, loaded. */
 export type GroupsOf = (part: TouchedPart) => LoadedCases;
 
-/** Groups that are read, each part of one rule. */
-export interface ReadGroups {
+/** Groups, or other cases, that are read, each part of one rule. */
+export interface ReadCases {
   readonly parts: readonly TouchedPart[];
   readonly of: GroupsOf;
 }

@@ -15,7 +15,7 @@ import type { PassTally } from './pass-tally.ts';
 import { type Rule, rulesByType } from './rules.ts';
 import type { ScreenedStore } from './screen/screen.ts';
 import {
-  groupedPieces,
+  companyPieces,
   KEYS_A_PIECE,
   type Piece,
   rememberComing,
@@ -23,7 +23,7 @@ import {
   screenedPieces,
   storedPieces,
 } from './screen/screened.ts';
-import { areReadable } from './screen/whole-groups.ts';
+import { areReadable } from './screen/whole-companies.ts';
 import { inTurn, Overtaken, type Turn } from './turn.ts';
 
 interface RejudgeDeps {
@@ -126,7 +126,7 @@ export function createRejudge({
     }
 
     /**
-     * All of the history under the rules that are screened, or whose groups are read whole: the others are returned. What is begun is
+     * All of the history under the rules that are screened, or judged company by company: the others are returned. What is begun is
      * brought to its end, for how far a rule has come is told by batches alone; where time is short, only what is soon done is begun.
      */
     async function judgePieces(): Promise<readonly Rule[]> {
@@ -135,11 +135,10 @@ export function createRejudge({
       if (!extent) return work.rules;
       const { screened, others } = screenedOf(work.rules);
       const left = new Set(others);
-      const groups = others.filter(({ expectation }) => expectation.group);
       const isShort = atMostMs !== Number.POSITIVE_INFINITY;
-      const grouped = !isShort && (await areReadable(events, groups, extent.companies)) ? groups : [];
-      for (const rule of grouped) left.delete(rule);
-      const rules = [...screened.map(({ rule }) => rule), ...grouped];
+      const whole = !isShort && (await areReadable(events, others, extent.companies)) ? others : [];
+      for (const rule of whole) left.delete(rule);
+      const rules = [...screened.map(({ rule }) => rule), ...whole];
       if (rules.length === 0) return others;
       await rememberComing({ db: postgres.db, events }, rules, moment.now);
       const given = { events, companyOf, extent, moment, tally };
@@ -151,7 +150,7 @@ export function createRejudge({
       const pieces = async function* (): AsyncGenerator<Piece> {
         yield* storedPieces(postgres.db, rules);
         yield* screenedPieces(given, screened, bounds);
-        yield* groupedPieces(given, grouped);
+        yield* companyPieces(given, whole);
       };
       const coming = ahead(pieces());
       let waiting: Piece[] = [];
@@ -162,7 +161,7 @@ export function createRejudge({
           const { now, at, streams } = await momentOf(asked);
           const workOf = async (piece: Piece): Promise<Work> => ({
             touched: piece.touched,
-            groups: await piece.read?.(now),
+            whole: await piece.read?.(now),
             last: (trx) => noteJudged(trx, piece.done, work, at),
             recorded() {
               waiting = waiting.filter((one) => one !== piece);

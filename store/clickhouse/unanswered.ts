@@ -32,6 +32,8 @@ export interface AllowanceTable {
 export interface UnansweredQuestion {
   /** Key types that join the events. An anchor that has none of them is given out. */
   readonly by: readonly string[];
+  /** Does every anchor have one of them? What has none is no anchor then. */
+  readonly keyed: boolean;
   /** Are events of different companies joined? */
   readonly across: boolean;
   /** Type patterns. */
@@ -154,9 +156,9 @@ const ANSWERED = {
 
 /** The query for questions of this shape. Of all events with a key, every anchor must have an answer that comes after all of them and in time for each. */
 function queryOf(question: UnansweredQuestion): NamedQuery<Params, z.infer<typeof portion>> {
-  const { across, conditions, when, allowed, byPeriod, by } = question;
+  const { across, conditions, when, allowed, byPeriod, by, keyed } = question;
   // An anchor is looked for by its subject too, where it may have no other key.
-  const isOwn = by.includes('subject') ? '0' : "KeyType = 'subject'";
+  const isOwn = keyed || by.includes('subject') ? '0' : "KeyType = 'subject'";
   const isAnswered = ANSWERED[when];
   return defineQuery({
     name: 'event_keys.unanswered',

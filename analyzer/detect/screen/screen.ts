@@ -74,10 +74,12 @@ const followScreen =
 
 function responseScreen(rule: RuleOf<'response'>): Screen | undefined {
   const { when, expect, unless, until } = rule;
-  if (typeof until === 'object' || expect.where || expect.same || expect.count !== 1) return undefined;
   const ever = expect.since === 'ever';
   // An anchor never answers itself, so that one of a type that answers is told from its answers by its time.
-  if (ever && mayOverlap(when.types, expect.types)) return undefined;
+  const isUnclear = ever && mayOverlap(when.types, expect.types);
+  if (typeof until === 'object' || expect.where || expect.same || expect.count !== 1 || isUnclear)
+    // Cases that reach across companies are not read a company at a time: all their anchors are given out.
+    return rule.across ? followScreen(rule, { anchors: when, answers: [], when: 'after' }) : undefined;
   const voids = unless && !unless.where && !unless.same && unless.since === expect.since;
   const isVoiding = voids && !(ever && mayOverlap(when.types, unless.types));
   return followScreen(rule, {
@@ -197,6 +199,7 @@ function questionOf(rule: Expectation, following: Following, place: ScreenPlace)
   return {
     by: joiningBy(rule),
     across: rule.across,
+    keyed: isKeyed(rule, following.anchors),
     anchors: following.anchors.types,
     conditions: conditionsOf(following.anchors),
     answers: following.answers,
@@ -207,6 +210,13 @@ function questionOf(rule: Expectation, following: Following, place: ScreenPlace)
     byPeriod: owns.some(({ timing }) => timing.until !== undefined),
   };
 }
+
+/** Do anchors have one of the keys, because the pattern asks for it? */
+const isKeyed = (rule: Expectation, { where = {} }: EventPattern): boolean =>
+  joiningBy(rule).some((type) => {
+    const wanted = where[`key.${type}`];
+    return typeof wanted === 'string' || Array.isArray(wanted) || wanted?.exists === true;
+  });
 
 /** What is asked of what came before is not asked when. */
 const ANY_TIME: Timing = { within: '0s' };

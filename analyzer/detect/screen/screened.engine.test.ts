@@ -65,7 +65,11 @@ const RULES: Flow = flow.parse({
       when: { types: ['bill.received', 'bill.drafted'], pick: 'last' },
       within: '1bd',
     }),
-    rule('each', { by: ['supref', 'docno'], when: { types: ['bill.received', 'bill.drafted'], pick: 'each' }, within: '2d' }),
+    rule('each', {
+      by: ['supref', 'docno'],
+      when: { types: ['bill.received', 'bill.drafted'], pick: 'each' },
+      within: '2d',
+    }),
     rule('where', {
       by: ['supref'],
       when: {
@@ -83,6 +87,13 @@ const RULES: Flow = flow.parse({
       within: '1d',
     }),
     rule('scope', { by: ['supref'], scope: { with: { types: ['bill.approved'] } }, within: '1d' }),
+    rule('mirror', {
+      by: ['e2e'],
+      across: true,
+      when: { types: ['bill.received'], where: { 'key.e2e': { exists: true } } },
+      expect: { types: ['bill.posted'], same: ['amount'], since: 'ever' },
+      within: '1bd',
+    }),
     rule('global', { by: ['e2e'], across: true, within: '1bd' }),
     {
       id: 'age',
@@ -119,7 +130,7 @@ const RULES: Flow = flow.parse({
       forbid: { types: ['bill.drafted'] },
       unless: { types: ['bill.cancelled'] },
     },
-    // These are not screened: one has groups, which are read whole, the other is judged batch by batch.
+    // These are not screened: what they look at is read a company at a time.
     {
       id: 'group',
       kind: 'no-duplicate',
@@ -137,7 +148,7 @@ const RULES: Flow = flow.parse({
   ],
 });
 
-const UNSCREENED = ['scope', 'group', 'people', 'DC-02'];
+const UNSCREENED = ['scope', 'mirror', 'group', 'people', 'DC-02'];
 const QUARTER = 900_000_000_000n;
 
 /** Lines of which some sum to an amount, are no numbers, or are written in ways of their own. */

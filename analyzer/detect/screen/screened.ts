@@ -11,12 +11,12 @@ import { caseEventOf } from '../case-event.ts';
 import { createApplies } from '../completeness.ts';
 import { touchedBy } from '../gather.ts';
 import type { Moment } from '../judgement.ts';
-import type { ReadGroups } from '../load-groups.ts';
+import type { ReadCases } from '../load-groups.ts';
 import type { PassTally } from '../pass-tally.ts';
 import type { Rule } from '../rules.ts';
 import { Touched } from '../touched.ts';
 import { type Screen, type ScreenedStore, screenOf } from './screen.ts';
-import { RULES_A_READING, wholeGroups } from './whole-groups.ts';
+import { RULES_A_READING, wholeCompany } from './whole-companies.ts';
 
 /** Join keys, of several rules, that are judged as one. */
 export const KEYS_A_PIECE = 20_000;
@@ -24,8 +24,8 @@ export const KEYS_A_PIECE = 20_000;
 /** What is left to be judged of some rules. */
 export interface Piece {
   readonly touched: Touched;
-  /** Groups that are judged with it. They are read in the turn that judges them: what came meanwhile is in them. */
-  read?(now: bigint): Promise<ReadGroups>;
+  /** Cases that are judged with it. They are read in the turn that judges them: what came meanwhile is in them. */
+  read?(now: bigint): Promise<ReadCases>;
   /** With it all of these rules are judged. */
   readonly done: readonly Rule[];
 }
@@ -98,8 +98,8 @@ export async function* screenedPieces(
   if (done.length > 0) yield { touched, done };
 }
 
-/** All groups of the rules, a company at a time. */
-export function* groupedPieces(
+/** All cases of the rules, a company at a time. */
+export function* companyPieces(
   { events, companyOf, extent, moment }: PieceDeps,
   rules: readonly Rule[],
 ): Generator<Piece> {
@@ -109,7 +109,7 @@ export function* groupedPieces(
     for (const company of extent.companies) {
       const own = some.filter((rule) => applies(rule, company));
       if (own.length > 0)
-        yield { touched: new Touched(), done: [], read: (now) => wholeGroups(events, own, company, now) };
+        yield { touched: new Touched(), done: [], read: (now) => wholeCompany(events, own, company, now) };
     }
     yield { touched: new Touched(), done: some };
   }

@@ -3,70 +3,74 @@ import type { FinanceEventStore } from '../../../store/clickhouse/finance-events
 import type { GroupsQuestion } from '../../../store/clickhouse/group-queries.ts';
 import { FOREVER } from '../../../store/clickhouse/int64.ts';
 import { type CaseEvent, caseEventOf, inEventOrder } from '../case-event.ts';
-import type { ReadGroups } from '../load-groups.ts';
+import { casesOf } from '../cases.ts';
+import type { LoadedCases } from '../load-cases.ts';
+import type { ReadCases } from '../load-groups.ts';
 import type { Rule } from '../rules.ts';
 import type { TouchedPart } from '../touched.ts';
 
 /** So many events of one company are held at once. */
-const MOST = 400_000;
-/** Rules whose groups are read together: so many questions are asked at once. */
+const MOST = 250_000;
+/** Rules of which a company is read at once: so many questions are asked together. */
 export const RULES_A_READING = 40;
 
-/** Can all groups of the rules be read, a company at a time? */
+/** Can what the rules look at be read, a company at a time? */
 export async function areReadable(
   events: Pick<FinanceEventStore, 'countInGroups'>,
   rules: readonly Rule[],
   companies: readonly string[],
 ): Promise<boolean> {
-  const questions = [
-    { types: [...new Set(rules.flatMap(({ expectation }) => typesOf(expectation)))], from: 0n },
-  ];
-  for (const company of companies)
-    if (((await events.countInGroups(company, questions))[0] ?? 0) > MOST) return false;
+  if (rules.some(({ expectation }) => expectation.across)) return false;
+  const types = [...new Set(rules.flatMap(({ expectation }) => typesOf(expectation)))];
+  for (const company of companies) {
+    const [count = 0] = await events.countInGroups(company, [{ types, from: -FOREVER }]);
+    if (count > MOST) return false;
+  }
   return true;
 }
 
 /**
- * All groups of the rules in a company: where everything is judged again each group is read whole and judged once, instead of
- * once for each of the batches that touch it.
+ * All cases and groups of the rules in a company. Where everything is judged again each is read whole and judged once, instead of once
+ * for each of the batches that touch it.
  */
-export async function wholeGroups(
+export async function wholeCompany(
   events: Pick<FinanceEventStore, 'inGroups'>,
   rules: readonly Rule[],
   company: string,
   now: bigint,
-): Promise<ReadGroups> {
+): Promise<ReadCases> {
   const questions = rules.map((rule) => questionOf(rule, now));
   const inOrder = (await events.inGroups(company, questions)).map(caseEventOf).sort(inEventOrder);
-  const read = new Map(rules.map((rule) => groupsOf(rule, inOrder)));
-  return {
-    parts: [...read.keys()],
-    of(part) {
-      const groups = read.get(part) ?? new Map<string, readonly CaseEvent[]>();
-      return { groups: [...groups.keys()], cases: [...groups.values()] };
-    },
-  };
+  const read = new Map(
+    rules.map((rule) => {
+      const own = inOrder.filter(({ type }) => rule.looksAt(type));
+      const loaded = rule.expectation.group ? groupsOf(rule, own) : { cases: casesOf(rule.expectation, own) };
+      return [partOf(rule, loaded.groups ?? []), loaded];
+    }),
+  );
+  return { parts: [...read.keys()], of: (part) => read.get(part) ?? { cases: [] } };
 }
 
-function groupsOf(
-  rule: Rule,
-  events: readonly CaseEvent[],
-): [TouchedPart, ReadonlyMap<string, readonly CaseEvent[]>] {
+function groupsOf(rule: Rule, events: readonly CaseEvent[]): LoadedCases {
   const groups = new Map<string, CaseEvent[]>();
-  for (const event of events) {
-    if (!rule.looksAt(event.type)) continue;
+  for (const event of events)
     for (const key of rule.keysOf(event)) {
       const known = groups.get(key);
       if (known) known.push(event);
       else groups.set(key, [event]);
     }
-  }
-  const keys = [...groups.keys()];
-  const spans = new Map(keys.map((key) => [key, EVER]));
-  return [{ rule, events: [], keys, obligations: [], spans }, groups];
+  return { groups: [...groups.keys()], cases: [...groups.values()] };
 }
 
 const EVER = { from: -FOREVER, to: FOREVER, changed: -FOREVER };
+
+const partOf = (rule: Rule, keys: readonly string[]): TouchedPart => ({
+  rule,
+  events: [],
+  keys,
+  obligations: [],
+  spans: new Map(keys.map((key) => [key, EVER])),
+});
 
 const questionOf = ({ expectation }: Rule, now: bigint): GroupsQuestion => ({
   types: typesOf(expectation),
