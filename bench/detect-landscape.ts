@@ -22,6 +22,7 @@ import { takeBatch } from '../store/postgres/batches.ts';
 import { openPostgres } from '../store/postgres/database.ts';
 import { type Cost, createMeter, printTable, storedEventCount } from './measure.ts';
 import { declareStreams } from './streams.ts';
+import { storeTwins } from './twins.ts';
 
 const DAYS = Number(process.argv[2] ?? 365);
 const SIZES = (process.argv[3] ?? '1000000,10000000').split(',').filter(Boolean).map(Number);
@@ -108,23 +109,7 @@ function rowOf(what: string, stored: number, found: number, costs: readonly Cost
 async function grow(from: number, size: number): Promise<void> {
   const copies = Math.round((size - from) / cloned);
   if (copies <= 0) return;
-  const tag = `~${size}~`;
-  const twin = (text: string) => `concat(${text}, '${tag}', toString(k))`;
-  const twins = (list: string) => `arrayMap(v -> ${twin('v')}, ${list}) AS ${list}`;
-  // Its batches are told apart before the clones' is put in their place.
-  const clonedOf = (table: string) =>
-    `(SELECT * FROM ${table} WHERE Batch > 0 AND Batch <= ${clonedBatches}) AS past`;
-  const changed = ['EventId', 'Subject', 'Company'].map((name) => `${twin(name)} AS ${name}`).join(', ');
-  await plain.command(`INSERT INTO finance_events
-    SELECT * EXCEPT (k) REPLACE (${changed}, ${twins('KeyValues')}, ${twins('JoinKeys')}, 0 AS Batch)
-    FROM ${clonedOf('finance_events')} CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
-    SETTINGS max_block_size = 100000`);
-  await plain.command(`INSERT INTO event_keys
-    SELECT * EXCEPT (k) REPLACE (${changed}, ${twin('JoinKey')} AS JoinKey, 0 AS Batch)
-    FROM ${clonedOf('event_keys')} CROSS JOIN (SELECT number AS k FROM numbers(${copies})) AS n
-    SETTINGS max_block_size = 100000`);
-  await plain.command('OPTIMIZE TABLE finance_events');
-  await plain.command('OPTIMIZE TABLE event_keys');
+  await storeTwins(plain, { copies, upTo: clonedBatches, batch: 'toUInt64(0)', tag: `x${size}x` });
 }
 
 /** Events of the first batches, of which clones are made. */

@@ -73,6 +73,10 @@ export function strengthOf({ type, value, strength }: Key): KeyStrength {
   return rules(type).strength;
 }
 
+/** Does every key of the type join, unless its sender says that it only suggests? */
+export const surelyJoins = (type: string): boolean =>
+  type !== 'payref' && !GROUP_KEY_TYPES.has(type) && rules(type).strength !== 'heuristic';
+
 const PLAIN = /^[\x20-\x7e]*$/;
 
 /** NFKC, upper case, without blanks and `-_/.`; leading zeros go only from pure digits. Nothing left: the raw value. */

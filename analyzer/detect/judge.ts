@@ -77,7 +77,7 @@ interface Step {
   readonly complete: Promise<void>;
   /** What is stored of its cases. */
   readonly cases: StoredCases;
-  readonly groups: Promise<ReadCases>;
+  readonly groups: Promise<Pick<ReadCases, 'parts' | 'of'>>;
 }
 
 /**
@@ -136,6 +136,8 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     asked.add(cases);
     // One step's groups after those of the one before: what it remembers is not read again.
     const given = isLast ? work.whole : undefined;
+    const known = given && cases.seekCompany(given.company);
+    known?.catch(() => {});
     const groups = given
       ? Promise.resolve(given)
       : lastGroups.then(() => readParts(grouped, cases, work, moment));
@@ -151,7 +153,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     cases: StoredCases,
     { fresh, upTo }: Work,
     { now }: Moment,
-  ): Promise<ReadCases> {
+  ): Promise<Pick<ReadCases, 'parts' | 'of'>> {
     await cases.seek(grouped.flatMap(({ keys }) => keys));
     const parts: TouchedPart[] = [];
     for (const part of grouped) parts.push(await withoutToday(part, cases, now, companyOf));

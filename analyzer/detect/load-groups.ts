@@ -16,6 +16,8 @@ export type GroupsOf = (part: TouchedPart) => LoadedCases;
 
 /** Groups, or other cases, that are read, each part of one rule. */
 export interface ReadCases {
+  /** The company whose cases they are. */
+  readonly company: string;
   readonly parts: readonly TouchedPart[];
   readonly of: GroupsOf;
 }

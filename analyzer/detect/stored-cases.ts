@@ -1,5 +1,9 @@
 import type { Kysely } from 'kysely';
-import { type ObligationHead, obligationsOfCases } from '../../store/postgres/obligations.ts';
+import {
+  type ObligationHead,
+  obligationsOfCases,
+  obligationsOfCompany,
+} from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 
 /** The stored obligations of cases. A key is looked for once, for all rules together. */
@@ -8,6 +12,8 @@ export class StoredCases {
   /** By key, where there are any; none is known of a key that was not looked for. */
   readonly #byKey = new Map<string, readonly ObligationHead[]>();
   readonly #written = new Map<string, Set<string>>();
+  /** Is all that is stored of them known, so that no key need be looked for? */
+  #isWhole = false;
   #last: Promise<void> = Promise.resolve();
 
   constructor(db: Kysely<Database>) {
@@ -20,9 +26,19 @@ export class StoredCases {
     return this.#last;
   }
 
+  /** Looks for all of a company, whose cases alone are asked for. */
+  seekCompany(company: string): Promise<void> {
+    this.#last = obligationsOfCompany(this.#db, company).then((found) => {
+      for (const [key, heads] of Map.groupBy(found, ({ case_key }) => case_key)) this.#byKey.set(key, heads);
+      this.#isWhole = true;
+    });
+    return this.#last;
+  }
+
   async #seek(keys: readonly string[], written: Set<string> | undefined): Promise<void> {
     const fresh = new Set<string>();
-    for (const key of keys) if (written?.delete(key) || !this.#byKey.has(key)) fresh.add(key);
+    for (const key of keys)
+      if (written?.delete(key) || (!this.#isWhole && !this.#byKey.has(key))) fresh.add(key);
     if (fresh.size === 0) return;
     const found = Map.groupBy(await obligationsOfCases(this.#db, [...fresh]), ({ case_key }) => case_key);
     for (const key of fresh) this.#byKey.set(key, found.get(key) ?? NONE);

@@ -19,6 +19,13 @@ export type ObligationHead = Pick<
   'id' | 'rule' | 'state' | 'source' | 'anchor_event' | 'anchor_ns' | 'case_key'
 >;
 
+const HEAD = ['id', 'rule', 'state', 'source', 'anchor_event', 'anchor_ns', 'case_key'] as const;
+
+/** All obligations of a company, of all rules: for who judges all of its cases again. */
+export async function obligationsOfCompany(db: Kysely<Database>, company: string): Promise<ObligationHead[]> {
+  return await db.selectFrom('obligations').select(HEAD).where('company', '=', company).execute();
+}
+
 /** The obligations of all rules to whose cases the keys lead. */
 export async function obligationsOfCases(
   db: Kysely<Database>,
@@ -29,7 +36,7 @@ export async function obligationsOfCases(
     found.push(
       ...(await db
         .selectFrom('obligations')
-        .select(['id', 'rule', 'state', 'source', 'anchor_event', 'anchor_ns', 'case_key'])
+        .select(HEAD)
         .where(sql<boolean>`case_key = ANY(${some}::text[])`)
         .execute()),
     );

@@ -1,7 +1,7 @@
 import type { Company } from '../../../model/company.ts';
 import type { EventPattern } from '../../../model/event-pattern.ts';
 import { type Expectation, type RuleOf, typesOf } from '../../../model/expectation.ts';
-import { GROUP_KEY_TYPES } from '../../../model/key.ts';
+import { GROUP_KEY_TYPES, surelyJoins } from '../../../model/key.ts';
 import { isDecimal } from '../../../model/money.ts';
 import type { Timing } from '../../../model/timing.ts';
 import { isComparable, type TotalsQuestion } from '../../../store/clickhouse/deviating.ts';
@@ -197,7 +197,8 @@ function questionOf(rule: Expectation, following: Following, place: ScreenPlace)
     companies.set(key, known.index);
   }
   return {
-    by: joiningBy(rule),
+    // What may only suggest that events belong together answers nothing.
+    by: rule.by.filter(surelyJoins),
     across: rule.across,
     keyed: isKeyed(rule, following.anchors),
     anchors: following.anchors.types,
@@ -213,7 +214,7 @@ function questionOf(rule: Expectation, following: Following, place: ScreenPlace)
 
 /** Do anchors have one of the keys, because the pattern asks for it? */
 const isKeyed = (rule: Expectation, { where = {} }: EventPattern): boolean =>
-  joiningBy(rule).some((type) => {
+  rule.by.filter(surelyJoins).some((type) => {
     const wanted = where[`key.${type}`];
     return typeof wanted === 'string' || Array.isArray(wanted) || wanted?.exists === true;
   });

@@ -87,6 +87,8 @@ const RULES: Flow = flow.parse({
       within: '1d',
     }),
     rule('scope', { by: ['supref'], scope: { with: { types: ['bill.approved'] } }, within: '1d' }),
+    // A reference that does not check itself suggests, and does not join.
+    rule('suggested', { by: ['supref', 'payref'], within: '2d' }),
     rule('mirror', {
       by: ['e2e'],
       across: true,
@@ -204,7 +206,8 @@ function randomEvents(seed: number, documents: number): FinanceEvent[] {
         data: random.pick(LINES),
         attributes: random.chance(0.5) ? { way: random.pick(['in', 'out', '7', '7.0']) } : {},
       });
-      return { ...made, keys: [...made.keys, ...e2e] };
+      const payref = random.chance(0.5) ? [{ type: 'payref', value: `no ${Math.ceil(document / 3)}` }] : [];
+      return { ...made, keys: [...made.keys, ...e2e, ...payref] };
     });
   }).flat();
 }

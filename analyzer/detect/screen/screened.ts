@@ -16,7 +16,7 @@ import type { PassTally } from '../pass-tally.ts';
 import type { Rule } from '../rules.ts';
 import { Touched } from '../touched.ts';
 import { type Screen, type ScreenedStore, screenOf } from './screen.ts';
-import { RULES_A_READING, wholeCompany } from './whole-companies.ts';
+import { wholeCompany } from './whole-companies.ts';
 
 /** Join keys, of several rules, that are judged as one. */
 export const KEYS_A_PIECE = 20_000;
@@ -104,15 +104,12 @@ export function* companyPieces(
   rules: readonly Rule[],
 ): Generator<Piece> {
   const applies = createApplies(moment.streams, companyOf);
-  for (let at = 0; at < rules.length; at += RULES_A_READING) {
-    const some = rules.slice(at, at + RULES_A_READING);
-    for (const company of extent.companies) {
-      const own = some.filter((rule) => applies(rule, company));
-      if (own.length > 0)
-        yield { touched: new Touched(), done: [], read: (now) => wholeCompany(events, own, company, now) };
-    }
-    yield { touched: new Touched(), done: some };
+  for (const company of extent.companies) {
+    const own = rules.filter((rule) => applies(rule, company));
+    if (own.length > 0)
+      yield { touched: new Touched(), done: [], read: (now) => wholeCompany(events, own, company, now) };
   }
+  if (rules.length > 0) yield { touched: new Touched(), done: rules };
 }
 
 /** All that is stored of the rules, in pages. */

@@ -11,8 +11,6 @@ import type { TouchedPart } from '../touched.ts';
 
 /** So many events of one company are held at once. */
 const MOST = 250_000;
-/** Rules of which a company is read at once: so many questions are asked together. */
-export const RULES_A_READING = 40;
 
 /** Can what the rules look at be read, a company at a time? */
 export async function areReadable(
@@ -39,8 +37,9 @@ export async function wholeCompany(
   company: string,
   now: bigint,
 ): Promise<ReadCases> {
-  const questions = rules.map((rule) => questionOf(rule, now));
-  const inOrder = (await events.inGroups(company, questions)).map(caseEventOf).sort(inEventOrder);
+  const inOrder = (await events.inGroups(company, questionsOf(rules, now)))
+    .map(caseEventOf)
+    .sort(inEventOrder);
   const read = new Map(
     rules.map((rule) => {
       const own = inOrder.filter(({ type }) => rule.looksAt(type));
@@ -48,7 +47,7 @@ export async function wholeCompany(
       return [partOf(rule, loaded.groups ?? []), loaded];
     }),
   );
-  return { parts: [...read.keys()], of: (part) => read.get(part) ?? { cases: [] } };
+  return { company, parts: [...read.keys()], of: (part) => read.get(part) ?? { cases: [] } };
 }
 
 function groupsOf(rule: Rule, events: readonly CaseEvent[]): LoadedCases {
@@ -72,14 +71,22 @@ const partOf = (rule: Rule, keys: readonly string[]): TouchedPart => ({
   spans: new Map(keys.map((key) => [key, EVER])),
 });
 
-const questionOf = ({ expectation }: Rule, now: bigint): GroupsQuestion => ({
-  types: typesOf(expectation),
-  from: -FOREVER,
-  to: now,
-  parties: [],
-  periods: [],
-  amounts: [],
-  data: needsData(expectation),
-  attributes: needsAttributes(expectation),
-  keys: needsKeys(expectation),
-});
+/** One question for all rules that need the same parts of events. */
+function questionsOf(rules: readonly Rule[], now: bigint): GroupsQuestion[] {
+  const needs = rules.map(({ expectation }) => ({
+    types: typesOf(expectation),
+    data: needsData(expectation),
+    attributes: needsAttributes(expectation),
+    keys: needsKeys(expectation),
+  }));
+  const alike = Map.groupBy(needs, ({ data, attributes, keys }) => `${data} ${attributes} ${keys}`);
+  return [...alike.values()].map((some) => ({
+    ...(some[0] as (typeof needs)[number]),
+    types: [...new Set(some.flatMap(({ types }) => types))],
+    from: -FOREVER,
+    to: now,
+    parties: [],
+    periods: [],
+    amounts: [],
+  }));
+}
