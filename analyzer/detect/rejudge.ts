@@ -69,6 +69,8 @@ export function createRejudge({
   ...deps
 }: RejudgeDeps) {
   const screenFrom = deps.screenFrom ?? SCREEN_FROM;
+  /** Rules of which a screen leaves too much where time is short: they are judged batch by batch. */
+  const tooWide = new Set<Rule>();
   return async (
     work: Missed,
     asked: bigint,
@@ -79,7 +81,8 @@ export function createRejudge({
     const isOver = (): boolean => performance.now() - startedAt >= atMostMs;
     const size = work.after === 0n ? await rowsOfBatches(postgres.db, work.upTo) : 0;
     if (work.after !== 0n || size < screenFrom) return await judgeBatches(work.rules);
-    tally.events += size;
+    const isShort = atMostMs !== Number.POSITIVE_INFINITY;
+    if (!isShort) tally.events += size;
     const others = await judgePieces();
     if (others.length > 0 && !isOver())
       await judgeBatches(
@@ -113,7 +116,7 @@ export function createRejudge({
                   await noteJudged(trx, rules, window, at);
                 },
                 recorded() {
-                  if (!types) tally.events += gathered.events;
+                  if (isShort || !types) tally.events += gathered.events;
                   after = window.upTo;
                 },
               };
@@ -133,9 +136,8 @@ export function createRejudge({
       const moment = await momentOf(asked);
       const extent = await events.extent(moment.now);
       if (!extent) return work.rules;
-      const { screened, others } = screenedOf(work.rules);
+      const { screened, others } = screenedOf(work.rules, isShort ? tooWide : new Set());
       const left = new Set(others);
-      const isShort = atMostMs !== Number.POSITIVE_INFINITY;
       const whole = !isShort && (await areReadable(events, others, extent.companies)) ? others : [];
       for (const rule of whole) left.delete(rule);
       const rules = [...screened.map(({ rule }) => rule), ...whole];
@@ -145,7 +147,10 @@ export function createRejudge({
       const bounds = {
         isOver,
         most: isShort ? KEYS_A_PIECE : Number.POSITIVE_INFINITY,
-        skip: (rule: Rule) => left.add(rule),
+        skip(rule: Rule) {
+          tooWide.add(rule);
+          left.add(rule);
+        },
       };
       const pieces = async function* (): AsyncGenerator<Piece> {
         yield* storedPieces(postgres.db, rules);

@@ -44,12 +44,18 @@ export interface PieceDeps {
   readonly tally: PassTally;
 }
 
-/** The rules that can be screened, and the others. */
-export function screenedOf(rules: readonly Rule[]): {
+/** The rules that can be screened, and the others, among which are those of `never`. */
+export function screenedOf(
+  rules: readonly Rule[],
+  never: ReadonlySet<Rule>,
+): {
   readonly screened: readonly Screened[];
   readonly others: readonly Rule[];
 } {
-  const all = rules.map((rule) => ({ rule, screen: screenOf(rule.expectation) }));
+  const all = rules.map((rule) => ({
+    rule,
+    screen: never.has(rule) ? undefined : screenOf(rule.expectation),
+  }));
   return {
     screened: all.flatMap(({ rule, screen }) => (screen ? [{ rule, screen }] : [])),
     others: all.flatMap(({ rule, screen }) => (screen ? [] : [rule])),
