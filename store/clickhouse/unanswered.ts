@@ -184,6 +184,7 @@ function queryOf(question: UnansweredQuestion): NamedQuery<Params, z.infer<typeo
   });
 }
 
+/** The parameters of `conditionSql` for these conditions. */
 export function conditionParams(conditions: readonly AnchorCondition[]): Record<string, string | string[]> {
   const given: Record<string, string | string[]> = {};
   for (const [i, { attribute, values }] of conditions.entries()) {
@@ -193,6 +194,8 @@ export function conditionParams(conditions: readonly AnchorCondition[]): Record<
   }
   return given;
 }
+
+const NO_TABLE = Object.fromEntries(TABLE.map((name) => [name, '']));
 
 /** A table in texts that each fit into a parameter; undefined when it is too large for them. */
 function tableParams({ quarters }: AllowanceTable): Record<string, string> | undefined {
@@ -222,13 +225,14 @@ export async function* unanswered(
     hours: typeof allowed === 'bigint' ? '0' : `${allowed.hours}`,
     secret0: `${secret.readBigUInt64LE(0)}`,
     secret1: `${secret.readBigUInt64LE(8)}`,
-    ...table,
+    ...(table ?? NO_TABLE),
     ...conditionParams(conditions),
   };
   const query = queryOf(question);
   const all = [...question.companies.keys()];
-  // What joins across companies is asked for at once: it is read by all of them.
-  for (const companies of question.across ? [all] : chunksOf(all)) {
+  const chunks = chunksOf(all);
+  // What joins across companies is asked for at once; of companies that are too many to be named nothing is sure.
+  for (const companies of question.across ? [chunks[0] ?? []] : chunks) {
     const calendars = companies.map((company) => {
       const calendar = isSure ? question.companies.get(company) : undefined;
       return calendar === undefined ? '0' : `${calendar + 1}`;
