@@ -20,7 +20,7 @@ import { meetRules, missedBy, notePassed } from './missed.ts';
 import { objectivesOf } from './objectives/objectives.ts';
 import { PassTally, type RuleTally } from './pass-tally.ts';
 import { instantOfPass, isAhead, moveBatches, moveClock, positions } from './positions.ts';
-import { createRejudge } from './rejudge.ts';
+import { createRejudge, type Screening } from './rejudge.ts';
 import { closeOtherRules, gatherOtherVersions } from './rule-changes.ts';
 import { dataTypesOf, rulesByType, rulesOf, STALE_SOURCE_RULE } from './rules.ts';
 import { createSetBack } from './set-back.ts';
@@ -51,8 +51,8 @@ export interface DetectorDeps {
   readonly logger: Logger;
   /** Milliseconds for which a pass waits for the turn of another; 25,000. */
   readonly turnPatienceMs?: number | undefined;
-  /** A history of so many events is screened before it is judged again; 50,000. */
-  readonly screenFrom?: number | undefined;
+  /** When a history is screened before it is judged again. */
+  readonly screening?: Screening | undefined;
 }
 
 export interface PassResult {

@@ -39,8 +39,15 @@ interface RejudgeDeps {
   readonly dataTypes: readonly string[];
   /** The instant of a judgement and the sources then; asked for in every turn, for passes in between move it on. */
   momentOf(asked: bigint): Promise<Moment>;
-  /** A history of so many events is screened before it is judged; 50,000. */
-  readonly screenFrom?: number | undefined;
+  readonly screening?: Screening | undefined;
+}
+
+/** When a history is screened before it is judged. */
+export interface Screening {
+  /** It has so many events; 50,000. */
+  readonly from?: number;
+  /** Where time is short, a screen leaves no more anchors of a rule than these to be judged; 20,000. */
+  readonly most?: number;
 }
 
 /** One turn judges for about so long, then others get theirs. */
@@ -66,9 +73,8 @@ export function createRejudge({
   companyOf,
   dataTypes,
   momentOf,
-  ...deps
+  screening: { from: screenFrom = SCREEN_FROM, most = KEYS_A_PIECE } = {},
 }: RejudgeDeps) {
-  const screenFrom = deps.screenFrom ?? SCREEN_FROM;
   /** Rules of which a screen leaves too much where time is short: they are judged batch by batch. */
   const tooWide = new Set<Rule>();
   return async (
@@ -78,10 +84,10 @@ export function createRejudge({
     atMostMs = Number.POSITIVE_INFINITY,
   ): Promise<void> => {
     const startedAt = performance.now();
+    const isShort = atMostMs !== Number.POSITIVE_INFINITY;
     const isOver = (): boolean => performance.now() - startedAt >= atMostMs;
     const size = work.after === 0n ? await rowsOfBatches(postgres.db, work.upTo) : 0;
     if (work.after !== 0n || size < screenFrom) return await judgeBatches(work.rules);
-    const isShort = atMostMs !== Number.POSITIVE_INFINITY;
     if (!isShort) tally.events += size;
     const others = await judgePieces();
     if (others.length > 0 && !isOver())
@@ -146,7 +152,7 @@ export function createRejudge({
       const given = { events, companyOf, extent, moment, tally };
       const bounds = {
         isOver,
-        most: isShort ? KEYS_A_PIECE : Number.POSITIVE_INFINITY,
+        most: isShort ? most : Number.POSITIVE_INFINITY,
         skip(rule: Rule) {
           tooWide.add(rule);
           left.add(rule);

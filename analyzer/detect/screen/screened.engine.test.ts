@@ -219,11 +219,11 @@ async function judgedBothWays(flows: readonly Flow[], companies: readonly Compan
     obligations: await house.obligations(),
     exceptions: await house.exceptions(),
   });
-  const judged = async (screenFrom: number) => {
+  const judged = async (from: number) => {
     await sql`TRUNCATE obligations, exceptions, change_log, control_runs CASCADE`.execute(postgres.db);
     await sql`DELETE FROM settings`.execute(postgres.db);
     await createDetector({ ...deps, events, flows: [] }).pass(now);
-    const { pass } = createDetector({ ...deps, events, flows, screenFrom });
+    const { pass } = createDetector({ ...deps, events, flows, screening: { from } });
     const result = await pass(now, { catchUp: true });
     return { pass, result, stored: await stored() };
   };
@@ -256,7 +256,39 @@ test('what random events come to, screened or not, is the same', async () => {
   }
 });
 
-test('so is a landscape under the rules of the house', async () => {
+test('where time is short, what a screen leaves too much of goes batch by batch, to the same end', async () => {
+  for (let i = 0; i < 3; i += 1) await arrive(...randomEvents(10 + i, 40));
+  const marks = [{ source: 'erp', company: 'acme', stream: '', completeUpTo: instantOf('7') }];
+  await declareComplete(postgres.db, marks, new Date());
+  const now = instantOf('8 12:00');
+  const deps = { postgres, events, companies: COMPANIES, logger };
+  const judged = async (screening: { from: number; most: number }) => {
+    await sql`TRUNCATE obligations, exceptions, change_log, control_runs CASCADE`.execute(postgres.db);
+    await sql`DELETE FROM settings`.execute(postgres.db);
+    await createDetector({ ...deps, flows: [] }).pass(now);
+    const { pass } = createDetector({ ...deps, flows: [RULES], screening });
+    const result = await pass(now);
+    // Nothing is left to be judged.
+    expect(await pass(now)).toMatchObject({ events: 0, opened: 0, closed: 0 });
+    return {
+      screened: result.rules.filter(({ screened }) => screened).length,
+      stored: await house.obligations(),
+    };
+  };
+  const plain = await judged({ from: Number.POSITIVE_INFINITY, most: 0 });
+  expect(plain.screened).toBe(0);
+  const [all, some, none] = [
+    await judged({ from: 0, most: 10_000 }),
+    await judged({ from: 0, most: 40 }),
+    await judged({ from: 0, most: -1 }),
+  ];
+  expect(none.screened).toBe(0);
+  expect(some.screened).toBeGreaterThan(0);
+  expect(all.screened).toBeGreaterThan(some.screened);
+  for (const { stored } of [all, some, none]) expect(stored).toEqual(plain.stored);
+});
+
+test('a landscape under the rules of the house comes to the same too', async () => {
   const now = parseInstant('2026-06-03T12:00:00Z') as bigint;
   const { companies, events: sent } = simulate({
     seed: 8,
