@@ -4,22 +4,14 @@
  * calendars and sources, up to the size; then all of it is judged, from nothing. Beside it stands the engine's own limit in the
  * same run: counting all events by every join key, once.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { loadFlows } from '../analyzer/detect/flow-files.ts';
 import { createDetector } from '../analyzer/detect/pass.ts';
 import { parseInstant } from '../model/time.ts';
 import { simulate } from '../simulator/simulate.ts';
 import { storedEvents, streamsOf } from '../simulator/stored.ts';
-import { connectClickHouse } from '../store/clickhouse/client.ts';
-import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
-import { migrate } from '../store/clickhouse/migrate.ts';
 import { defineQuery } from '../store/clickhouse/query.ts';
-import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
-import { openPostgres } from '../store/postgres/database.ts';
-import { createMeter, printTable, storedEventCount } from './measure.ts';
+import { printTable, storedEventCount } from './measure.ts';
+import { benchStores } from './stores.ts';
 import { declareStreams } from './streams.ts';
 import { storeTwins, twinOf } from './twins.ts';
 
@@ -27,7 +19,6 @@ const SIZE = Number(process.argv[2] ?? 10_000_000);
 const BATCH = 5_000;
 const TAG = 'x';
 const now = parseInstant('2026-11-20T12:00:00Z') as bigint;
-const logger = { info() {}, warn() {}, error() {}, debug() {} };
 
 const simulated = simulate({ seed: 5, now: Number(now / 1_000_000n), days: 365, plantedEach: 2 });
 const past = storedEvents(simulated.events).sort((a, b) => (a.time < b.time ? -1 : 1));
@@ -38,14 +29,7 @@ const companies = simulated.companies.flatMap((company) => [
   ...Array.from({ length: copies }, (_, k) => ({ ...company, key: twinOf(company.key, { tag: TAG, k }) })),
 ]);
 
-const dir = mkdtempSync(join(tmpdir(), 'closewatch-bench-'));
-const engine = await temporaryEngine();
-const plain = connectClickHouse(engine);
-await migrate(plain);
-const postgres = await openPostgres({ dataDir: dir, statementTimeoutMs: 3_600_000 }, { logger });
-const meter = createMeter(plain, engine.pid);
-const events = openFinanceEvents(meter.clickhouse);
-const flows = await loadFlows(join(import.meta.dirname, '../flows'));
+const { plain, postgres, meter, events, flows, logger, remove } = await benchStores();
 
 async function store(): Promise<void> {
   for (let batch = 1; batch <= batches; batch += 1) {
@@ -125,8 +109,5 @@ try {
     `judged ${result?.judged}, found in order by screens ${screened}, opened ${result?.opened}, states ${JSON.stringify(result?.states)}`,
   );
 } finally {
-  await postgres.close();
-  await plain.close();
-  await engine.remove();
-  rmSync(dir, { recursive: true, force: true });
+  await remove();
 }

@@ -5,22 +5,14 @@
  * the history is cloned, as that of other companies, up to each of the sizes. A pass is measured beside one plain reading of
  * the same new events from the engine. All figures are of the same run; the ratios count.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { loadFlows } from '../analyzer/detect/flow-files.ts';
 import { createDetector, type PassOptions } from '../analyzer/detect/pass.ts';
 import type { FinanceEvent } from '../model/event.ts';
 import { parseInstant } from '../model/time.ts';
 import { simulate } from '../simulator/simulate.ts';
 import { storedEvents, streamsOf } from '../simulator/stored.ts';
-import { connectClickHouse } from '../store/clickhouse/client.ts';
-import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
-import { migrate } from '../store/clickhouse/migrate.ts';
-import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { takeBatch } from '../store/postgres/batches.ts';
-import { openPostgres } from '../store/postgres/database.ts';
-import { type Cost, createMeter, printTable, storedEventCount } from './measure.ts';
+import { type Cost, printTable, storedEventCount } from './measure.ts';
+import { benchStores } from './stores.ts';
 import { declareStreams } from './streams.ts';
 import { storeTwins } from './twins.ts';
 
@@ -31,7 +23,6 @@ const MANY = 10_000;
 const PASSES_A_SIZE = 2;
 const FEW = 100;
 const PASSES_OF_FEW = 20;
-const logger = { info() {}, warn() {}, error() {}, debug() {} };
 
 const { companies, events: sent } = simulate({
   seed: 5,
@@ -46,14 +37,7 @@ const streams = streamsOf(
   0n,
 );
 
-const dir = mkdtempSync(join(tmpdir(), 'closewatch-bench-'));
-const engine = await temporaryEngine();
-const plain = connectClickHouse(engine);
-await migrate(plain);
-const postgres = await openPostgres({ dataDir: dir, statementTimeoutMs: 3_600_000 }, { logger });
-const meter = createMeter(plain, engine.pid);
-const events = openFinanceEvents(meter.clickhouse);
-const flows = await loadFlows(join(import.meta.dirname, '../flows'));
+const { plain, postgres, meter, events, flows, logger, remove } = await benchStores();
 const { pass } = createDetector({ postgres, events, flows, companies, logger });
 
 const nowOf = (some: readonly FinanceEvent[]): bigint => parseInstant(some.at(-1)?.time ?? '') ?? 0n;
@@ -163,8 +147,5 @@ try {
     rows,
   );
 } finally {
-  await postgres.close();
-  await plain.close();
-  await engine.remove();
-  rmSync(dir, { recursive: true, force: true });
+  await remove();
 }

@@ -4,36 +4,20 @@
  * shapes), then three passes of twice as many new events as bills are measured beside the least that the stores ask for the same events: one
  * read of the events and one insert of their obligations' rows. All figures are of the same run; the ratios count.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { loadFlows } from '../analyzer/detect/flow-files.ts';
 import { createDetector } from '../analyzer/detect/pass.ts';
 import type { FinanceEvent } from '../model/event.ts';
 import { formatInstant, parseInstant } from '../model/time.ts';
-import { connectClickHouse } from '../store/clickhouse/client.ts';
-import { openFinanceEvents } from '../store/clickhouse/finance-events.ts';
-import { migrate } from '../store/clickhouse/migrate.ts';
-import { temporaryEngine } from '../store/clickhouse/testing/temporary.ts';
 import { takeBatch } from '../store/postgres/batches.ts';
-import { openPostgres } from '../store/postgres/database.ts';
 import { declareComplete } from '../store/postgres/sources.ts';
-import { type Cost, createMeter, printTable, storedEventCount } from './measure.ts';
+import { type Cost, printTable, storedEventCount } from './measure.ts';
+import { benchStores } from './stores.ts';
 
 const SIZES = (process.argv[2] ?? '30000,1000000,10000000').split(',').map(Number);
 const BILLS_A_PASS = Number(process.argv[3] ?? 5_000);
 const PASSES = 3;
 const HOUR = 3_600_000_000_000n;
-const logger = { info() {}, warn() {}, error() {}, debug() {} };
 
-const dir = mkdtempSync(join(tmpdir(), 'closewatch-bench-'));
-const engine = await temporaryEngine();
-const plain = connectClickHouse(engine);
-await migrate(plain);
-const postgres = await openPostgres({ dataDir: dir, statementTimeoutMs: 3_600_000 }, { logger });
-const meter = createMeter(plain, engine.pid);
-const events = openFinanceEvents(meter.clickhouse);
-const flows = await loadFlows(join(import.meta.dirname, '../flows'));
+const { plain, postgres, meter, events, flows, logger, remove } = await benchStores();
 const { pass } = createDetector({ postgres, events, flows, companies: [], logger });
 
 function bill(number: number, type: string, at: bigint): FinanceEvent {
@@ -163,8 +147,5 @@ try {
     rows,
   );
 } finally {
-  await postgres.close();
-  await plain.close();
-  await engine.remove();
-  rmSync(dir, { recursive: true, force: true });
+  await remove();
 }

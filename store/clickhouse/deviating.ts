@@ -36,7 +36,8 @@ const ATTRIBUTE = 'attribute.';
 /** Can the engine compare events in this field? */
 export const isComparable = (field: string): boolean => field in COLUMNS || field.startsWith(ATTRIBUTE);
 
-interface Place {
+/** Events of some types at some companies. */
+export interface TypesQuestion {
   readonly companies: readonly string[];
   /** Epoch nanoseconds: later events are left out. */
   readonly asOf: bigint;
@@ -44,7 +45,7 @@ interface Place {
   readonly types: readonly string[];
 }
 
-export interface DeviatingQuestion extends Place {
+export interface DeviatingQuestion extends TypesQuestion {
   /** Key types that join the events; `subject` alone, or others. */
   readonly by: readonly string[];
   readonly conditions: readonly AnchorCondition[];
@@ -52,7 +53,7 @@ export interface DeviatingQuestion extends Place {
   readonly fields: readonly string[];
 }
 
-export interface TotalsQuestion extends Place {
+export interface TotalsQuestion extends TypesQuestion {
   /** The field of the lines that is summed. */
   readonly line: string;
   readonly equals: 'amount' | 'companyamount';
@@ -100,8 +101,8 @@ function deviatingQuery({ by, conditions, fields }: DeviatingQuestion): NamedQue
 const comparedIn = (field: string, i: number): string =>
   field.startsWith(ATTRIBUTE) ? `Attributes[{compared${i}:String}]` : COLUMNS[field as ColumnField];
 
-/** Numbers of JSON as short as they are exact, and decimal text: anything else is given out. */
-const NUMBER = '^(?:-?[0-9]{1,9}(?:[.][0-9]{1,5})?|"-?[0-9]{1,18}(?:[.][0-9]{1,18})?")$';
+/** Numbers of JSON as short as they are exact, and decimal text that cannot overflow a sum: anything else is given out. */
+const NUMBER = '^(?:-?[0-9]{1,9}(?:[.][0-9]{1,5})?|"-?[0-9]{1,15}(?:[.][0-9]{1,18})?")$';
 const AMOUNTS = `arrayMap(line -> JSONExtractRaw(line, {line:String}), JSONExtractArrayRaw(Data, 'lines'))`;
 const SUM = `arraySum(text -> toDecimal128OrZero(trim(BOTH '"' FROM text), 18), amounts)`;
 
@@ -128,7 +129,7 @@ const ofTypesAlone: NamedQuery<Params, PortionRow> = defineQuery({
 async function* asked(
   clickhouse: Pick<ClickHouse, 'tuples'>,
   query: NamedQuery<Params, PortionRow>,
-  { types, asOf, companies }: Place,
+  { types, asOf, companies }: TypesQuestion,
   more: Record<string, string | string[]> = {},
 ): AsyncGenerator<ScreenedAnchors> {
   for (const some of chunksOf(companies)) {
@@ -167,6 +168,5 @@ export const unequalTotals = (
 /** See `FinanceEventStore.ofTypes`. */
 export const eventsOfTypes = (
   clickhouse: Pick<ClickHouse, 'tuples'>,
-  question: Place,
+  question: TypesQuestion,
 ): AsyncGenerator<ScreenedAnchors> => asked(clickhouse, ofTypesAlone, question);
-export type { Place as TypesQuestion };

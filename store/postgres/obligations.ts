@@ -137,38 +137,29 @@ export async function obligationsOpenIn(
     .execute();
 }
 
-/** The unanswered obligations of the rules, by id after `after`, 50,000 at most. */
-export async function obligationsUnanswered(
-  db: Kysely<Database>,
-  rules: readonly string[],
-  after: string,
-): Promise<ToJudge[]> {
-  return await db
+/** Stored obligations of the rules, by id after `after`, 50,000 at most. */
+const pageOf = (db: Kysely<Database>, rules: readonly string[], after: string) =>
+  db
     .selectFrom('obligations')
     .select(TO_JUDGE)
     .where(sql<boolean>`rule = ANY(${rules}::text[])`)
     .where('id', '>', after)
-    .where('state', 'in', ['open', 'indeterminate'])
     .orderBy('id')
-    .limit(MOST)
-    .execute();
-}
+    .limit(MOST);
 
-/** All stored obligations of the rules, by id after `after`, 50,000 at most. */
-export async function obligationsOfRules(
+/** The unanswered obligations of the rules, by id after `after`, 50,000 at most. */
+export const obligationsUnanswered = (
   db: Kysely<Database>,
   rules: readonly string[],
   after: string,
-): Promise<ToJudge[]> {
-  return await db
-    .selectFrom('obligations')
-    .select(TO_JUDGE)
-    .where(sql<boolean>`rule = ANY(${rules}::text[])`)
-    .where('id', '>', after)
-    .orderBy('id')
-    .limit(MOST)
-    .execute();
-}
+): Promise<ToJudge[]> => pageOf(db, rules, after).where('state', 'in', ['open', 'indeterminate']).execute();
+
+/** All stored obligations of the rules, whatever their state, likewise. */
+export const obligationsOfRules = (
+  db: Kysely<Database>,
+  rules: readonly string[],
+  after: string,
+): Promise<ToJudge[]> => pageOf(db, rules, after).execute();
 
 /** Where obligations wait for a source: by rule, company and source how many, and the span of their deadlines. */
 export interface IndeterminateGroup {
