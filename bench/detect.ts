@@ -18,7 +18,7 @@ const PASSES = 3;
 const HOUR = 3_600_000_000_000n;
 
 const { plain, postgres, meter, events, flows, logger, remove } = await benchStores();
-const { pass } = createDetector({ postgres, events, flows, companies: [], logger });
+let { pass, idle } = createDetector({ postgres, events, flows, companies: [], logger });
 
 function bill(number: number, type: string, at: bigint): FinanceEvent {
   const subject = `${type}/${number}`;
@@ -106,14 +106,17 @@ try {
   let first: number | undefined;
   for (const size of SIZES) {
     await grow(await storedEventCount(plain), size);
+    // What is cloned came past the detector: one that begins now finds it as a process does that is started on such a history.
+    ({ pass, idle } = createDetector({ postgres, events, flows, companies: [], logger }));
     await newBills();
     await pass(now);
+    await idle();
     const costs: Cost[] = [];
     for (let i = 0; i < PASSES; i += 1) {
       await newBills();
       costs.push(await meter.cost(() => pass(now)));
     }
-    const idle = await meter.cost(() => pass(now + 1n));
+    const still = await meter.cost(() => pass(now + 1n));
     const cpu = mean(costs, ({ processMs, engineMs }) => processMs + engineMs);
     first ??= cpu;
     rows.push([
@@ -126,7 +129,7 @@ try {
       mean(costs, ({ queries }) => queries),
       mean(costs, ({ statements }) => statements),
       mean(costs, ({ paramBytes }) => paramBytes / 1024),
-      Math.round(idle.wallMs),
+      Math.round(still.wallMs),
       (cpu / first).toFixed(2),
     ]);
   }

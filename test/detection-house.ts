@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { instantOf } from '../analyzer/detect/fixture.ts';
-import { createDetector } from '../analyzer/detect/pass.ts';
+import { createDetector, type DetectorDeps } from '../analyzer/detect/pass.ts';
 import { type Company, company } from '../model/company.ts';
 import type { FinanceEvent } from '../model/event.ts';
 import { type Flow, flow } from '../model/flow.ts';
@@ -152,8 +152,8 @@ export async function detectionHouse() {
       await declareComplete(postgres.db, [declared], new Date());
       await sql`UPDATE sources SET types = '{bill.posted,bill.cancelled}'`.execute(postgres.db);
     },
-    detector: (flows: readonly Flow[] = FLOWS) =>
-      createDetector({ postgres, events, flows, companies: [ACME], logger }),
+    detector: (flows: readonly Flow[] = FLOWS, options: Partial<DetectorDeps> = {}) =>
+      createDetector({ postgres, events, flows, companies: [ACME], logger, ...options }),
     exceptions: async () =>
       (
         await postgres.db.selectFrom('exceptions').selectAll().orderBy('rule').orderBy('subject').execute()

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
+import { eventRefKey } from '../../model/event.ts';
+import { joinKeysOf } from '../../model/key.ts';
 import type { FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import type { Logger } from '../../store/logger.ts';
 import type { Database } from '../../store/postgres/schema.ts';
@@ -15,6 +17,7 @@ import { type ReadCases, readGroups } from './load-groups.ts';
 import type { PassTally } from './pass-tally.ts';
 import { hasNews, type Judged, type Judgement, type Recorded, record, storedOf } from './record.ts';
 import { dataTypesOf, type Rule, rulesByType } from './rules.ts';
+import { type NamedKeys, SeenKeys } from './seen-keys.ts';
 import { StoredCases } from './stored-cases.ts';
 import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
 import type { Turn } from './turn.ts';
@@ -30,7 +33,7 @@ const OBLIGATIONS_A_WRITE = 4_000;
 interface JudgeDeps {
   readonly events: Pick<
     FinanceEventStore,
-    'factsByJoinKeys' | 'refsByJoinKeys' | 'inGroups' | 'countInGroups'
+    'factsByJoinKeys' | 'refsByJoinKeys' | 'inGroups' | 'countInGroups' | 'keyCount' | 'keySums'
   >;
   readonly rules: readonly Rule[];
   readonly db: Kysely<Database>;
@@ -65,6 +68,8 @@ export interface Judge {
   (works: Iterable<Work> | AsyncIterable<Work>, place: Place): Promise<void>;
   /** A reading of cases for whoever gathers what is touched. */
   read(options: CaseReadingOptions): CaseReading;
+  /** What it knows of the keys of events that were judged. */
+  readonly seen: SeenKeys;
 }
 
 /** Parts of a piece of work that are judged together, and what is being read for them. */
@@ -75,8 +80,9 @@ interface Step {
   readonly parts: readonly TouchedPart[];
   readonly reading: CaseReading;
   readonly complete: Promise<void>;
-  /** What is stored of its cases. */
+  /** What is stored of its cases, and by rule the stored obligations that it is about. */
   readonly cases: StoredCases;
+  readonly ids: ReadonlyMap<string, readonly string[]>;
   readonly groups: Promise<Pick<ReadCases, 'parts' | 'of'>>;
 }
 
@@ -85,7 +91,9 @@ interface Step {
  * together.
  */
 export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps): Judge {
-  const read = createCaseReader(new KnownEvents(events, dataTypesOf(rules)), rules);
+  const seen = new SeenKeys(events);
+  const known = new KnownEvents(events, dataTypesOf(rules), { seen });
+  const read = createCaseReader(known, rules);
   const memory = new GroupMemory();
   /** What is stored, of steps that are judged or read: what is written meanwhile is looked for anew. */
   const asked = new Set<StoredCases>();
@@ -112,6 +120,8 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
         if (groups.length === 0) groups.push([]);
         for (const [index, parts] of groups.entries()) {
           step = stepOf(work, parts, index === groups.length - 1, moment);
+          // All events that came are in the reading by now, or are yet to come; their own keys have been asked for.
+          if (fresh) passed(fresh, step.reading);
           yield step;
         }
       }
@@ -120,6 +130,11 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
       await Promise.allSettled([step?.complete, step?.groups]);
       asked.clear();
     }
+  }
+
+  function passed(fresh: FreshEvents, { taken }: CaseReading): void {
+    const hidden = fresh.others.map((event): NamedKeys => [eventRefKey(event), joinKeysOf(event)]);
+    seen.pass(fresh, taken, hidden);
   }
 
   function stepOf(work: Work, all: readonly TouchedPart[], isLast: boolean, moment: Moment): Step {
@@ -142,10 +157,13 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
       ? Promise.resolve(given)
       : lastGroups.then(() => readParts(grouped, cases, work, moment));
     lastGroups = groups.catch(() => {});
-    const sought = cases.seek(anchorsOf(fresh?.events ?? []));
+    // Under a subject of which there was no event there is no obligation.
+    const [young, old] = partition(anchorsOf(fresh?.events ?? []), (key) => !seen.mayBe(key));
+    cases.none(young);
+    const sought = cases.seek(old);
     // Whoever judges the step is told.
     for (const one of [complete, groups, sought]) one.catch(() => {});
-    return { work, isLast, parts: inTurns(parts), reading, complete, cases, groups };
+    return { work, isLast, parts: inTurns(parts), reading, complete, cases, ids: idsOf(all), groups };
   }
 
   async function readParts(
@@ -174,20 +192,21 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
   async function judgeStep(step: Step, { turn, tally, ...moment }: Place): Promise<void> {
     await step.complete;
     const { cases } = step;
-    const sought = cases.seek(anchorsOf(step.reading.found()));
+    const sought = cases.seek(anchorsOf(step.reading.found())).then(() => cases.renew(step.ids));
     sought.catch(() => {});
     // It is asked for before this thread is busy.
     await setImmediate();
     let waiting: Judged[] = [];
     let writing = Promise.resolve();
-    const beingWritten = new Set<Rule>();
+    const [isWaiting, isBeingWritten] = [new CasesUnderWay(), new CasesUnderWay()];
 
     /** Begins to write what waits, once what is being written is done. */
     async function write(also?: Work['last']): Promise<void> {
       await writing;
       const together = waiting;
       waiting = [];
-      for (const { judgement } of together) beingWritten.add(judgement.rule);
+      isWaiting.clear();
+      for (const { judgement } of together) isBeingWritten.add(judgement);
       writing = written(together, also);
       writing.catch(() => {});
     }
@@ -202,22 +221,26 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
         const { id } = judgement.rule.expectation;
         tally.add(id, recorded[index] as Recorded);
         for (const one of asked) one.note(id, judgement.caseKeys);
-        beingWritten.delete(judgement.rule);
       }
+      isBeingWritten.clear();
     }
 
     try {
       for await (const [part, judgement] of ahead(judgementsOf(step, moment))) {
         const { id } = part.rule.expectation;
         await sought;
+        // What is being written goes on while the next part is judged.
+        await setImmediate();
         // Another part of the rule may be of the same cases.
-        if (waiting.some(({ judgement: { rule } }) => rule === part.rule)) await write();
-        if (beingWritten.has(part.rule)) await writing;
+        if (isWaiting.has(judgement)) await write();
+        if (isBeingWritten.has(judgement)) await writing;
         // The turn keeps others from writing obligations, and no transaction is needed where there is nothing to write.
-        const stored = await storedOf(db, judgement, await cases.heads(id, judgement.caseKeys));
+        const stored = await storedOf(cases, judgement);
         // What is as it should be, and was never otherwise, leaves nothing to write.
-        if (stored.isAny || hasNews(judgement)) waiting.push({ judgement, stored });
-        else tally.add(id, { judged: judgement.obligations.length, opened: 0, closed: 0 });
+        if (stored.isAny || hasNews(judgement)) {
+          waiting.push({ judgement, stored });
+          isWaiting.add(judgement);
+        } else tally.add(id, { judged: judgement.obligations.length, opened: 0, closed: 0 });
         const size = waiting.reduce((sum, one) => sum + one.judgement.obligations.length, 0);
         if (size >= OBLIGATIONS_A_WRITE) await write();
       }
@@ -234,7 +257,40 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
   const judge = async (works: Iterable<Work> | AsyncIterable<Work>, place: Place): Promise<void> => {
     for await (const step of ahead(stepsOf(works, place))) await judgeStep(step, place);
   };
-  return Object.assign(judge, { read });
+  return Object.assign(judge, { read, seen });
+}
+
+/** By rule the stored obligations that the parts are about. */
+function idsOf(parts: readonly TouchedPart[]): Map<string, string[]> {
+  const ids = new Map<string, string[]>();
+  for (const { rule, obligations } of parts) {
+    const known = ids.get(rule.expectation.id);
+    if (known) known.push(...obligations);
+    else ids.set(rule.expectation.id, [...obligations]);
+  }
+  return ids;
+}
+
+/** The cases of judgements that are not written yet. */
+class CasesUnderWay {
+  readonly #ofRule = new Map<Rule, Set<string>>();
+
+  add({ rule, caseKeys, ids }: Judgement): void {
+    const known = this.#ofRule.get(rule) ?? new Set();
+    this.#ofRule.set(rule, known);
+    for (const key of caseKeys) known.add(key);
+    for (const id of ids) known.add(id);
+  }
+
+  /** Is any of the judgement's cases, or of the obligations it is about, among them? */
+  has({ rule, caseKeys, ids }: Judgement): boolean {
+    const known = this.#ofRule.get(rule);
+    return known !== undefined && (caseKeys.some((key) => known.has(key)) || ids.some((id) => known.has(id)));
+  }
+
+  clear(): void {
+    this.#ofRule.clear();
+  }
 }
 
 /** The first part of each rule, then the second ones: what is written of one is written while others are judged. */

@@ -230,7 +230,7 @@ test(`every kind converges, whatever the order of arrival and the passes between
         const all = drawn.map(({ type, hour, ...given }) =>
           event(type, formatInstant(instantOf('1') + BigInt(hour) * 3_600_000_000_000n), given),
         );
-        const { pass } = detector([KINDS]);
+        const { pass, idle } = detector([KINDS], { keysFrom: 1 });
         let now = instantOf('1');
         for (let at = 0; at < all.length; ) {
           const size = sizes.next().value as number;
@@ -238,6 +238,7 @@ test(`every kind converges, whatever the order of arrival and the passes between
           at += size;
           now += BigInt(steps.next().value as number) * 1_800_000_000_000n;
           await pass(now);
+          await idle();
         }
         const end = now > instantOf('12') ? now : instantOf('12');
         await pass(end);

@@ -2,11 +2,12 @@ import { LRUCache } from 'lru-cache';
 import { eventRefKey } from '../../model/event.ts';
 import type { BatchSpan, FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
 import { type CaseEvent, caseEventOf } from './case-event.ts';
+import type { SeenKeys } from './seen-keys.ts';
 
 /** Events that are kept in memory: about a kilobyte each. */
 const MOST = 50_000;
-
-const NOTHING: ReadonlyMap<string, CaseEvent> = new Map();
+/** Where nothing is known of any key. */
+const UNSEEN = { mayBe: () => true, namesOf: () => undefined };
 
 export interface KeyQuestion {
   /** Epoch nanoseconds, inclusive. */
@@ -26,12 +27,15 @@ export class KnownEvents {
   readonly #dataTypes: readonly string[];
   readonly #recent: LRUCache<string, CaseEvent>;
 
-  /** `dataTypes`: patterns of the types whose payload is needed; `most`: how many events are remembered. */
+  readonly #seen: Pick<SeenKeys, 'mayBe' | 'namesOf'>;
+
+  /** `dataTypes`: patterns of the types whose payload is needed; `seen`: what is known of keys without asking; `most`: how many events are remembered. */
   constructor(
     store: Pick<FinanceEventStore, 'factsByJoinKeys' | 'refsByJoinKeys'>,
     dataTypes: readonly string[],
-    most = MOST,
+    { seen = UNSEEN, most = MOST }: { seen?: Pick<SeenKeys, 'mayBe' | 'namesOf'>; most?: number } = {},
   ) {
+    this.#seen = seen;
     this.#recent = new LRUCache({ max: most });
     this.#store = store;
     this.#dataTypes = dataTypes;
@@ -49,11 +53,12 @@ export class KnownEvents {
     keys: readonly string[],
     { asOf, types, except }: KeyQuestion,
   ): Promise<ReadonlyMap<string, CaseEvent>> {
-    if (keys.length === 0) return NOTHING;
     // Held on to at once: what is read now may push it out of memory.
     const found = new Map<string, CaseEvent>();
+    const asked = keys.filter((key) => this.#seen.mayBe(key) && !this.#recall(key, asOf, found));
+    if (asked.length === 0) return found;
     const unread = new Set<string>();
-    for (const ref of await this.#store.refsByJoinKeys(keys, { asOf, types, except })) {
+    for (const ref of await this.#store.refsByJoinKeys(asked, { asOf, types, except })) {
       const name = eventRefKey(ref);
       if (found.has(name)) continue;
       const event = this.#recent.get(name);
@@ -63,6 +68,18 @@ export class KnownEvents {
     if (unread.size > 0)
       for (const [name, event] of await this.#read([...unread], { asOf, types })) found.set(name, event);
     return found;
+  }
+
+  /** Adds the events that have the key, where all of them are in memory; else it adds some at most and says no. */
+  #recall(key: string, asOf: bigint, found: Map<string, CaseEvent>): boolean {
+    const names = this.#seen.namesOf(key);
+    if (!names) return false;
+    for (const name of names) {
+      const event = this.#recent.get(name);
+      if (!event) return false;
+      if (event.at <= asOf) found.set(name, event);
+    }
+    return true;
   }
 
   async #read(

@@ -4,6 +4,7 @@ import type { CaseEvent } from './case-event.ts';
 import { CaseGraph, joiningOf } from './case-graph.ts';
 import type { KnownEvents } from './known-events.ts';
 import type { Rule } from './rules.ts';
+import type { NamedKeys } from './seen-keys.ts';
 import type { TouchedPart } from './touched.ts';
 
 /** So often the keys of what was found are looked for as well, for all rules at once; further ones are found case by case. */
@@ -33,6 +34,8 @@ export interface CaseReading {
   want(keys: Iterable<string>): void;
   /** Waits for what is wanted, and for what lies around it. */
   complete(): Promise<void>;
+  /** The events that were taken, with their join keys. */
+  readonly taken: readonly NamedKeys[];
   /** The events found so far. */
   found(): Iterable<CaseEvent>;
   /** The cases of a rule that the events and keys touch: what they join, directly or through others, until no key is new. */
@@ -51,6 +54,7 @@ export function createCaseReader(
   return ({ asOf, taken }) => {
     const graph = new CaseGraph(joining);
     const reads = new Set<Promise<string[]>>();
+    const takenKeys: NamedKeys[] = [];
     let wanted: string[] = [];
 
     /** Reads the events of the keys; returns the keys that they have as well. */
@@ -76,7 +80,9 @@ export function createCaseReader(
 
     return {
       take(event, isWanted = false) {
-        const keys = graph.add(known.note(event), event);
+        const name = known.note(event);
+        const keys = graph.add(name, event);
+        takenKeys.push([name, keys]);
         if (isWanted) want(keys);
       },
       want,
@@ -90,6 +96,7 @@ export function createCaseReader(
           if (further.length > 0) void read(further);
         }
       },
+      taken: takenKeys,
       found: () => graph.events,
       async load({ rule, events, keys }) {
         for (;;) {

@@ -45,6 +45,8 @@ export interface DetectorDeps {
     | 'unequalTotals'
     | 'ofTypes'
     | 'extent'
+    | 'keyCount'
+    | 'keySums'
   >;
   readonly flows: readonly Flow[];
   readonly companies: readonly Company[];
@@ -53,6 +55,8 @@ export interface DetectorDeps {
   readonly turnPatienceMs?: number | undefined;
   /** When a history is screened before it is judged again. */
   readonly screening?: Screening | undefined;
+  /** After a pass over so many events the keys of all that is stored are loaded; 1,000. */
+  readonly keysFrom?: number | undefined;
 }
 
 export interface PassResult {
@@ -90,10 +94,14 @@ export interface Detector {
    * catching up cannot have its turns.
    */
   pass(now: bigint, options?: PassOptions): Promise<PassResult>;
+  /** Resolves when nothing is done between passes either: after the first pass over many events the keys of all that is stored are loaded. */
+  idle(): Promise<void>;
 }
 
 /** How long a pass waits for ClickHouse to have what was accepted. */
 const PATIENCE_MS = 5_000;
+/** Where so many events come at once it is worth knowing which keys there are. */
+const MANY_EVENTS = 1_000;
 /** Longer than a turn outlives the process that held it; a rebuild hands over every few seconds. */
 const TURN_PATIENCE_MS = HELD_MS + 5_000;
 /** How long a pass judges what is stored under rules that are new, before it does what passes do. */
@@ -124,7 +132,9 @@ export function createDetector(deps: DetectorDeps): Detector {
   async function momentOf(
     asked: bigint,
   ): Promise<Moment & { readonly behind: boolean; readonly to: bigint }> {
-    const now = instantOfPass((await positions(postgres.db)).clock, asked);
+    const { clock, batches } = await positions(postgres.db);
+    judge.seen.at(batches ?? 0n);
+    const now = instantOfPass(clock, asked);
     const settled = await whenSettled(postgres, inbox, PATIENCE_MS);
     // Behind its sources nothing can be said to be missing: new events are judged, deadlines wait for the next pass.
     const streams = settled.streams ?? [];
@@ -249,6 +259,7 @@ export function createDetector(deps: DetectorDeps): Detector {
       await checkRules(asked, tally);
       await judgeStored(asked, options, tally);
       const { from, to, now } = await judgeNew(asked, rebuild, tally);
+      if (tally.events >= (deps.keysFrom ?? MANY_EVENTS)) judge.seen.load(to);
       return resultOf(false, now, from, to);
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error;
@@ -264,5 +275,6 @@ export function createDetector(deps: DetectorDeps): Detector {
       running = next.catch(() => {});
       return next;
     },
+    idle: () => judge.seen.idle(),
   };
 }

@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import type { Company } from '../../model/company.ts';
 import { isOpenException } from '../../model/exception.ts';
 import type { Obligation, ObligationState } from '../../model/obligation.ts';
@@ -9,7 +9,6 @@ import {
   type NewObligation,
   type ObligationHead,
   type ObligationRow,
-  obligationsOf,
   removeObligations,
   saveObligations,
 } from '../../store/postgres/obligations.ts';
@@ -34,6 +33,7 @@ import {
 } from './rows.ts';
 import type { Rule } from './rules.ts';
 import { obligationSeverity } from './severity.ts';
+import type { StoredCases } from './stored-cases.ts';
 
 /** What the judgement of some cases of a rule came to. */
 export interface Judgement {
@@ -211,10 +211,10 @@ function changesOf(
 
 /** What is stored of the judged cases, of what lies where they lie: other cases, and other parts of a group, are left out. */
 export async function storedOf(
-  db: Kysely<Database>,
-  { ids, obligations, isJudged }: Judgement,
-  heads: readonly ObligationHead[],
+  cases: StoredCases,
+  { rule, caseKeys, ids, obligations, isJudged }: Judgement,
 ): Promise<Stored> {
+  const heads = await cases.heads(rule.expectation.id, caseKeys);
   const asked = new Set(ids);
   if (heads.length === 0 && asked.size === 0) return { isAny: false, rows: [], answered: new Set() };
   const judged = new Map(obligations.map((obligation) => [obligation.id, obligation]));
@@ -224,8 +224,8 @@ export async function storedOf(
     if (head.state === 'pending' && obligation && isSettled(obligation)) answered.add(head.id);
     else if (obligation || isJudged(head)) asked.add(head.id);
   }
-  const rows = await obligationsOf(
-    db,
+  const rows = await cases.rows(
+    rule.expectation.id,
     [...asked].filter((id) => !answered.has(id)),
   );
   return { isAny: rows.length > 0 || answered.size > 0, rows, answered };

@@ -62,7 +62,7 @@ function counting() {
     },
   };
   const deps = { postgres, flows: [...FLOWS, GROUPS], companies: [ACME], logger };
-  return { reads, detector: createDetector({ ...deps, events: counted }) };
+  return { reads, detector: createDetector({ ...deps, events: counted, keysFrom: 1 }) };
 }
 
 const posted = (at: string, subject: string, partyKey: string, amount = '50') =>
@@ -163,7 +163,7 @@ test('nothing is lost when there is more than is remembered', async () => {
     event('bill.posted', day, { subject: `m${day}`, supref: 'V:1', partyKey: `v${Number(day) % 2}` }),
   );
   await arrive(...some);
-  const known = new KnownEvents(events, [], 3);
+  const known = new KnownEvents(events, [], { most: 3 });
   const asked = { asOf: instantOf('9'), types: ['bill.posted'] };
   const keys = ['subject:erp:m1', 'subject:erp:m2', 'supref:acme:V:1'];
   const found = async (of: string[]) =>
@@ -188,4 +188,47 @@ test('nothing is lost when there is more than is remembered', async () => {
   expect(await loaded(...rules)).toEqual([5, 5]);
   expect(memory.holds(rules[0] as (typeof rules)[0], 'acme', instantOf('1'))).toBe(false);
   expect(await loaded(...rules)).toEqual([5, 5]);
+});
+
+const bill = (type: string, at: string, supref: string, subject = `${type}/${supref}`) =>
+  event(type, at, { subject, supref });
+
+test('once the keys of all that is stored are known, nothing is asked about new ones, nor about what came since', async () => {
+  await complete('30');
+  const { reads, detector } = counting();
+  await arrive(bill('bill.received', '10', 'V:1'));
+  await detector.pass(instantOf('10 01:00'));
+  await detector.idle();
+  reads.refs = 0;
+  await arrive(bill('bill.received', '10 02:00', 'V:2'));
+  await detector.pass(instantOf('10 03:00'));
+  await arrive(bill('bill.posted', '10 04:00', 'V:2'));
+  await detector.pass(instantOf('14'));
+  // Only what came before the keys were known is asked about: it is due.
+  expect(reads).toMatchObject({ refs: 2, facts: 0 });
+  expect(await exceptions()).toEqual([['posted', 'bill.received/V:1', 'open', true]]);
+  await arrive(bill('bill.posted', '15', 'V:1'));
+  await detector.pass(instantOf('16'));
+  expect(reads.refs).toBeGreaterThan(2);
+  expect(await exceptions()).toEqual([['posted', 'bill.received/V:1', 'late', true]]);
+});
+
+test('a key of which another process has passed events is asked about again', async () => {
+  await complete('30');
+  const [one, other] = [counting().detector, counting().detector];
+  await arrive(bill('bill.received', '10', 'V:1'));
+  await one.pass(instantOf('10 01:00'));
+  await one.idle();
+  await arrive(bill('bill.received', '10 02:00', 'V:2'));
+  await one.pass(instantOf('10 03:00'));
+  await arrive(bill('bill.posted', '10 04:00', 'V:2'), bill('bill.posted', '10 04:00', 'V:3'));
+  await other.pass(instantOf('10 05:00'));
+  const again = (supref: string) => bill('bill.received', '10 06:00', supref, `again/${supref}`);
+  await arrive(again('V:2'), again('V:3'));
+  await one.pass(instantOf('14'));
+  // What the other one passed answers the first of the two, and does not answer what came after it.
+  expect(await exceptions()).toEqual([
+    ['posted', 'again/V:3', 'open', true],
+    ['posted', 'bill.received/V:1', 'open', true],
+  ]);
 });

@@ -83,6 +83,10 @@ export interface FinanceEventStore {
     joinKeys: readonly string[],
     options: { asOf: bigint; types: readonly string[]; except?: BatchSpan | undefined },
   ): Promise<KeyedRef[]>;
+  /** How many join keys the events of the batches up to this one have. */
+  keyCount(upTo: bigint): Promise<number>;
+  /** The CRC-32 of each of them, many at a time, in no order. An answer that breaks off may end without an error: count what comes. */
+  keySums(upTo: bigint): AsyncIterable<Uint32Array>;
   /** Events dated in (after, upTo], epoch nanoseconds, of the type patterns, in no order. */
   datedIn(span: { after: bigint; upTo: bigint; types: readonly string[] }): AsyncIterable<FinanceEvent>;
   /** Events with these ids, of whatever source, in the order of events. */
@@ -202,6 +206,20 @@ const refsByJoinKeys = defineQuery({
       AND ${ofTypes('types')} AND NOT (Batch > {after:UInt64} AND Batch <= {upTo:UInt64})`,
   params: z.object({ ...joinKeysShape, asOf: whole, ...typesShape('types'), after: whole, upTo: whole }),
   row: z.tuple([z.string(), z.string(), z.string()]),
+});
+
+const keysUpTo = z.object({ upTo: whole });
+const keyCount = defineQuery({
+  name: 'event_keys.count',
+  sql: 'SELECT toString(count()) AS keys FROM event_keys WHERE Batch <= {upTo:UInt64}',
+  params: keysUpTo,
+  row: z.object({ keys: z.string() }),
+});
+const keySums = defineQuery({
+  name: 'event_keys.sums',
+  sql: 'SELECT CRC32(JoinKey) FROM event_keys WHERE Batch <= {upTo:UInt64}',
+  params: keysUpTo,
+  row: z.number(),
 });
 
 const eventsDatedIn = defineQuery({
@@ -441,6 +459,11 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       });
       return merged(answers);
     },
+    async keyCount(upTo) {
+      const [row] = await clickhouse.query(keyCount, { upTo: `${upTo}` });
+      return Number(row?.keys ?? 0);
+    },
+    keySums: (upTo) => clickhouse.numbers(keySums, { upTo: `${upTo}` }),
     datedIn: ({ after, upTo, types }) =>
       events(
         clickhouse.stream(eventsDatedIn, {
