@@ -12,7 +12,7 @@ const LAST_DAY = dayOfDate('2262-01-01');
 export type BusinessClock = Pick<Company, 'timezone' | 'calendar'>;
 
 /** A calendar with its texts read: which local days are worked, and from when to when (ms on the clock). */
-interface WorkTime {
+export interface WorkTime {
   readonly clock: ZoneClock;
   readonly openMs: number;
   readonly closeMs: number;

@@ -24,8 +24,19 @@ export interface CompletenessQuestion {
   readonly companyOf: (company: string) => BusinessClock;
 }
 
-const ofCompany = (stream: SourceStream, company: string): boolean =>
-  stream.company === company || stream.company === '' || stream.company === '*';
+const OF_COMPANY = new WeakMap<readonly SourceStream[], Map<string, readonly SourceStream[]>>();
+
+/** The streams that send for the company: its own, and those of all companies. Every rule asks about each of them. */
+function streamsOf(streams: readonly SourceStream[], company: string): readonly SourceStream[] {
+  const known = OF_COMPANY.get(streams) ?? new Map<string, readonly SourceStream[]>();
+  OF_COMPANY.set(streams, known);
+  let own = known.get(company);
+  if (!own) {
+    own = streams.filter((stream) => ['', '*', company].includes(stream.company));
+    known.set(company, own);
+  }
+  return own;
+}
 
 /**
  * The streams that a rule depends on for obligations started by `source` in `company`: those of the sources in
@@ -39,7 +50,7 @@ function dependedOn(
   company: string,
   source: string,
 ): readonly SourceStream[] {
-  const mine = streams.filter((stream) => ofCompany(stream, company));
+  const mine = streamsOf(streams, company);
   if (rule.dependsOn) {
     const named = mine.filter((stream) => rule.dependsOn?.includes(stream.source));
     if (!rule.dependsOn.every((name) => named.some((stream) => stream.source === name))) return [];
@@ -122,7 +133,7 @@ export function isApplicable(rule: Expectation, streams: readonly SourceStream[]
   if (!rule.enabled) return false;
   if (rule.applies === 'always') return true;
   const answers = typeMatcher(answerTypes(rule));
-  return streams.some((stream) => ofCompany(stream, company) && stream.types.some(answers));
+  return streamsOf(streams, company).some((stream) => stream.types.some(answers));
 }
 
 /** `isApplicable` of rules as they hold for a company, remembered. One that reaches across companies applies wherever it does in one. */

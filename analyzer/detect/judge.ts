@@ -151,7 +151,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
     asked.add(cases);
     // One step's groups after those of the one before: what it remembers is not read again.
     const given = isLast ? work.whole : undefined;
-    const known = given && cases.seekCompany(given.company);
+    const known = given && cases.seekCompanies(given.companies);
     known?.catch(() => {});
     const groups = given
       ? Promise.resolve(given)

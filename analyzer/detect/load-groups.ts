@@ -16,8 +16,8 @@ export type GroupsOf = (part: TouchedPart) => LoadedCases;
 
 /** Groups, or other cases, that are read, each part of one rule. */
 export interface ReadCases {
-  /** The company whose cases they are. */
-  readonly company: string;
+  /** The companies whose cases they are. */
+  readonly companies: readonly string[];
   readonly parts: readonly TouchedPart[];
   readonly of: GroupsOf;
 }
@@ -51,7 +51,7 @@ export async function readGroups(
       const some = missing.slice(from, from + QUESTIONS);
       const whole = memory ? await wholeOf(events, company, some, memory) : new Map<Asked, GroupsQuestion>();
       const questions = some.map((one) => whole.get(one) ?? one.question);
-      const found = (await events.inGroups(company, questions)).map(caseEventOf);
+      const found = (await events.inGroups([company], questions)).map(caseEventOf);
       for (const [index, one] of some.entries()) {
         const own = found.filter(isAskedBy(questions[index] as GroupsQuestion));
         if (whole.has(one))

@@ -38,6 +38,7 @@ export interface DetectorDeps {
     | 'refsByJoinKeys'
     | 'inGroups'
     | 'countInGroups'
+    | 'countByCompany'
     | 'byIds'
     | 'datedIn'
     | 'unanswered'

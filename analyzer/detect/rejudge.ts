@@ -10,6 +10,7 @@ import { createApplies } from './completeness.ts';
 import { gatherEvents, windowsOf } from './gather.ts';
 import type { Judge, Work } from './judge.ts';
 import type { Moment } from './judgement.ts';
+import { meanwhile } from './meanwhile.ts';
 import { type Missed, noteJudged } from './missed.ts';
 import type { PassTally } from './pass-tally.ts';
 import { type Rule, rulesByType } from './rules.ts';
@@ -23,7 +24,7 @@ import {
   screenedPieces,
   storedPieces,
 } from './screen/screened.ts';
-import { areReadable } from './screen/whole-companies.ts';
+import { readTogether } from './screen/whole-companies.ts';
 import { inTurn, Overtaken, type Turn } from './turn.ts';
 
 interface RejudgeDeps {
@@ -31,7 +32,7 @@ interface RejudgeDeps {
   readonly events: ScreenedStore &
     Pick<
       FinanceEventStore,
-      'factsInBatches' | 'byRefs' | 'extent' | 'datedIn' | 'inGroups' | 'countInGroups'
+      'factsInBatches' | 'byRefs' | 'extent' | 'datedIn' | 'inGroups' | 'countByCompany'
     >;
   readonly judge: Judge;
   readonly companyOf: (key: string) => Company;
@@ -144,7 +145,8 @@ export function createRejudge({
       if (!extent) return work.rules;
       const { screened, others } = screenedOf(work.rules, isShort ? tooWide : new Set());
       const left = new Set(others);
-      const whole = !isShort && (await areReadable(events, others, extent.companies)) ? others : [];
+      const together = isShort ? undefined : await readTogether(events, others);
+      const whole = together ? others : [];
       for (const rule of whole) left.delete(rule);
       const rules = [...screened.map(({ rule }) => rule), ...whole];
       if (rules.length === 0) return others;
@@ -160,8 +162,11 @@ export function createRejudge({
       };
       const pieces = async function* (): AsyncGenerator<Piece> {
         yield* storedPieces(postgres.db, rules);
-        yield* screenedPieces(given, screened, bounds);
-        yield* companyPieces(given, whole);
+        // The engine screens while companies are judged here.
+        yield* meanwhile(
+          screenedPieces(given, screened, bounds),
+          companyPieces(given, whole, together ?? []),
+        );
       };
       const coming = ahead(pieces());
       let waiting: Piece[] = [];

@@ -4,7 +4,7 @@ import {
   type ObligationRow,
   obligationsOf,
   obligationsOfCases,
-  obligationsOfCompany,
+  obligationsOfCompanies,
 } from '../../store/postgres/obligations.ts';
 import type { Database } from '../../store/postgres/schema.ts';
 
@@ -35,9 +35,9 @@ export class StoredCases {
     for (const key of keys) this.#byKey.set(key, NONE);
   }
 
-  /** Looks for all of a company, whose cases alone are asked for. */
-  seekCompany(company: string): Promise<void> {
-    this.#last = obligationsOfCompany(this.#db, company).then((found) => {
+  /** Looks for all of some companies, whose cases alone are asked for. */
+  seekCompanies(companies: readonly string[]): Promise<void> {
+    this.#last = obligationsOfCompanies(this.#db, companies).then((found) => {
       for (const [key, heads] of Map.groupBy(found, ({ case_key }) => case_key)) this.#byKey.set(key, heads);
       this.#isWhole = true;
     });

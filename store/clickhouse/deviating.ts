@@ -75,9 +75,9 @@ const IN_PLACE = `PREWHERE ${ofTypes('types')} AND Company IN {companies:Array(S
 const SUBJECT_KEY = 'JoinKeys[1]';
 
 /** How many are in order, and the keys and instants of the others, in portions. */
-const portioned = (rows: string): string => `SELECT toUInt32(countIf(isSure)),
+const portioned = (rows: string): string => `SELECT place, toUInt32(countIf(isSure)),
   groupArrayIf(lead, NOT isSure), groupArrayIf(toString(start), NOT isSure)
-  FROM (${rows}) GROUP BY cityHash64(lead) % ${PORTIONS}`;
+  FROM (${rows}) GROUP BY place, cityHash64(lead) % ${PORTIONS}`;
 
 function deviatingQuery({ by, conditions, fields }: DeviatingQuestion): NamedQuery<Params, PortionRow> {
   const values = fields.map((field, i) => `${comparedIn(field, i)} AS v${i}`);
@@ -89,7 +89,7 @@ function deviatingQuery({ by, conditions, fields }: DeviatingQuestion): NamedQue
     : "arrayJoin(arrayFilter(x -> substring(x, 1, position(x, ':') - 1) IN {by:Array(String)}, JoinKeys))";
   return defineQuery({
     name: 'finance_events.deviating',
-    sql: portioned(`SELECT any(key) AS lead, min(t) AS start, ${isSame} AS isSure
+    sql: portioned(`SELECT any(Company) AS place, any(key) AS lead, min(t) AS start, ${isSame} AS isSure
       FROM (SELECT ${key} AS key, Company, toUnixTimestamp64Nano(Time) AS t, ${values.join(', ')}
         FROM finance_events ${IN_PLACE} ${tests})
       GROUP BY sipHash64Keyed(({secret0:UInt64}, {secret1:UInt64}), key, Company)`),
@@ -109,9 +109,9 @@ const SUM = `arraySum(text -> toDecimal128OrZero(trim(BOTH '"' FROM text), 18), 
 const totalsQuery = (column: string): NamedQuery<Params, PortionRow> =>
   defineQuery({
     name: 'finance_events.unequal_totals',
-    sql: portioned(`SELECT ${SUBJECT_KEY} AS lead, toUnixTimestamp64Nano(Time) AS start,
+    sql: portioned(`SELECT Company AS place, ${SUBJECT_KEY} AS lead, toUnixTimestamp64Nano(Time) AS start,
       empty(amounts) OR ifNull(arrayAll(text -> match(text, '${NUMBER}'), amounts) AND ${SUM} = ${column}, 0) AS isSure
-      FROM (SELECT JoinKeys, Time, ${column}, ${AMOUNTS} AS amounts FROM finance_events ${IN_PLACE})`),
+      FROM (SELECT Company, JoinKeys, Time, ${column}, ${AMOUNTS} AS amounts FROM finance_events ${IN_PLACE})`),
     params: placed,
     row: portion,
   });
@@ -120,7 +120,7 @@ const TOTALS = { amount: totalsQuery('Amount'), companyamount: totalsQuery('Comp
 const ofTypesAlone: NamedQuery<Params, PortionRow> = defineQuery({
   name: 'finance_events.of_types',
   sql: portioned(
-    `SELECT ${SUBJECT_KEY} AS lead, toUnixTimestamp64Nano(Time) AS start, 0 AS isSure FROM finance_events ${IN_PLACE}`,
+    `SELECT Company AS place, ${SUBJECT_KEY} AS lead, toUnixTimestamp64Nano(Time) AS start, 0 AS isSure FROM finance_events ${IN_PLACE}`,
   ),
   params: placed,
   row: portion,
@@ -135,8 +135,8 @@ async function* asked(
   for (const some of chunksOf(companies)) {
     const params = { ...typesParams('types', types), asOf: int64(asOf), companies: some, ...more };
     for await (const rows of clickhouse.tuples(query, params))
-      for (const [answered, keys, firsts] of rows)
-        yield { answered, others: keys.map((key, i) => ({ key, at: BigInt(firsts[i] as string) })) };
+      for (const [company, answered, keys, firsts] of rows)
+        yield { company, answered, others: keys.map((key, i) => ({ key, at: BigInt(firsts[i] as string) })) };
   }
 }
 

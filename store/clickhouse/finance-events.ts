@@ -105,10 +105,10 @@ export interface FinanceEventStore {
     dataTypes?: readonly string[] | undefined;
   }): AsyncIterable<EventFacts>;
   /**
-   * Events of a company that one of the questions asks for, each once, in no order. Read by their time, once for all questions: it
+   * Events of these companies that one of the questions asks for, each once, in no order. Read by their time, once for all questions: it
    * costs what the widest span holds, not the history. Payload, attributes and keys come only with types that a question needs them of.
    */
-  inGroups(company: string, questions: readonly GroupsQuestion[]): Promise<EventFacts[]>;
+  inGroups(companies: readonly string[], questions: readonly GroupsQuestion[]): Promise<EventFacts[]>;
   /** How many events of the company there are, of the types since the instant (epoch nanoseconds) of each question. */
   countInGroups(
     company: string,
@@ -125,6 +125,8 @@ export interface FinanceEventStore {
   unequalTotals(question: TotalsQuestion): AsyncIterable<ScreenedAnchors>;
   /** The events of some types, by their subjects. */
   ofTypes(question: TypesQuestion): AsyncIterable<ScreenedAnchors>;
+  /** How many events of the type patterns each company has. */
+  countByCompany(types: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** The companies of which there are events up to `asOf` (epoch nanoseconds, inclusive), and the instant of the first of all events; undefined: there is none. */
   extent(
     asOf: bigint,
@@ -237,6 +239,13 @@ const extentOfEvents = defineQuery({
     WHERE Time <= fromUnixTimestamp64Nano({asOf:Int64}, 'UTC') GROUP BY Company`,
   params: z.object({ asOf: whole }),
   row: z.object({ company: z.string(), first: whole }),
+});
+
+const countsByCompany = defineQuery({
+  name: 'finance_events.count_by_company',
+  sql: `SELECT Company AS company, toString(count()) AS events FROM finance_events WHERE ${ofTypes('types')} GROUP BY Company`,
+  params: z.object(typesShape('types')),
+  row: z.object({ company: z.string(), events: z.string() }),
 });
 
 const eventsByIds = defineQuery({
@@ -502,6 +511,10 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
     deviating: (question) => deviating(clickhouse, question),
     unequalTotals: (question) => unequalTotals(clickhouse, question),
     ofTypes: (question) => eventsOfTypes(clickhouse, question),
+    async countByCompany(types) {
+      const rows = await clickhouse.query(countsByCompany, typesParams('types', types));
+      return new Map(rows.map(({ company, events }) => [company, Number(events)]));
+    },
     async extent(asOf) {
       const rows = await clickhouse.query(extentOfEvents, { asOf: int64(asOf) });
       const [one, ...others] = rows.map(({ first }) => BigInt(first));
@@ -510,7 +523,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       return { companies: rows.map(({ company }) => company), first };
     },
     countInGroups: (company, questions) => countInGroups(clickhouse, company, questions),
-    inGroups: (company, questions) => eventsInGroups(clickhouse, company, questions),
+    inGroups: (companies, questions) => eventsInGroups(clickhouse, companies, questions),
     async knownIds(source, asked) {
       const known = new Set<string>();
       if (asked.length === 0) return known;

@@ -27,7 +27,7 @@ const params = z.record(z.string(), z.union([z.string(), texts]));
 type Params = z.infer<typeof params>;
 
 /**
- * The query for so many questions about groups of one company: the table is read once for all of them. The payload, the attributes and
+ * The query for so many questions about groups of some companies: the table is read once for all of them. The payload, the attributes and
  * the keys are given out only of the types that somebody needs them of.
  */
 function groupsQuery(questions: number): NamedQuery<Params, GroupsRow> {
@@ -51,7 +51,7 @@ function groupsQuery(questions: number): NamedQuery<Params, GroupsRow> {
   });
   const made = defineQuery({
     name: 'finance_events.in_groups',
-    sql: `SELECT ${columns} FROM finance_events WHERE Company = {company:String} AND (${asked.join(' OR ')})`,
+    sql: `SELECT ${columns} FROM finance_events WHERE Company IN {companies:Array(String)} AND (${asked.join(' OR ')})`,
     params,
     row: factsTuple,
   });
@@ -85,13 +85,13 @@ const GROUPS_QUERIES = new Map<number, NamedQuery<Params, GroupsRow>>();
 /** See `FinanceEventStore.inGroups`. */
 export async function eventsInGroups(
   clickhouse: Pick<ClickHouse, 'tuples'>,
-  company: string,
+  companies: readonly string[],
   questions: readonly GroupsQuestion[],
 ): Promise<EventFacts[]> {
   const typesNeeding = (part: 'data' | 'attributes' | 'keys'): string[] =>
     questions.flatMap((question) => (question[part] ? question.types : []));
   const given: Params = {
-    company,
+    companies: [...companies],
     ...typesParams('dataTypes', typesNeeding('data')),
     ...typesParams('attributeTypes', typesNeeding('attributes')),
     ...typesParams('keyTypes', typesNeeding('keys')),

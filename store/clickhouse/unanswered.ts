@@ -53,8 +53,9 @@ export interface UnansweredQuestion {
   readonly byPeriod: boolean;
 }
 
-/** Some of the anchors. */
+/** Some of the anchors, of one company. */
 export interface ScreenedAnchors {
+  readonly company: string;
   /** So many are answered in time. */
   readonly answered: number;
   readonly others: readonly Unanswered[];
@@ -93,10 +94,10 @@ const params = z
   .catchall(z.union([z.string(), texts]));
 type Params = z.infer<typeof params>;
 
-/** How many are answered, and the keys and instants of those that may not be. */
-export const portion = z.tuple([z.number(), texts, texts]);
-/** Rows in which the answer comes. */
-export const PORTIONS = 64;
+/** Of a company, how many are answered, and the keys and instants of those that may not be. */
+export const portion = z.tuple([z.string(), z.number(), texts, texts]);
+/** Rows in which the answer comes for each company. */
+export const PORTIONS = 16;
 
 const SECRET = '({secret0:UInt64}, {secret1:UInt64})';
 /** Nobody who sends events knows the secret, so that no two keys can be made to fall together. */
@@ -162,13 +163,13 @@ function queryOf(question: UnansweredQuestion): NamedQuery<Params, z.infer<typeo
   const isAnswered = ANSWERED[when];
   return defineQuery({
     name: 'event_keys.unanswered',
-    sql: `SELECT toUInt32(countIf(isSure)), groupArrayIf(lead, NOT isSure), groupArrayIf(toString(start), NOT isSure) FROM (
-      SELECT e, argMax(key, own) AS lead, min(first) AS start, max(answered) AS isSure FROM (
-      SELECT groupArrayIf(e, a) AS es, any(k0) AS key, max(own0) AS own, minIf(t, a) AS first, maxIf(t, a) AS last,
+    sql: `SELECT place, toUInt32(countIf(isSure)), groupArrayIf(lead, NOT isSure), groupArrayIf(toString(start), NOT isSure) FROM (
+      SELECT e, any(place) AS place, argMax(key, own) AS lead, min(first) AS start, max(answered) AS isSure FROM (
+      SELECT groupArrayIf(e, a) AS es, anyIf(Company, a) AS place, any(k0) AS key, max(own0) AS own, minIf(t, a) AS first, maxIf(t, a) AS last,
         minIf(limit, a) AS until, minOrNullIf(t, b) AS b1, maxOrNullIf(t, b) AS b2,
         ifNull(${isAnswered}, 0) AS answered
       FROM (
-        SELECT JoinKey AS k0, ${isOwn} AS own0, ${EVENT} AS e, toUnixTimestamp64Nano(Time) AS t,
+        SELECT JoinKey AS k0, Company, ${isOwn} AS own0, ${EVENT} AS e, toUnixTimestamp64Nano(Time) AS t,
           ${anchorOf(conditions)} AS a, NOT own0 AND ${ofTypes('answers')} AS b,
           if(a, ${limitOf(typeof allowed !== 'bigint', byPeriod)}, 0) AS limit,
           sipHash64Keyed(${SECRET}, JoinKey${across ? '' : ', Company'}) AS k
@@ -178,7 +179,7 @@ function queryOf(question: UnansweredQuestion): NamedQuery<Params, z.infer<typeo
           ${across ? '' : 'AND Company IN {companies:Array(String)}'}
       ) GROUP BY k HAVING notEmpty(es)
       ) ARRAY JOIN es AS e GROUP BY e
-    ) GROUP BY e % ${PORTIONS}`,
+    ) GROUP BY place, e % ${PORTIONS}`,
     params,
     row: portion,
   });
@@ -238,7 +239,7 @@ export async function* unanswered(
       return calendar === undefined ? '0' : `${calendar + 1}`;
     });
     for await (const rows of clickhouse.tuples(query, { ...given, companies, calendars }))
-      for (const [answered, keys, firsts] of rows)
-        yield { answered, others: keys.map((key, i) => ({ key, at: BigInt(firsts[i] as string) })) };
+      for (const [company, answered, keys, firsts] of rows)
+        yield { company, answered, others: keys.map((key, i) => ({ key, at: BigInt(firsts[i] as string) })) };
   }
 }

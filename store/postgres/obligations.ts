@@ -21,9 +21,16 @@ export type ObligationHead = Pick<
 
 const HEAD = ['id', 'rule', 'state', 'source', 'anchor_event', 'anchor_ns', 'case_key'] as const;
 
-/** All obligations of a company, of all rules: for who judges all of its cases again. */
-export async function obligationsOfCompany(db: Kysely<Database>, company: string): Promise<ObligationHead[]> {
-  return await db.selectFrom('obligations').select(HEAD).where('company', '=', company).execute();
+/** All obligations of some companies, of all rules: for who judges all of their cases again. */
+export async function obligationsOfCompanies(
+  db: Kysely<Database>,
+  companies: readonly string[],
+): Promise<ObligationHead[]> {
+  return await db
+    .selectFrom('obligations')
+    .select(HEAD)
+    .where(sql<boolean>`company = ANY(${companies}::text[])`)
+    .execute();
 }
 
 /** The obligations of all rules to whose cases the keys lead. */

@@ -1,4 +1,4 @@
-import { shiftWorkdays, workTime } from '../../../model/business-time.ts';
+import { shiftWorkdays, type WorkTime, workTime } from '../../../model/business-time.ts';
 import type { Company } from '../../../model/company.ts';
 import { shiftPeriod } from '../../../model/period.ts';
 import { dateOfDayNumber, dayOfDate } from '../../../model/zone.ts';
@@ -8,7 +8,11 @@ export interface DayType {
   readonly isWorked: boolean;
   readonly weekday: number;
   readonly isTurn: boolean;
+  /** A number, below `DAYS_ALIKE`, that days have in common which are most alike. */
+  readonly alike: number;
 }
+
+export const DAYS_ALIKE = 28;
 
 /** Working days at each end of a month that have a traffic of their own. */
 const TURN_DAYS = 2;
@@ -16,12 +20,27 @@ const TURN_DAYS = 2;
 /** The type of a local day (days since 1970-01-01) of the company. */
 export function dayTypeOf(day: number, company: Company): DayType {
   const work = workTime(company);
+  const known = KNOWN.get(work) ?? new Map<number, DayType>();
+  KNOWN.set(work, known);
+  let type = known.get(day);
+  if (!type) {
+    type = typeIn(work, day);
+    known.set(day, type);
+  }
+  return type;
+}
+
+/** The days of a calendar: every rule asks about the same ones, at every company that has it. */
+const KNOWN = new WeakMap<WorkTime, Map<number, DayType>>();
+
+function typeIn(work: WorkTime, day: number): DayType {
   const month = dateOfDayNumber(day).slice(0, 7);
   const first = dayOfDate(`${month}-01`);
   const next = dayOfDate(`${shiftPeriod(month, 1)}-01`);
   const isTurn =
     day >= shiftWorkdays(work, next, -TURN_DAYS) || day <= shiftWorkdays(work, first - 1, TURN_DAYS);
-  return { isWorked: work.isWorkday(day), weekday: (((day + 3) % 7) + 7) % 7, isTurn };
+  const [isWorked, weekday] = [work.isWorkday(day), (((day + 3) % 7) + 7) % 7];
+  return { isWorked, weekday, isTurn, alike: (isWorked ? 14 : 0) + (isTurn ? 7 : 0) + weekday };
 }
 
 /** The local day on which the instant (epoch nanoseconds) falls, and the first instant of a local day. */

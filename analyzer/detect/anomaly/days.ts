@@ -10,7 +10,7 @@ import type { CaseEvent } from '../case-event.ts';
 import { type EvaluationContext, obligationOf } from '../evaluator.ts';
 import { groupName, lookbackOf } from '../groups.ts';
 import { scopeTest } from '../scope.ts';
-import { type DayType, dayTypeOf, LIKENESSES, localDay, startOfDay } from './day-types.ts';
+import { DAYS_ALIKE, type DayType, dayTypeOf, LIKENESSES, localDay, startOfDay } from './day-types.ts';
 import { binomialTail, countTail } from './tails.ts';
 
 type Rule = RuleOf<'anomaly'>;
@@ -163,18 +163,17 @@ const meanOf = (days: readonly Day[]): number =>
 /** The dispersion k of all days together, each about the mean of those alike (method of moments). */
 function dispersionOf(usual: readonly Day[]): number {
   let [squares, excess] = [0, 0];
-  const means = new Map<string, { sum: number; count: number }>();
-  const keyOf = ({ type }: Day): string => `${type.isWorked} ${type.isTurn} ${type.weekday}`;
-  for (const day of usual) {
-    const known = means.get(keyOf(day)) ?? { sum: 0, count: 0 };
-    means.set(keyOf(day), { sum: known.sum + day.total, count: known.count + 1 });
+  const [sums, counts] = [new Float64Array(DAYS_ALIKE), new Float64Array(DAYS_ALIKE)];
+  for (const { type, total } of usual) {
+    sums[type.alike] = (sums[type.alike] ?? 0) + total;
+    counts[type.alike] = (counts[type.alike] ?? 0) + 1;
   }
-  for (const day of usual) {
-    const { sum, count } = means.get(keyOf(day)) as { sum: number; count: number };
+  for (const { type, total } of usual) {
+    const [sum = 0, count = 0] = [sums[type.alike], counts[type.alike]];
     if (count < 2) continue;
     const mean = sum / count;
     squares += mean * mean;
-    excess += ((day.total - mean) ** 2 * count) / (count - 1) - mean;
+    excess += ((total - mean) ** 2 * count) / (count - 1) - mean;
   }
   return excess <= 0 ? 1000 : Math.min(1000, Math.max(0.5, squares / excess));
 }

@@ -16,7 +16,7 @@ import type { PassTally } from '../pass-tally.ts';
 import type { Rule } from '../rules.ts';
 import { Touched } from '../touched.ts';
 import { type Screen, type ScreenedStore, screenOf } from './screen.ts';
-import { wholeCompany } from './whole-companies.ts';
+import { inStoreOrder, wholeCompanies } from './whole-companies.ts';
 
 /** Join keys, of several rules, that are judged as one. */
 export const KEYS_A_PIECE = 20_000;
@@ -64,8 +64,8 @@ export function screenedOf(
 
 /**
  * What of the whole history has to be judged one by one under the rules: the anchors that may be unanswered. Anchors that are
- * answered in time leave nothing to write; the tally counts them. `skip` is told of a rule of which more than `most` are left, and
- * which is not in any piece.
+ * answered in time leave nothing to write; the tally counts them. All rules are screened first, for what is judged together is to lie
+ * together in the store: it is cut by company. `skip` is told of a rule of which more than `most` are left, and which is not in any piece.
  */
 export async function* screenedPieces(
   { events, companyOf, extent, moment, tally }: PieceDeps,
@@ -74,46 +74,67 @@ export async function* screenedPieces(
 ): AsyncGenerator<Piece> {
   const { now, streams } = moment;
   const applies = createApplies(streams, companyOf);
-  let touched = new Touched();
-  let done: Rule[] = [];
-  let keys = 0;
+  const left = new Map<string, Left[]>();
+  const done: Rule[] = [];
   for (const { rule, screen } of screened) {
     if (isOver()) break;
     const companies = extent.companies.filter((company) => applies(rule, company));
-    const found: Unanswered[] = [];
+    const found: (readonly [company: string, others: readonly Unanswered[]])[] = [];
     let answered = 0;
     if (companies.length > 0) {
       const place = { companies, companyOf, first: extent.first, now };
       for await (const some of screen(events, place)) {
         answered += some.answered;
-        for (const one of some.others) found.push(one);
+        if (some.others.length > 0) found.push([some.company, some.others]);
       }
     }
-    if (found.length > most) {
+    if (found.reduce((sum, [, others]) => sum + others.length, 0) > most) {
       skip(rule);
       continue;
     }
-    for (const { key, at } of found) touched.add(rule, { keys: [key], at });
+    for (const [company, others] of found) {
+      const known = left.get(company);
+      if (known) known.push({ rule, others });
+      else left.set(company, [{ rule, others }]);
+    }
     tally.screened(rule.expectation.id, answered);
     done.push(rule);
-    keys += found.length;
-    if (keys < KEYS_A_PIECE) continue;
-    yield { touched, done };
-    [touched, done, keys] = [new Touched(), [], 0];
+  }
+  let touched = new Touched();
+  let keys = 0;
+  for (const company of inStoreOrder(left.keys())) {
+    for (const { rule, others } of left.get(company) ?? []) {
+      for (const { key, at } of others) touched.add(rule, { keys: [key], at });
+      keys += others.length;
+      if (keys < KEYS_A_PIECE) continue;
+      yield { touched, done: [] };
+      [touched, keys] = [new Touched(), 0];
+    }
   }
   if (done.length > 0) yield { touched, done };
 }
 
-/** All cases of the rules, a company at a time. */
+/** What a screen left of a rule. */
+interface Left {
+  readonly rule: Rule;
+  readonly others: readonly Unanswered[];
+}
+
+/** All cases of the rules, some companies at a time. */
 export function* companyPieces(
-  { events, companyOf, extent, moment }: PieceDeps,
+  { events, companyOf, moment, tally }: PieceDeps,
   rules: readonly Rule[],
+  together: readonly (readonly string[])[],
 ): Generator<Piece> {
   const applies = createApplies(moment.streams, companyOf);
-  for (const company of extent.companies) {
-    const own = rules.filter((rule) => applies(rule, company));
-    if (own.length > 0)
-      yield { touched: new Touched(), done: [], read: (now) => wholeCompany(events, own, company, now) };
+  for (const companies of together) {
+    const own = rules.filter((rule) => companies.some((company) => applies(rule, company)));
+    if (own.length === 0) continue;
+    yield {
+      touched: new Touched(),
+      done: [],
+      read: (now) => wholeCompanies({ events, applies, tally }, own, companies, now),
+    };
   }
   if (rules.length > 0) yield { touched: new Touched(), done: rules };
 }
