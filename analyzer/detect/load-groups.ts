@@ -51,7 +51,7 @@ export async function readGroups(
       const some = missing.slice(from, from + QUESTIONS);
       const whole = memory ? await wholeOf(events, company, some, memory) : new Map<Asked, GroupsQuestion>();
       const questions = some.map((one) => whole.get(one) ?? one.question);
-      const found = (await events.inGroups([company], questions)).map(caseEventOf);
+      const found = await events.inGroups([company], questions, caseEventOf);
       for (const [index, one] of some.entries()) {
         const own = found.filter(isAskedBy(questions[index] as GroupsQuestion));
         if (whole.has(one))

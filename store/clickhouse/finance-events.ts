@@ -105,10 +105,14 @@ export interface FinanceEventStore {
     dataTypes?: readonly string[] | undefined;
   }): AsyncIterable<EventFacts>;
   /**
-   * Events of these companies that one of the questions asks for, each once, in no order. Read by their time, once for all questions: it
+   * What `make` makes of the events of these companies that one of the questions asks for, each once, in no order. Read by their time, once for all questions: it
    * costs what the widest span holds, not the history. Payload, attributes and keys come only with types that a question needs them of.
    */
-  inGroups(companies: readonly string[], questions: readonly GroupsQuestion[]): Promise<EventFacts[]>;
+  inGroups<Made>(
+    companies: readonly string[],
+    questions: readonly GroupsQuestion[],
+    make: (facts: EventFacts) => Made,
+  ): Promise<Made[]>;
   /** How many events of the company there are, of the types since the instant (epoch nanoseconds) of each question. */
   countInGroups(
     company: string,
@@ -523,7 +527,7 @@ export function openFinanceEvents(clickhouse: ClickHouse): FinanceEventStore {
       return { companies: rows.map(({ company }) => company), first };
     },
     countInGroups: (company, questions) => countInGroups(clickhouse, company, questions),
-    inGroups: (companies, questions) => eventsInGroups(clickhouse, companies, questions),
+    inGroups: (companies, questions, make) => eventsInGroups(clickhouse, companies, questions, make),
     async knownIds(source, asked) {
       const known = new Set<string>();
       if (asked.length === 0) return known;

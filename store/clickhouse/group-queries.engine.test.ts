@@ -23,7 +23,7 @@ const question = (types: string[], given: Partial<GroupsQuestion> = {}): GroupsQ
   ...given,
 });
 const subjects = async (...questions: GroupsQuestion[]) =>
-  (await events.inGroups(['acme'], questions)).map(({ subject }) => subject).sort();
+  (await events.inGroups(['acme'], questions, (facts) => facts)).map(({ subject }) => subject).sort();
 
 test('several questions about groups are answered at once, each event once', async () => {
   const some = [
@@ -59,7 +59,7 @@ test('several questions about groups are answered at once, each event once', asy
 
 test('payload, attributes and keys come with the types of which somebody needs them', async () => {
   const facts = async (...questions: GroupsQuestion[]) =>
-    (await events.inGroups(['acme'], questions))
+    (await events.inGroups(['acme'], questions, (facts) => facts))
       .filter(({ subject }) => subject === 'i1' || subject === 'b3')
       .map(({ subject, data, attributes, keys }) => [subject, data, attributes, keys.length])
       .sort();

@@ -83,11 +83,12 @@ type GroupsRow = z.infer<typeof factsTuple>;
 const GROUPS_QUERIES = new Map<number, NamedQuery<Params, GroupsRow>>();
 
 /** See `FinanceEventStore.inGroups`. */
-export async function eventsInGroups(
+export async function eventsInGroups<Made>(
   clickhouse: Pick<ClickHouse, 'tuples'>,
   companies: readonly string[],
   questions: readonly GroupsQuestion[],
-): Promise<EventFacts[]> {
+  make: (facts: EventFacts) => Made,
+): Promise<Made[]> {
   const typesNeeding = (part: 'data' | 'attributes' | 'keys'): string[] =>
     questions.flatMap((question) => (question[part] ? question.types : []));
   const given: Params = {
@@ -106,9 +107,9 @@ export async function eventsInGroups(
     given[`attribute${i}`] = attribute?.name ?? '';
     given[`values${i}`] = [...(attribute?.values ?? [])];
   }
-  const found: EventFacts[] = [];
+  const found: Made[] = [];
   for await (const rows of clickhouse.tuples(groupsQuery(questions.length), given))
-    for (const row of rows) found.push(factsOf(row));
+    for (const row of rows) found.push(make(factsOf(row)));
   return found;
 }
 

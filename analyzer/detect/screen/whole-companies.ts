@@ -59,7 +59,7 @@ export async function wholeCompanies(
   companies: readonly string[],
   now: bigint,
 ): Promise<ReadCases> {
-  const found = (await events.inGroups(companies, questionsOf(rules, now))).map(caseEventOf);
+  const found = await events.inGroups(companies, questionsOf(rules, now), caseEventOf);
   const ofCompanies = [...Map.groupBy(found, ({ company }) => company)].map(
     ([company, own]) => [company, own.sort(inEventOrder)] as const,
   );
