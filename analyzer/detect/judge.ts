@@ -158,7 +158,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
       : lastGroups.then(() => readParts(grouped, cases, work, moment));
     lastGroups = groups.catch(() => {});
     // Under a subject of which there was no event there is no obligation.
-    const [young, old] = partition(anchorsOf(fresh?.events ?? []), (key) => !seen.mayBe(key));
+    const [young, old] = partition(anchorsOf(fresh?.events ?? []), (key) => seen.isNew(key));
     cases.none(young);
     const sought = cases.seek(old);
     // Whoever judges the step is told.
@@ -255,6 +255,7 @@ export function createJudge({ events, rules, db, companyOf, logger }: JudgeDeps)
   }
 
   const judge = async (works: Iterable<Work> | AsyncIterable<Work>, place: Place): Promise<void> => {
+    seen.turn(place.turn.token);
     for await (const step of ahead(stepsOf(works, place))) await judgeStep(step, place);
   };
   return Object.assign(judge, { read, seen });

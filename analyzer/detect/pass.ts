@@ -56,7 +56,7 @@ export interface DetectorDeps {
   readonly turnPatienceMs?: number | undefined;
   /** When a history is screened before it is judged again. */
   readonly screening?: Screening | undefined;
-  /** After a pass over so many events the keys of all that is stored are loaded; 1,000. */
+  /** After a pass over so many events, and one more, the keys of all that is stored are loaded; 1,000. */
   readonly keysFrom?: number | undefined;
 }
 
@@ -95,7 +95,7 @@ export interface Detector {
    * catching up cannot have its turns.
    */
   pass(now: bigint, options?: PassOptions): Promise<PassResult>;
-  /** Resolves when nothing is done between passes either: after the first pass over many events the keys of all that is stored are loaded. */
+  /** Resolves when nothing is done between passes either: after a pass over many events, and one more, the keys of all that is stored are loaded. */
   idle(): Promise<void>;
 }
 
@@ -127,6 +127,8 @@ export function createDetector(deps: DetectorDeps): Detector {
   const patienceMs = deps.turnPatienceMs ?? TURN_PATIENCE_MS;
   const setBack = createSetBack({ ...deps, rules, looking, judge, momentOf, patienceMs });
   let rulesChecked = false;
+  /** Did many events come at once? Who makes one pass and ends has no use for it. */
+  let isWorthKnowing = false;
   let running: Promise<unknown> = Promise.resolve();
 
   /** The instant of a judgement, and what it may rely on. */
@@ -260,7 +262,8 @@ export function createDetector(deps: DetectorDeps): Detector {
       await checkRules(asked, tally);
       await judgeStored(asked, options, tally);
       const { from, to, now } = await judgeNew(asked, rebuild, tally);
-      if (tally.events >= (deps.keysFrom ?? MANY_EVENTS)) judge.seen.load(to);
+      if (isWorthKnowing) judge.seen.load(to);
+      isWorthKnowing ||= tally.events >= (deps.keysFrom ?? MANY_EVENTS);
       return resultOf(false, now, from, to);
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error;

@@ -198,6 +198,7 @@ test('once the keys of all that is stored are known, nothing is asked about new 
   const { reads, detector } = counting();
   await arrive(bill('bill.received', '10', 'V:1'));
   await detector.pass(instantOf('10 01:00'));
+  await detector.pass(instantOf('10 01:01'));
   await detector.idle();
   reads.refs = 0;
   await arrive(bill('bill.received', '10 02:00', 'V:2'));
@@ -218,6 +219,7 @@ test('a key of which another process has passed events is asked about again', as
   const [one, other] = [counting().detector, counting().detector];
   await arrive(bill('bill.received', '10', 'V:1'));
   await one.pass(instantOf('10 01:00'));
+  await one.pass(instantOf('10 01:01'));
   await one.idle();
   await arrive(bill('bill.received', '10 02:00', 'V:2'));
   await one.pass(instantOf('10 03:00'));

@@ -141,3 +141,30 @@ test('with far more keys than it was made for it is made anew', async () => {
   await seen.idle();
   expect(asked()).toBe(2);
 });
+
+test('under a new subject nothing is stored, unless another process had the turn and may have died over what comes next', async () => {
+  const { seen } = await loaded(['subject:odoo:old']);
+  const isNew = () => seen.isNew('subject:odoo:new');
+  seen.turn(5n);
+  // Whoever had the turn before this process began may have died as well.
+  expect(isNew()).toBe(false);
+  seen.pass({ after: 10n, upTo: 11n }, [], []);
+  expect(isNew()).toBe(true);
+  expect(seen.isNew('subject:odoo:old')).toBe(false);
+  seen.turn(5n);
+  seen.turn(6n);
+  expect(isNew()).toBe(true);
+  seen.turn(8n);
+  expect(isNew()).toBe(false);
+  // A turn of its own that passes nothing tells nothing.
+  seen.turn(9n);
+  expect(isNew()).toBe(false);
+  seen.pass({ after: 11n, upTo: 12n }, [], []);
+  expect(isNew()).toBe(true);
+});
+
+test('what is judged again is not counted twice', async () => {
+  const { seen } = await loaded([]);
+  for (let i = 0; i < 2; i += 1) seen.pass({ after: 10n, upTo: 11n }, [['odoo\n1', ['docno:acme:new']]], []);
+  expect(seen.namesOf('docno:acme:new')).toEqual(['odoo\n1']);
+});

@@ -35,6 +35,9 @@ export class SeenKeys {
   #loading: Promise<void> = Promise.resolve();
   /** Of keys that were added before there were bits. */
   #early: number[] = [];
+  #turn: bigint | undefined;
+  /** May another process have written obligations of events that nobody has passed yet? */
+  #mayBeWritten = true;
 
   constructor(store: Pick<FinanceEventStore, 'keyCount' | 'keySums'>) {
     this.#store = store;
@@ -47,6 +50,17 @@ export class SeenKeys {
     return isSet(this.#bits, one) && isSet(this.#bits, other);
   }
 
+  /** Is there surely no obligation stored under the key of a subject? */
+  isNew(subjectKey: string): boolean {
+    return !this.#mayBeWritten && !this.mayBe(subjectKey);
+  }
+
+  /** A turn begins, or goes on. One in between was another process's, which may have died over the window that comes next. */
+  turn(token: bigint): void {
+    if (token !== this.#turn && token !== (this.#turn ?? 0n) + 1n) this.#mayBeWritten = true;
+    this.#turn = token;
+  }
+
   /** The names of all events of the batches passed so far that have the key; undefined when these are not known. */
   namesOf(key: string): readonly string[] | undefined {
     return this.#young.get(key);
@@ -57,7 +71,8 @@ export class SeenKeys {
    * is told.
    */
   pass({ after, upTo }: BatchSpan, events: readonly NamedKeys[], hidden: readonly NamedKeys[]): void {
-    if (this.#upTo === undefined) return;
+    // What is judged again is in it already.
+    if (this.#upTo === undefined || upTo <= this.#upTo) return;
     if (after > this.#upTo) {
       this.#forget();
       return;
@@ -74,7 +89,8 @@ export class SeenKeys {
         this.#young.delete(key);
         this.#set(crc32(key));
       }
-    if (upTo > this.#upTo) this.#upTo = upTo;
+    this.#upTo = upTo;
+    this.#mayBeWritten = false;
   }
 
   /** All batches up to this one have been passed: if others have passed some of them, it knows nothing any more. */

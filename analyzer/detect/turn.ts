@@ -7,6 +7,8 @@ import { withSpan } from '../../store/tracing.ts';
 
 /** The right to judge: one pass has it at a time, over all processes that share the database. */
 export interface Turn {
+  /** One more than that of the turn before, whoever had it. */
+  readonly token: bigint;
   /** Writes in one transaction that stands only while the turn is this one's; throws `Overtaken` when it is not. */
   write<T>(work: (trx: Transaction<Database>) => Promise<T>): Promise<T>;
 }
@@ -33,7 +35,7 @@ export async function inTurn<T>(
   const signs = setInterval(() => void holdTurn(db, NAME, token).catch(() => {}), SIGN_MS);
   signs.unref();
   try {
-    return await work({ write });
+    return await work({ token, write });
   } finally {
     clearInterval(signs);
     // Not given back it ends by itself, a little later; what the work says matters more.
