@@ -21,6 +21,7 @@ import { type NamedKeys, SeenKeys } from './seen-keys.ts';
 import { StoredCases } from './stored-cases.ts';
 import { type Touched, type TouchedPart, togetherUpTo } from './touched.ts';
 import type { Turn } from './turn.ts';
+import { CasesUnderWay } from './under-way.ts';
 
 /** Join keys of a part, which is judged and written as one: others get at the database in between. */
 const KEYS_A_STEP = 4_000;
@@ -270,28 +271,6 @@ function idsOf(parts: readonly TouchedPart[]): Map<string, string[]> {
     else ids.set(rule.expectation.id, [...obligations]);
   }
   return ids;
-}
-
-/** The cases of judgements that are not written yet. */
-class CasesUnderWay {
-  readonly #ofRule = new Map<Rule, Set<string>>();
-
-  add({ rule, caseKeys, ids }: Judgement): void {
-    const known = this.#ofRule.get(rule) ?? new Set();
-    this.#ofRule.set(rule, known);
-    for (const key of caseKeys) known.add(key);
-    for (const id of ids) known.add(id);
-  }
-
-  /** Is any of the judgement's cases, or of the obligations it is about, among them? */
-  has({ rule, caseKeys, ids }: Judgement): boolean {
-    const known = this.#ofRule.get(rule);
-    return known !== undefined && (caseKeys.some((key) => known.has(key)) || ids.some((id) => known.has(id)));
-  }
-
-  clear(): void {
-    this.#ofRule.clear();
-  }
 }
 
 /** The first part of each rule, then the second ones: what is written of one is written while others are judged. */

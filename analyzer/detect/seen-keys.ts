@@ -1,14 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import type { BatchSpan, FinanceEventStore } from '../../store/clickhouse/finance-events.ts';
-
-/** Bits for each key that is stored: of a hundred keys that no event has about one is thought to be had. */
-const BITS_A_KEY = 8;
-/** With fewer of them it is made anew. */
-const FEWEST_BITS_A_KEY = 4;
-const LEAST_BITS = 2 ** 20;
-/** 128 MiB. With more keys than they are for, more are thought to be had. */
-const MOST_BITS = 2 ** 30;
+import { BloomFilter } from './bloom-filter.ts';
 
 /** Young keys that are remembered. */
 const MOST_YOUNG = 300_000;
@@ -23,8 +16,8 @@ export type NamedKeys = readonly [name: string, keys: readonly string[]];
  */
 export class SeenKeys {
   readonly #store: Pick<FinanceEventStore, 'keyCount' | 'keySums'>;
-  #bits = new Uint32Array(0);
-  #keys = 0;
+  /** Undefined until it is known how many keys there are. */
+  #filter: BloomFilter | undefined;
   /** By young key the names of all events that have it. */
   readonly #young = new LRUCache<string, string[]>({ max: MOST_YOUNG });
   /** The keys of all events of these batches and those before are in, or are being loaded; undefined: not even that. */
@@ -33,7 +26,7 @@ export class SeenKeys {
   /** The loading that counts; a former one stops. */
   #run: object | undefined;
   #loading: Promise<void> = Promise.resolve();
-  /** Of keys that were added before there were bits. */
+  /** Of keys that were added before there was a filter. */
   #early: number[] = [];
   #turn: bigint | undefined;
   /** May another process have written obligations of events that nobody has passed yet? */
@@ -45,9 +38,7 @@ export class SeenKeys {
 
   /** May an event of the batches passed so far have the key? */
   mayBe(key: string): boolean {
-    if (!this.#isLoaded) return true;
-    const [one, other] = this.#placesOf(crc32(key));
-    return isSet(this.#bits, one) && isSet(this.#bits, other);
+    return !this.#isLoaded || !this.#filter || this.#filter.has(crc32(key));
   }
 
   /** Is there surely no obligation stored under the key of a subject? */
@@ -96,9 +87,8 @@ export class SeenKeys {
   /** All batches up to this one have been passed: if others have passed some of them, it knows nothing any more. */
   at(batch: bigint): void {
     if (this.#upTo !== undefined && batch > this.#upTo) this.#forget();
-    // Too many for its size: it is loaded again, larger.
-    const bits = this.#bits.length * 32;
-    if (this.#isLoaded && bits < MOST_BITS && this.#keys * FEWEST_BITS_A_KEY > bits) this.#forget();
+    // It is loaded again, larger.
+    if (this.#isLoaded && this.#filter?.isCrowded) this.#forget();
   }
 
   /** Begins to load the keys of the batches up to this one, unless it has. It costs the history, once in the life of a process. */
@@ -119,13 +109,14 @@ export class SeenKeys {
     try {
       const count = await this.#store.keyCount(upTo);
       if (this.#run !== run) return;
-      this.#bits = new Uint32Array(bitsFor(count) / 32);
-      for (const sum of this.#early) this.#set(sum);
+      const filter = new BloomFilter(count);
+      this.#filter = filter;
+      for (const sum of this.#early) filter.add(sum);
       this.#early = [];
       let read = 0;
       for await (const sums of this.#store.keySums(upTo)) {
         if (this.#run !== run) return;
-        for (const sum of sums) this.#set(sum);
+        for (const sum of sums) filter.add(sum);
         read += sums.length;
       }
       if (this.#run !== run) return;
@@ -138,40 +129,16 @@ export class SeenKeys {
   }
 
   #forget(): void {
-    this.#bits = new Uint32Array(0);
+    this.#filter = undefined;
     this.#early = [];
     this.#young.clear();
-    this.#keys = 0;
     this.#upTo = undefined;
     this.#isLoaded = false;
     this.#run = undefined;
   }
 
   #set(sum: number): void {
-    if (this.#bits.length === 0) {
-      this.#early.push(sum);
-      return;
-    }
-    for (const place of this.#placesOf(sum)) {
-      const word = place >>> 5;
-      this.#bits[word] = (this.#bits[word] ?? 0) | (1 << (place & 31));
-    }
-    this.#keys += 1;
-  }
-
-  /** Two bits for each sum, the second one from the sum mixed (the finalizer of MurmurHash3). */
-  #placesOf(sum: number): [number, number] {
-    const mask = this.#bits.length * 32 - 1;
-    let mixed = Math.imul(sum ^ (sum >>> 16), 0x85ebca6b);
-    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-    mixed ^= mixed >>> 16;
-    return [sum & mask, mixed & mask];
+    if (this.#filter) this.#filter.add(sum);
+    else this.#early.push(sum);
   }
 }
-
-const isSet = (bits: Uint32Array, place: number): boolean =>
-  ((bits[place >>> 5] ?? 0) & (1 << (place & 31))) !== 0;
-
-/** A power of two. */
-const bitsFor = (keys: number): number =>
-  Math.min(MOST_BITS, Math.max(LEAST_BITS, 2 ** Math.ceil(Math.log2(keys * BITS_A_KEY || 1))));
